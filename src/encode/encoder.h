@@ -1,0 +1,21 @@
+/* encoder: a record as one line of text. Encoders are pure and listed in encode/encoders.def. */
+#pragma once
+#include "base/buffer.h"
+#include "model/record.h"
+
+struct encoder_options {
+    bool with_colour;  /* pretty: ANSI colours */
+    bool with_headers; /* pretty: headers folded under the line (-v) */
+};
+
+struct encoder {
+    const char *name; /* as in -o NAME */
+    const char *help; /* one line */
+    /* Appends the record, newline included. 0, -ENOBUFS or -ENOMEM; then nothing was appended. */
+    int (*encode)(const struct record *record, const struct encoder_options *options,
+                  struct buffer *ret_buffer);
+};
+
+#define ENCODER(name) extern const struct encoder encoder_##name;
+#include "encode/encoders.def"
+#undef ENCODER

@@ -1,0 +1,123 @@
+/*
+ * record: one finished observation. Built in one arena by the parser that saw it, completed by
+ * refine/, immutable afterwards, and dead as a whole when its last user lets go.
+ *
+ * A record is a short list of values in insertion order; the field table (model/fields.def) gives
+ * each its name and kind. Text values are slices into the record's arena or static memory.
+ */
+#pragma once
+#include "base/arena.h"
+#include "model/address.h"
+
+enum field_id {
+#define FIELD(identifier, name, kind, meaning) FIELD_##identifier,
+#include "model/fields.def"
+#undef FIELD
+    FIELD_COUNT
+};
+
+enum value_kind {
+    VALUE_TEXT,    /* text: raw bytes as on the wire */
+    VALUE_NUMBER,  /* number */
+    VALUE_TIME,    /* number: nanoseconds since 1970-01-01 UTC */
+    VALUE_ID,      /* number: printed as 16 hex digits in a string */
+    VALUE_ADDRESS, /* address */
+    VALUE_HEADERS, /* headers[count] */
+    VALUE_NUMBERS, /* numbers[count] */
+    VALUE_FLAGS,   /* number: bit set of enum record_flag; not stored as a value, see record.flags */
+};
+
+enum record_flag {
+#define FLAG(identifier, name, meaning) RECORD_FLAG_##identifier,
+#include "model/flags.def"
+#undef FLAG
+    RECORD_FLAG_COUNT
+};
+
+struct field_description {
+    const char *name;    /* as users see it */
+    const char *meaning; /* one line for the reference page */
+    enum value_kind kind;
+};
+extern const struct field_description field_descriptions[FIELD_COUNT];
+extern const char *const record_flag_names[RECORD_FLAG_COUNT];
+
+/* FIELD_COUNT when no field has that name. */
+enum field_id field_find(struct slice name);
+
+struct header {
+    struct slice name;  /* as sent */
+    struct slice value; /* without surrounding white space; obs-fold kept as it was on the wire */
+};
+
+struct value {
+    uint16_t field; /* enum field_id */
+    uint16_t kind;  /* enum value_kind */
+    uint32_t count; /* of headers or numbers */
+    union {
+        struct slice text;
+        uint64_t number;
+        const struct address *address;
+        struct header *headers; /* refine/ may replace values until the record is final */
+        const uint64_t *numbers;
+    };
+};
+
+/* A digest that the kernel computed of a value before it overwrote it (HMAC mode). */
+struct masked_value {
+    uint64_t position; /* of the value's first byte in its stream */
+    uint64_t digest;   /* the first 8 bytes of HMAC-SHA-256(key, value), big endian */
+};
+
+/* The bytes of one head as they were captured; header slices point into it. */
+struct record_head {
+    struct slice bytes;                /* in the record's arena */
+    uint64_t position;                 /* stream position of bytes.data[0] */
+    const struct masked_value *masked; /* sorted by position; in the arena */
+    uint32_t masked_count;
+};
+
+enum { RECORD_VALUES_MAXIMUM = 64 };
+
+struct record {
+    struct arena *arena;
+    struct record_head heads[2]; /* request, response */
+    uint32_t flags;              /* bit set of enum record_flag */
+    uint32_t reference_count;
+    bool is_masked; /* refine/ has seen it; no sink takes a record without */
+    uint8_t value_count;
+    uint64_t time_ns;          /* request's first byte; response's where the request was not seen */
+    uint64_t response_time_ns; /* response's first byte, 0: none */
+    uint64_t end_time_ns;      /* response's last byte, 0: not seen */
+    struct record *next;       /* free for whoever holds the record in a list */
+    struct value values[RECORD_VALUES_MAXIMUM];
+};
+
+/* A new record, or NULL when memory is out. `maximum`: bytes its arena may hold. Pooled per thread. */
+struct record *record_new(size_t maximum);
+struct record *record_ref(struct record *record);
+void record_unref(struct record **record);
+/* Gives the pool's memory back (tests, end of a thread). */
+void record_pool_done(void);
+
+/* Each adds one value; false (and nothing added) when the record is full. */
+bool record_add_text(struct record *record, enum field_id field, struct slice text);
+bool record_add_number(struct record *record, enum field_id field, uint64_t number);
+bool record_add_address(struct record *record, enum field_id field, const struct address *address);
+bool record_add_headers(struct record *record, enum field_id field, struct header *headers,
+                        uint32_t count);
+bool record_add_numbers(struct record *record, enum field_id field, const uint64_t *numbers,
+                        uint32_t count);
+
+/* The first value of that field, or NULL. */
+struct value *record_find(struct record *record, enum field_id field);
+const struct value *record_find_const(const struct record *record, enum field_id field);
+
+static inline void record_set_flag(struct record *record, enum record_flag flag)
+{
+    record->flags |= 1u << flag;
+}
+static inline bool record_has_flag(const struct record *record, enum record_flag flag)
+{
+    return record->flags & (1u << flag);
+}

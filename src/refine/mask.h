@@ -1,0 +1,33 @@
+/*
+ * mask: the stage after which no record holds a secret in clear (CONTRACT.md §3; docs/masking.md).
+ * It masks again what the kernel has masked already, so that it alone is enough for every source.
+ */
+#pragma once
+#include "contract/stage.h"
+
+struct mask_options {
+    bool is_disabled;        /* --no-mask */
+    struct slice key;        /* HMAC key; length 0: values become *** */
+    const char *const *names;/* further exact header names, NULL-terminated; may be NULL */
+};
+
+/* 0 or -errno. The options are copied. */
+int mask_new(const struct mask_options *options, void **ret_context);
+void mask_free(void **context);
+extern const struct stage stage_mask;
+
+/*
+ * The exact header names whose values are always masked, lower case, with how: what the kernel's table
+ * is filled with. Ends with a NULL name.
+ */
+enum mask_manner {
+    MASK_WHOLE,      /* all of the value */
+    MASK_CREDENTIALS,/* all behind the scheme: Authorization */
+    MASK_COOKIE,     /* the values of name=value pairs */
+    MASK_SET_COOKIE, /* the first pair's value; attributes stay */
+};
+struct mask_name {
+    const char *name;
+    enum mask_manner manner;
+};
+extern const struct mask_name mask_default_names[];

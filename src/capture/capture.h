@@ -1,0 +1,72 @@
+/*
+ * capture: loads the BPF programs, attaches the best rung of the ladder that this kernel takes, and turns ring
+ * records into events of contract/source.h. The only place that knows libbpf, the skeleton and shared/.
+ */
+#pragma once
+#include "contract/source.h"
+#include "model/query.h"
+#include "model/mask_names.h"
+
+enum capture_rung {
+    CAPTURE_RUNG_AUTO,
+    CAPTURE_RUNG_FENTRY,     /* (a) fentry/fexit on tcp_sendmsg and tcp_recvmsg */
+    CAPTURE_RUNG_TRACEPOINT, /* (b) BTF tracepoints sock_send_length and sock_recv_length, kernel 6.3 */
+    CAPTURE_RUNG_SYSCALL,    /* (c) system-call tracepoints */
+    CAPTURE_RUNG_COUNT
+};
+extern const char *const capture_rung_names[CAPTURE_RUNG_COUNT]; /* auto fentry tracepoint syscall */
+
+struct capture_options {
+    enum capture_rung rung;
+    size_t ring_bytes;           /* a power of two */
+    size_t head_maximum;         /* bytes of one head that are copied */
+    bool with_both_sides;        /* also the client's end of connections within this host */
+    bool is_masking_disabled;
+    struct slice mask_key;       /* HMAC mode when not empty */
+    const char *const *mask_names; /* further exact names, NULL-terminated; may be NULL */
+    struct prefilter prefilter;  /* decided in the kernel */
+    uint64_t cgroup_id;          /* 0: any; v2 id of the directory */
+};
+
+enum { CAPTURE_LOSS_MAXIMUM = 24 };
+struct capture_counters {
+    uint64_t lost_exchanges;  /* began in the kernel and could not be handed over; part of `seen` */
+    uint64_t filtered_exchanges; /* began in the kernel and were refused by the prefilter */
+    size_t reason_count;
+    struct {
+        const char *reason; /* such as ring_full, io_uring, fault */
+        uint64_t exchanges; /* add up to lost_exchanges */
+        uint64_t bytes;     /* not seen, where that is what is known */
+        uint64_t events;    /* how often it happened */
+    } reasons[CAPTURE_LOSS_MAXIMUM];
+};
+
+struct capture;
+
+/* 0; -EPERM, -EOPNOTSUPP (message says what is missing and what to do), -ENOMEM, -EINVAL. */
+int capture_new(const struct capture_options *options, const struct stream_listener *listener,
+                struct capture **ret_capture, char message[1024]);
+/* Detaches everything. */
+void capture_free(struct capture **capture);
+
+/* A file descriptor for poll/epoll: readable when the ring has passed its fill mark. */
+int capture_descriptor(const struct capture *capture);
+/* Takes what is in the ring and calls the listener. The number of ring records, or -errno. */
+int capture_drain(struct capture *capture);
+void capture_read_counters(struct capture *capture, struct capture_counters *ret_counters);
+enum capture_rung capture_rung_used(const struct capture *capture);
+
+/* For `weir doctor`: what this kernel and these privileges allow. */
+enum { SURVEY_MAXIMUM = 32 };
+struct survey_item {
+    const char *name;  /* such as "rung tracepoint", "kernel BTF", "CAP_BPF" */
+    bool is_available;
+    bool is_used;      /* what `weir run` would choose */
+    char detail[256];  /* what was found */
+    char advice[256];  /* how to get it; empty when available */
+};
+struct survey {
+    size_t count;
+    struct survey_item items[SURVEY_MAXIMUM];
+};
+void capture_survey(struct survey *ret_survey);

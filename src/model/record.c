@@ -1,0 +1,178 @@
+/*
+ * record: values in insertion order, and a pool per thread. A pooled record keeps its arena's first
+ * block, so that the common record costs no allocation. Reference counts are plain numbers: a record
+ * never leaves the thread that made it (sinks get encoded bytes).
+ */
+#include "model/record.h"
+#include "base/allocate.h"
+
+enum {
+    RECORD_FIRST_BLOCK = 4096, /* bytes; holds an ordinary exchange */
+    RECORD_POOL_MAXIMUM = 256, /* records kept for the next use */
+};
+
+const struct field_description field_descriptions[FIELD_COUNT] = {
+#define FIELD(identifier, name, kind, meaning) {name, meaning, VALUE_##kind},
+#include "model/fields.def"
+#undef FIELD
+};
+
+const char *const record_flag_names[RECORD_FLAG_COUNT] = {
+#define FLAG(identifier, name, meaning) name,
+#include "model/flags.def"
+#undef FLAG
+};
+
+_Static_assert(RECORD_FLAG_COUNT <= 32, "flags are a 32-bit set");
+
+static _Thread_local struct record *pool;
+static _Thread_local size_t pool_count;
+static _Thread_local size_t pool_maximum; /* arena maximum of the pooled records */
+
+enum field_id field_find(struct slice name)
+{
+    for (size_t i = 0; i < FIELD_COUNT; i++) {
+        if (slice_is_equal(name, slice_of_string(field_descriptions[i].name)))
+            return (enum field_id)i;
+    }
+    return FIELD_COUNT;
+}
+
+static void record_free(struct record *record)
+{
+    arena_free(&record->arena);
+    deallocate(record);
+}
+
+void record_pool_done(void)
+{
+    while (pool) {
+        struct record *record = pool;
+        pool = record->next;
+        record_free(record);
+    }
+    pool_count = 0;
+}
+
+struct record *record_new(size_t maximum)
+{
+    if (pool_maximum != maximum) {
+        record_pool_done();
+        pool_maximum = maximum;
+    }
+    struct record *record = pool;
+    struct arena *arena;
+    if (record) {
+        pool = record->next;
+        pool_count--;
+        arena = record->arena;
+    } else {
+        record = allocate(sizeof(*record));
+        if (!record)
+            return NULL;
+        arena = arena_new(RECORD_FIRST_BLOCK, maximum);
+        if (!arena) {
+            deallocate(record);
+            return NULL;
+        }
+    }
+    memset(record, 0, offsetof(struct record, values));
+    record->arena = arena;
+    record->reference_count = 1;
+    return record;
+}
+
+struct record *record_ref(struct record *record)
+{
+    record->reference_count++;
+    return record;
+}
+
+void record_unref(struct record **record)
+{
+    if (!record || !*record)
+        return;
+    struct record *dead = *record;
+    *record = NULL;
+    if (--dead->reference_count > 0)
+        return;
+    if (pool_count >= RECORD_POOL_MAXIMUM) {
+        record_free(dead);
+        return;
+    }
+    arena_reset(dead->arena);
+    dead->next = pool;
+    pool = dead;
+    pool_count++;
+}
+
+static struct value *add(struct record *record, enum field_id field)
+{
+    if (record->value_count >= RECORD_VALUES_MAXIMUM)
+        return NULL;
+    struct value *value = &record->values[record->value_count++];
+    value->field = (uint16_t)field;
+    value->kind = field_descriptions[field].kind;
+    value->count = 1;
+    return value;
+}
+
+bool record_add_text(struct record *record, enum field_id field, struct slice text)
+{
+    struct value *value = add(record, field);
+    if (value)
+        value->text = text;
+    return value;
+}
+
+bool record_add_number(struct record *record, enum field_id field, uint64_t number)
+{
+    struct value *value = add(record, field);
+    if (value)
+        value->number = number;
+    return value;
+}
+
+bool record_add_address(struct record *record, enum field_id field, const struct address *address)
+{
+    struct value *value = add(record, field);
+    if (value)
+        value->address = address;
+    return value;
+}
+
+bool record_add_headers(struct record *record, enum field_id field, struct header *headers,
+                        uint32_t count)
+{
+    struct value *value = add(record, field);
+    if (value) {
+        value->headers = headers;
+        value->count = count;
+    }
+    return value;
+}
+
+bool record_add_numbers(struct record *record, enum field_id field, const uint64_t *numbers,
+                        uint32_t count)
+{
+    struct value *value = add(record, field);
+    if (value) {
+        value->numbers = numbers;
+        value->count = count;
+    }
+    return value;
+}
+
+const struct value *record_find_const(const struct record *record, enum field_id field)
+{
+    for (size_t i = 0; i < record->value_count; i++) {
+        if (record->values[i].field == field)
+            return &record->values[i];
+    }
+    return NULL;
+}
+
+struct value *record_find(struct record *record, enum field_id field)
+{
+    return (struct value *)record_find_const(record, field);
+}

@@ -1,0 +1,208 @@
+#!/usr/bin/python3
+"""
+Capture, mask, count: with every rung of the attach ladder that this kernel has.
+
+    smoke.py WEIR PEER RUNG...     (the rungs that this kernel must have, at least)
+
+Runs as root, on the host or in a guest (run-in-kernel.sh), where everything is 10 to 30 times
+slower: few processes, generous time-outs. PEER is smoke_peer.c, compiled. Which rungs there are is
+what `weir doctor` says; a rung that must be there and is not is a failure. Ends with 0, or 1 after
+printing what was wrong.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+REQUESTS = 60
+CANARY = "c4n4ry5ecret"
+RUNGS = ("fentry", "tracepoint", "syscall")
+# Names as smoke_peer sends them, in wire order.
+REQUEST_NAMES = ["Host", "X-Seq", "aUTHORIZATION", "Accept", "Cookie", "X-Api-Key", "User-Agent",
+                 "X-Last"]
+RESPONSE_NAMES = ["X-Seq", "Set-Cookie", "Content-Type", "Content-Length"]
+# A flag that says that something is missing or was not understood.
+BAD_FLAGS = {"truncated", "gap", "late", "unpaired", "malformed", "incomplete"}
+
+
+class Wrong(Exception):
+    """What a run with one rung did not fulfil."""
+
+
+def expect(found, wanted, what):
+    if found != wanted:
+        raise Wrong(f"{what}: {found!r}, expected {wanted!r}")
+
+
+def survey(weir):
+    """The rungs that `weir doctor` says this kernel and these privileges allow."""
+    done = subprocess.run([weir, "doctor", "-o", "json"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=120)
+    try:
+        report = json.loads(done.stdout)
+    except ValueError:
+        raise Wrong(f"doctor ended with {done.returncode}: {done.stdout!r} {done.stderr!r}")
+    available = {}
+
+    def visit(node):
+        if isinstance(node, dict):
+            name = str(node.get("name", ""))
+            if name.startswith("rung "):
+                available[name[5:]] = bool(node.get("available", node.get("is_available")))
+            node = list(node.values())
+        if isinstance(node, list):
+            for child in node:
+                visit(child)
+
+    visit(report)
+    return [rung for rung in RUNGS if available.get(rung)]
+
+
+def capture(weir, peer, rung, folder):
+    """Runs weir while the peers talk; (records, raw output, messages of weir, ports)."""
+    output, ready = os.path.join(folder, "records"), os.path.join(folder, "ready")
+    messages = os.path.join(folder, "messages")
+    with open(messages, "wb") as errors:
+        child = subprocess.Popen([weir, "run", "--rung", rung, "-o", "json", "-w", output,
+                                  "--ready-file", ready], stdout=errors, stderr=errors)
+    try:
+        end = time.monotonic() + 90
+        while not os.path.exists(ready):
+            if child.poll() is not None or time.monotonic() > end:
+                with open(messages) as lines:
+                    raise Wrong(f"weir is not ready ({child.poll()}): {lines.read()[-1500:]}")
+            time.sleep(0.05)
+        talked = subprocess.run([peer, str(REQUESTS), CANARY], stdout=subprocess.PIPE, timeout=90)
+        expect(talked.returncode, 0, "exit status of the peers")
+        child.send_signal(signal.SIGTERM)
+        expect(child.wait(90), 0, "exit status of weir")
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+    with open(output, "rb") as lines:
+        raw = lines.read()
+    with open(messages) as lines:
+        said = lines.read()
+    try:
+        records = [json.loads(line) for line in raw.splitlines()]
+    except ValueError as problem:
+        raise Wrong(f"not JSON: {problem}: {raw[-300:]!r}")
+    return records, raw, said, [int(port) for port in talked.stdout.split()]
+
+
+def check_record(record, number):
+    def values(side):
+        return {name: value for name, value in record[f"http.{side}.headers"]}
+
+    def names(side):
+        return [name for name, _ in record[f"http.{side}.headers"]]
+
+    expect(names("request"), REQUEST_NAMES, "request headers")
+    expect(names("response"), RESPONSE_NAMES, "response headers")
+    request, response = values("request"), values("response")
+    expect(request["X-Seq"], str(number), "X-Seq of the request")
+    expect(request["X-Last"], str(number), "the last header")
+    expect(response["X-Seq"], str(number), "X-Seq of the response")
+    expect(request["aUTHORIZATION"], "Bearer ***", "Authorization")
+    expect(request["Cookie"], "sid=***; theme=***", "Cookie")
+    expect(request["X-Api-Key"].strip(), "***", "X-Api-Key")
+    expect(response["Set-Cookie"], "sid=***; Path=/; HttpOnly", "Set-Cookie")
+    expect(record["http.request.method"], "GET", "method")
+    expect(record["url.original"], f"/item/{number}?n={number}", "target")
+    expect(record["http.response.status_code"], 200, "status")
+    expect(record["http.response.body.size"], 10, "size of the response's body")
+    expect(BAD_FLAGS & set(record.get("flags", [])), set(), "flags")
+    for side in ("process", "peer.process"):
+        expect(record.get(side + ".command"), "smoke_peer", side + ".command")
+    if record["process.pid"] == record["peer.process.pid"]:
+        raise Wrong("process.pid equals peer.process.pid")
+
+
+def check_ends(records, four_port, six_port):
+    """Addresses of all three kinds of connections, IPv4-mapped ones as IPv4."""
+    found = {(one["server.address"], one["client.address"], one["network.type"],
+              one["server.port"]) for one in records}
+    expect(found, {("127.0.0.1", "127.0.0.1", "ipv4", four_port),
+                   ("127.0.0.1", "127.0.0.1", "ipv4", six_port),
+                   ("::1", "::1", "ipv6", six_port)}, "the ends' addresses")
+
+
+def check_totals(said, logged):
+    """seen = logged + filtered + lost, and it is what the file holds."""
+    lines = [line for line in said.splitlines() if re.search(r"\bseen\b", line)]
+    if not lines:
+        raise Wrong(f"no totals: {said[-500:]!r}")
+    pairs = re.findall(
+        r"(seen|logged|filtered|lost)\W{0,3}(\d+)|(\d+) (seen|logged|filtered|lost)", lines[-1])
+    totals = {a or d: int(b or c) for a, b, c, d in pairs}
+    expect(totals.get("seen"), sum(totals.get(one, 0) for one in ("logged", "filtered", "lost")),
+           f"seen of {lines[-1]!r}")
+    expect(totals.get("logged"), logged, "logged")
+    expect(totals.get("lost"), 0, "lost")
+
+
+def loaded_programs():
+    """Ids of the BPF programs in the kernel; None where bpftool is not installed."""
+    try:
+        listed = subprocess.run(["bpftool", "prog", "show", "-j"], stdout=subprocess.PIPE,
+                                stderr=subprocess.DEVNULL, timeout=60, check=True)
+        return {one["id"] for one in json.loads(listed.stdout)}
+    except (OSError, subprocess.CalledProcessError, ValueError):
+        return None
+
+
+def try_rung(weir, peer, rung):
+    before = loaded_programs()
+    with tempfile.TemporaryDirectory(prefix="weir-smoke-") as folder:
+        records, raw, said, ports = capture(weir, peer, rung, folder)
+    for place, text in (("the output", raw), ("the messages", said.encode())):
+        if CANARY.encode() in text:
+            at = text.index(CANARY.encode())
+            raise Wrong(f"the canary is in {place}: ...{text[max(0, at - 60):at + 30]!r}")
+    exchanges = [one for one in records if one["type"] == "http"]
+    expect([one["type"] for one in records if one["type"] != "http"], [], "other records")
+    mine = [one for one in exchanges if one["server.port"] in ports]
+    numbers = [int(one["url.original"].split("=")[1]) for one in mine]
+    expect(sorted(numbers), list(range(1, REQUESTS + 1)), "the requests that were logged")
+    for one, number in zip(mine, numbers):
+        check_record(one, number)
+    check_ends(mine, *ports)
+    check_totals(said, len(exchanges))
+    if before is not None:
+        time.sleep(0.2)
+        expect(loaded_programs() - before, set(), "BPF programs left behind")
+
+
+def main():
+    if len(sys.argv) < 3:
+        sys.exit("usage: smoke.py WEIR PEER RUNG...")
+    weir, peer, required = sys.argv[1], sys.argv[2], sys.argv[3:]
+    failed = False
+    try:
+        rungs = survey(weir)
+    except Wrong as problem:
+        sys.exit(f"doctor: {problem}")
+    for rung in required:
+        if rung not in rungs:
+            print(f"{rung}: must be available here, and doctor says that it is not")
+            failed = True
+    for rung in rungs:
+        start = time.monotonic()
+        try:
+            try_rung(weir, peer, rung)
+            print(f"{rung}: ok, {REQUESTS} exchanges, {time.monotonic() - start:.1f} s")
+        except (Wrong, KeyError, subprocess.TimeoutExpired) as problem:
+            print(f"{rung}: FAILED: {problem!r}" if isinstance(problem, KeyError)
+                  else f"{rung}: FAILED: {problem}")
+            failed = True
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

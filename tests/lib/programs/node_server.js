@@ -1,0 +1,32 @@
+// Node.js http server of the live tests: /bytes/N gives N bytes, chunked, with a trailer.
+'use strict';
+const fs = require('fs');
+const http = require('http');
+
+const [address, port, logPath] = process.argv.slice(2);
+const log = fs.openSync(logPath, 'a');
+
+const server = http.createServer((request, response) => {
+  const sequence = request.headers['x-seq'] || '-';
+  request.resume();
+  request.on('end', () => {
+    const size = Number((request.url.match(/^\/bytes\/(\d+)/) || [])[1] || 0);
+    response.setHeader('X-Seq', sequence);
+    response.setHeader('X-Repeated', ['one', 'two']);
+    if (size > 512) {
+      response.setHeader('Trailer', 'X-Checked');
+      response.addTrailers({ 'X-Checked': String(size) });
+      response.write(Buffer.alloc(size >> 1, 'x'));
+      response.end(Buffer.alloc(size - (size >> 1), 'x'));
+    } else {
+      response.end(Buffer.alloc(size, 'x'));
+    }
+  });
+  response.on('finish', () => {
+    const line = [sequence, request.socket.remotePort, response.statusCode, process.pid];
+    fs.writeSync(log, line.join(' ') + '\n');
+  });
+});
+server.keepAliveTimeout = 60000;
+server.listen(Number(port), address);
+process.on('SIGTERM', () => process.exit(0));

@@ -7,7 +7,7 @@ import signal
 import time
 
 from load import PORT
-from machine import Process, cpu_seconds, first_line, memory_kib, wait_for
+from machine import Process, cpu_seconds, first_line, forget_peak, memory_kib, wait_for
 
 
 class Contender:
@@ -130,6 +130,7 @@ class Weir(Contender):
         self.program = program
         self.options = list(options)
         self.idle_kib = None
+        self.start_kib = None
 
     def is_available(self):
         return os.access(self.program, os.X_OK)
@@ -143,7 +144,9 @@ class Weir(Contender):
             + self.options, lambda: os.path.exists(ready))
         time.sleep(1)
         self.process.mark()
+        self.start_kib = memory_kib(self.process.pid, "VmHWM")
         self.idle_kib = memory_kib(self.process.pid, "VmRSS")
+        forget_peak(self.process.pid)
 
     def under_load(self):
         return {"rss_kib": memory_kib(self.process.pid, "VmRSS")}
@@ -153,6 +156,7 @@ class Weir(Contender):
         peak = memory_kib(self.process.pid, "VmHWM")
         cpu = self.process.stop(signal.SIGTERM)
         result = {"cpu_seconds": cpu, "rss_idle_kib": self.idle_kib, "rss_peak_kib": peak,
+                  "rss_start_peak_kib": self.start_kib,
                   "output_bytes": os.path.getsize(self.output) if self.output else None,
                   "totals": parse_totals(self.process.messages())}
         if self.output:
@@ -171,13 +175,15 @@ def settle(process):
 
 
 def parse_totals(messages):
-    """The counters that weir prints at exit: seen = logged + filtered + lost."""
-    line = [one for one in messages.split("\n") if re.search(r"\bseen\b", one)]
-    if not line:
+    """The counters that weir prints at exit: seen = logged + filtered + the sum of lost(reason)."""
+    said = messages[max(0, messages.rfind("seen")):]
+    totals = {name: int(value)
+              for name, value in re.findall(r"\b(seen|logged|filtered)[ =:]+(\d+)", said)}
+    if not totals:
         return None
-    pairs = re.findall(r"(seen|logged|filtered|lost)\W{0,3}(\d+)|(\d+) (seen|logged|filtered|lost)",
-                       line[-1])
-    return {a or d: int(b or c) for a, b, c, d in pairs}
+    totals["lost"] = {reason or "all": int(value) for reason, value in
+                      re.findall(r"\blost(?:\((\w+)\))?[ =:]+(\d+)", said) if int(value)}
+    return totals
 
 
 def count_lines(path, needle=b"\n"):

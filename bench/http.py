@@ -101,7 +101,7 @@ def summarize(contender, turns, base):
     summary = {"name": contender.name, "title": contender.title, "turns": turns}
     for field in ("requests_per_second", "relative", "p50_us", "p99_us", "server_us",
                   "server_added_us", "tool_cpu_seconds_per_million", "output_bytes_per_request",
-                  "rss_idle_kib", "rss_kib", "rss_peak_kib"):
+                  "rss_start_peak_kib", "rss_idle_kib", "rss_kib", "rss_peak_kib"):
         summary[field] = median(turns, field)
     for field in ("served", "lost", "lost_packets", "errors"):
         counts = [one[field] for one in turns if one.get(field) is not None]

@@ -135,16 +135,14 @@ def check_ends(records, four_port, six_port):
 
 def check_totals(said, logged):
     """seen = logged + filtered + lost, and it is what the file holds."""
-    lines = [line for line in said.splitlines() if re.search(r"\bseen\b", line)]
-    if not lines:
-        raise Wrong(f"no totals: {said[-500:]!r}")
-    pairs = re.findall(
-        r"(seen|logged|filtered|lost)\W{0,3}(\d+)|(\d+) (seen|logged|filtered|lost)", lines[-1])
-    totals = {a or d: int(b or c) for a, b, c, d in pairs}
-    expect(totals.get("seen"), sum(totals.get(one, 0) for one in ("logged", "filtered", "lost")),
-           f"seen of {lines[-1]!r}")
+    said = said[max(0, said.rfind("seen")):]
+    totals = {name: int(value)
+              for name, value in re.findall(r"\b(seen|logged|filtered)[ =:]+(\d+)", said)}
+    lost = sum(map(int, re.findall(r"\blost(?:\(\w+\))?[ =:]+(\d+)", said)))
+    expect(totals.get("seen"), totals.get("logged", 0) + totals.get("filtered", 0) + lost,
+           f"seen of {said!r}")
     expect(totals.get("logged"), logged, "logged")
-    expect(totals.get("lost"), 0, "lost")
+    expect(lost, 0, "lost")
 
 
 def loaded_programs():

@@ -1,0 +1,90 @@
+"""What the kernel knows of BPF programs, links and maps; read through bpftool and fdinfo."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+RUNGS = ("fentry", "tracepoint", "syscall")
+REFUSED = 3  # weir's exit status when the kernel or the privileges do not allow it
+
+
+def skip(reason):
+    print(f"SKIP: {reason}")
+    sys.exit(77)
+
+
+def require():
+    """The path of weir; skips when this machine cannot run these tests."""
+    weir = os.environ.get("WEIR", os.path.join(HERE, "../../build/weir"))
+    if os.geteuid() != 0:
+        skip("needs root")
+    if not os.access(weir, os.X_OK):
+        skip(f"{weir} is not built")
+    if not shutil.which("bpftool"):
+        skip("bpftool is not installed")
+    return weir
+
+
+def listed(kind):
+    """Everything of a kind (prog, link, map) in the kernel, by id."""
+    done = subprocess.run(["bpftool", kind, "show", "-j"], stdout=subprocess.PIPE, check=True)
+    return {one["id"]: one for one in json.loads(done.stdout or "[]")}
+
+
+class Refused(Exception):
+    """This kernel does not have the rung."""
+
+
+class Weir:
+    """`weir run` with one rung, until the end of a with-statement."""
+
+    def __init__(self, weir, rung, *arguments):
+        self.folder = tempfile.TemporaryDirectory(prefix="weir-bpf-")
+        ready = os.path.join(self.folder.name, "ready")
+        self.errors = os.path.join(self.folder.name, "messages")
+        with open(self.errors, "wb") as errors:
+            self.child = subprocess.Popen(
+                [weir, "run", "--rung", rung, "-o", "json", "-w", "/dev/null",
+                 "--ready-file", ready, *arguments], stdout=errors, stderr=errors)
+        end = time.monotonic() + 60
+        while not os.path.exists(ready):
+            status = self.child.poll()
+            if status == REFUSED:
+                raise Refused(self.messages().strip().split("\n")[-1])
+            if status is not None or time.monotonic() > end:
+                self.child.kill()
+                raise RuntimeError(f"weir is not ready ({status}): {self.messages()[-2000:]}")
+            time.sleep(0.02)
+
+    def messages(self):
+        with open(self.errors, errors="replace") as lines:
+            return lines.read()
+
+    def stop(self, number=signal.SIGTERM):
+        self.child.send_signal(number)
+        return self.child.wait(60)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.child.poll() is None:
+            self.stop()
+        self.folder.cleanup()
+
+    def verified_instructions(self):
+        """{program id: instructions that the verifier walked}, from the descriptors it holds."""
+        found = {}
+        folder = f"/proc/{self.child.pid}/fdinfo"
+        for name in os.listdir(folder):
+            with open(os.path.join(folder, name)) as lines:
+                fields = dict(line.split(":", 1) for line in lines if ":" in line)
+            if "verified_insns" in fields:
+                found[int(fields["prog_id"])] = int(fields["verified_insns"])
+        return found

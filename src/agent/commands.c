@@ -1,0 +1,71 @@
+/* commands: the table of commands. */
+#include "agent/commands.h"
+#include <stdio.h>
+#include <string.h>
+#include "config/arguments.h"
+#include "config/doctor_options.h"
+#include "config/nearest.h"
+#include "config/run_options.h"
+
+const struct command commands[] = {
+    {"run", &run_option_table, run_command},
+    {"doctor", &doctor_option_table, doctor_command},
+    {"help", NULL, help_command},
+    {NULL, NULL, NULL},
+};
+
+const struct usage_command command_summaries[] = {
+    {"run", "capture live and log, until interrupted"},
+    {"doctor", "tell what this kernel and these privileges allow"},
+    {"help", "explain weir or a command"},
+    {NULL, NULL},
+};
+
+/* Commands of the contract with the users that do not exist yet. */
+static const char *const later[] = {"read", "query", "trace", "top", "block", "config", NULL};
+
+const struct command *command_find(const char *name)
+{
+    for (const struct command *command = commands; command->name; command++) {
+        if (strcmp(command->name, name) == 0)
+            return command;
+    }
+    return NULL;
+}
+
+int command_refuse(const char *name)
+{
+    for (const char *const *at = later; *at; at++) {
+        if (strcmp(*at, name) == 0) {
+            fprintf(stderr, "weir: the command %s is not in this version (" WEIR_VERSION ")\n",
+                    name);
+            return EXIT_USAGE;
+        }
+    }
+    struct nearest nearest = nearest_begin(name);
+    for (const struct command *command = commands; command->name; command++)
+        nearest_offer(&nearest, command->name);
+    fprintf(stderr, "weir: '%.100s' is no command; ", name);
+    if (nearest.name)
+        fprintf(stderr, "did you mean %s?\n", nearest.name);
+    else
+        fputs("weir --help lists them\n", stderr);
+    return EXIT_USAGE;
+}
+
+bool command_parse(const struct option_table *table, void *values, char *const *arguments,
+                   int *ret_status)
+{
+    char message[OPTION_MESSAGE_BYTES];
+    switch (arguments_parse(table, values, arguments, message)) {
+    case ARGUMENTS_OK: return true;
+    case ARGUMENTS_HELP:
+        usage_print_command(table, stdout);
+        *ret_status = EXIT_DONE;
+        return false;
+    case ARGUMENTS_BAD: break;
+    }
+    fprintf(stderr, "weir: %s\n", message);
+    *ret_status = EXIT_USAGE;
+    return false;
+}

@@ -1,0 +1,56 @@
+/* totals: the counters that weir run prints at its end. */
+#include "agent/totals.h"
+#include <inttypes.h>
+#include <string.h>
+
+void totals_add_loss(struct totals *totals, const char *reason, uint64_t exchanges, uint64_t bytes,
+                     uint64_t events)
+{
+    size_t at = 0;
+    while (at < totals->reason_count && strcmp(totals->reasons[at].reason, reason) != 0)
+        at++;
+    if (at == TOTALS_REASONS_MAXIMUM) {
+        at--; /* the last one takes what has no room; the sum stays right */
+        totals->reasons[at].reason = "other";
+    } else if (at == totals->reason_count) {
+        totals->reasons[at].reason = reason;
+        totals->reason_count++;
+    }
+    totals->reasons[at].exchanges += exchanges;
+    totals->reasons[at].bytes += bytes;
+    totals->reasons[at].events += events;
+}
+
+uint64_t totals_lost(const struct totals *totals)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < totals->reason_count; i++)
+        sum += totals->reasons[i].exchanges;
+    return sum;
+}
+
+bool totals_is_balanced(const struct totals *totals)
+{
+    return totals->seen == totals->logged + totals->filtered + totals_lost(totals);
+}
+
+void totals_print(const struct totals *totals, FILE *file)
+{
+    for (size_t i = 0; i < totals->reason_count; i++) {
+        if (totals->reasons[i].bytes || totals->reasons[i].events)
+            fprintf(file, "weir: missed, %s: %" PRIu64 " bytes, %" PRIu64 " times\n",
+                    totals->reasons[i].reason, totals->reasons[i].bytes, totals->reasons[i].events);
+    }
+    fprintf(file, "weir: seen %" PRIu64 " = logged %" PRIu64 " + filtered %" PRIu64, totals->seen,
+            totals->logged, totals->filtered);
+    if (!totals_lost(totals))
+        fputs(" + lost 0", file);
+    for (size_t i = 0; i < totals->reason_count; i++) {
+        if (totals->reasons[i].exchanges)
+            fprintf(file, " + lost(%s) %" PRIu64, totals->reasons[i].reason,
+                    totals->reasons[i].exchanges);
+    }
+    fputc('\n', file);
+    if (!totals_is_balanced(totals))
+        fputs("weir: warning: these numbers do not add up; please report it\n", file);
+}

@@ -1,0 +1,189 @@
+/* arguments: GNU-style arguments (-o json, -ojson, -vq, --output=json, --) over an option table. */
+#include "config/arguments.h"
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "config/nearest.h"
+
+struct walk {
+    const struct option_table *table;
+    void *values;
+    char *const *next; /* the argument behind the one that is looked at */
+    char *message;     /* OPTION_MESSAGE_BYTES */
+    uint8_t *is_given; /* one for each option of the table */
+};
+
+static void empty_value(const struct option *option, void *values)
+{
+    /* All lists begin with their count; a text list also has `used`. */
+    void *value = (char *)values + option->offset;
+    if (option->kind == OPTION_TEXTS)
+        ((struct text_list *)value)->used = 0;
+    if (option->kind >= OPTION_PIDS)
+        *(size_t *)value = 0;
+}
+
+static bool set_value(struct walk *walk, const struct option *option, const char *origin,
+                      const char *text)
+{
+    char why[OPTION_MESSAGE_BYTES];
+    /* A list on the command line replaces the list of the environment, then grows. */
+    uint8_t *is_given = &walk->is_given[option - walk->table->options];
+    if (!*is_given)
+        empty_value(option, walk->values);
+    *is_given = 1;
+    if (option_set(option, walk->values, text, why) == 0)
+        return true;
+    snprintf(walk->message, OPTION_MESSAGE_BYTES, "%s: %.430s", origin, why);
+    return false;
+}
+
+static enum arguments_verdict unknown_option(struct walk *walk, const char *name)
+{
+    struct nearest nearest = nearest_begin(name);
+    nearest_offer(&nearest, "help");
+    for (size_t i = 0; i < walk->table->count; i++)
+        nearest_offer(&nearest, walk->table->options[i].name);
+    int used = snprintf(walk->message, OPTION_MESSAGE_BYTES, "--%.100s is no option of weir %s",
+                        name, walk->table->command);
+    if (nearest.name)
+        snprintf(walk->message + used, OPTION_MESSAGE_BYTES - (size_t)used, "; did you mean --%s?",
+                 nearest.name);
+    else
+        snprintf(walk->message + used, OPTION_MESSAGE_BYTES - (size_t)used,
+                 "; weir %s --help lists them", walk->table->command);
+    return ARGUMENTS_BAD;
+}
+
+static enum arguments_verdict missing_value(struct walk *walk, const char *origin,
+                                            const struct option *option)
+{
+    snprintf(walk->message, OPTION_MESSAGE_BYTES, "%s needs a value: %s", origin,
+             option->argument ? option->argument : "VALUE");
+    return ARGUMENTS_BAD;
+}
+
+/* `argument` starts with two dashes. */
+static enum arguments_verdict take_long(struct walk *walk, const char *argument)
+{
+    char name[128];
+    const char *value = strchr(argument, '=');
+    size_t length = value ? (size_t)(value - argument) - 2 : strlen(argument + 2);
+    if (length >= sizeof(name))
+        length = sizeof(name) - 1;
+    memcpy(name, argument + 2, length);
+    name[length] = '\0';
+    if (strcmp(name, "help") == 0 && !value)
+        return ARGUMENTS_HELP;
+    const struct option *option = option_find(walk->table, name, length);
+    if (!option)
+        return unknown_option(walk, name);
+    char origin[132];
+    snprintf(origin, sizeof(origin), "--%s", option->name);
+    if (option->kind == OPTION_FLAG) {
+        if (value) {
+            snprintf(walk->message, OPTION_MESSAGE_BYTES, "%s takes no value", origin);
+            return ARGUMENTS_BAD;
+        }
+        value = "";
+    } else if (value) {
+        value++;
+    } else if (!(value = *walk->next++)) {
+        return missing_value(walk, origin, option);
+    }
+    return set_value(walk, option, origin, value) ? ARGUMENTS_OK : ARGUMENTS_BAD;
+}
+
+/* `argument` starts with one dash: flags, the last letter may take a value. */
+static enum arguments_verdict take_short(struct walk *walk, const char *argument)
+{
+    for (const char *at = argument + 1; *at; at++) {
+        if (*at == 'h')
+            return ARGUMENTS_HELP;
+        const struct option *option = option_find_short(walk->table, *at);
+        if (!option) {
+            snprintf(walk->message, OPTION_MESSAGE_BYTES,
+                     "-%c is no option of weir %s; weir %s --help lists them", *at,
+                     walk->table->command, walk->table->command);
+            return ARGUMENTS_BAD;
+        }
+        char origin[132];
+        snprintf(origin, sizeof(origin), "-%c (--%s)", *at, option->name);
+        if (option->kind == OPTION_FLAG) {
+            set_value(walk, option, origin, "");
+            continue;
+        }
+        const char *value = at[1] ? at + 1 : *walk->next++;
+        if (!value)
+            return missing_value(walk, origin, option);
+        return set_value(walk, option, origin, value) ? ARGUMENTS_OK : ARGUMENTS_BAD;
+    }
+    return ARGUMENTS_OK;
+}
+
+void arguments_variable_name(const struct option *option, char name[64])
+{
+    int length = snprintf(name, 64, "WEIR_%s", option->name);
+    for (int i = 0; i < length && i < 63; i++)
+        name[i] = name[i] == '-' ? '_' : (char)toupper((unsigned char)name[i]);
+}
+
+static bool is_true(const char *text)
+{
+    return strcmp(text, "1") == 0 || strcmp(text, "true") == 0 || strcmp(text, "yes") == 0;
+}
+
+static bool is_false(const char *text)
+{
+    return strcmp(text, "0") == 0 || strcmp(text, "false") == 0 || strcmp(text, "no") == 0;
+}
+
+static enum arguments_verdict take_environment(struct walk *walk)
+{
+    for (size_t i = 0; i < walk->table->count; i++) {
+        const struct option *option = &walk->table->options[i];
+        char name[64];
+        arguments_variable_name(option, name);
+        const char *value = getenv(name);
+        if (!value || !*value || (option->traits & OPTION_ONLY_ARGUMENT))
+            continue;
+        if (option->kind == OPTION_FLAG && is_false(value))
+            continue;
+        if (option->kind == OPTION_FLAG && !is_true(value)) {
+            snprintf(walk->message, OPTION_MESSAGE_BYTES,
+                     "%s: '%.100s' is not one of 1, 0, true, false, yes, no", name, value);
+            return ARGUMENTS_BAD;
+        }
+        if (!set_value(walk, option, name, value))
+            return ARGUMENTS_BAD;
+    }
+    memset(walk->is_given, 0, walk->table->count);
+    return ARGUMENTS_OK;
+}
+
+enum arguments_verdict arguments_parse(const struct option_table *table, void *values,
+                                       char *const *arguments, char message[OPTION_MESSAGE_BYTES])
+{
+    uint8_t is_given[64] = {0};
+    struct walk walk = {table, values, arguments, message, is_given};
+    message[0] = '\0';
+    if (table->count > sizeof(is_given))
+        abort(); /* the table has outgrown its parser */
+    option_set_defaults(table, values);
+    enum arguments_verdict verdict = take_environment(&walk);
+    while (verdict == ARGUMENTS_OK && *walk.next) {
+        const char *argument = *walk.next++;
+        if (strncmp(argument, "--", 2) == 0 && argument[2])
+            verdict = take_long(&walk, argument);
+        else if (argument[0] == '-' && argument[1] && argument[1] != '-')
+            verdict = take_short(&walk, argument);
+        else if (strcmp(argument, "--") != 0) {
+            snprintf(message, OPTION_MESSAGE_BYTES,
+                     "unexpected argument '%.100s': weir %s takes options only", argument,
+                     table->command);
+            verdict = ARGUMENTS_BAD;
+        }
+    }
+    return verdict;
+}

@@ -1,0 +1,20 @@
+/* arguments: fills a command's options from WEIR_* variables, then from its arguments, which win.
+ */
+#pragma once
+#include "config/option.h"
+
+enum arguments_verdict {
+    ARGUMENTS_OK,
+    ARGUMENTS_HELP, /* --help or -h: the caller prints help and ends with status 0 */
+    ARGUMENTS_BAD,  /* message names the option, what is allowed, and the nearest valid name */
+};
+
+/*
+ * `values`: the command's options structure, zeroed; defaults are set first. `arguments` ends with
+ * NULL and does not hold the command's name. Texts are borrowed.
+ */
+enum arguments_verdict arguments_parse(const struct option_table *table, void *values,
+                                       char *const *arguments, char message[OPTION_MESSAGE_BYTES]);
+
+/* The variable that sets the option: WEIR_HEAD_LIMIT for head-limit. */
+void arguments_variable_name(const struct option *option, char name[64]);

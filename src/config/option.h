@@ -1,0 +1,87 @@
+/*
+ * option: command-line options as data. A table says everything about its options - name, kind,
+ * limits, default, help - and the parser, the help text and the manual pages are made from it.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "model/address.h"
+
+enum option_kind {
+    OPTION_FLAG,     /* bool */
+    OPTION_TEXT,     /* const char *, borrowed from the argument or the environment */
+    OPTION_CHOICE,   /* const char *, one of `choices` (the table's own pointer) */
+    OPTION_NUMBER,   /* uint64_t */
+    OPTION_SIZE,     /* uint64_t bytes: 65536, 64KiB, 4M (binary units) */
+    OPTION_DURATION, /* uint64_t nanoseconds: 500ms, 10s, 1h30m; a bare number is seconds */
+    OPTION_PIDS,     /* struct number_list */
+    OPTION_PORTS,    /* struct number_list */
+    OPTION_NETWORKS, /* struct network_list */
+    OPTION_TEXTS,    /* struct text_list */
+};
+
+/* List options may be repeated, and hold values separated by commas. */
+enum { OPTION_LIST_MAXIMUM = 64, OPTION_TEXT_BYTES = 4096 };
+
+struct number_list {
+    size_t count;
+    uint32_t items[OPTION_LIST_MAXIMUM];
+};
+struct network_list {
+    size_t count;
+    struct cidr items[OPTION_LIST_MAXIMUM];
+};
+/* The texts stand in `bytes`: a list must not be copied by assignment. */
+struct text_list {
+    size_t count;
+    size_t used;
+    const char *items[OPTION_LIST_MAXIMUM + 1]; /* ends with NULL */
+    char bytes[OPTION_TEXT_BYTES];
+};
+
+enum option_trait {
+    OPTION_IS_POWER_OF_TWO = 1,
+    OPTION_ONLY_ARGUMENT = 2, /* cannot be set through the environment */
+};
+
+struct option {
+    const char *name; /* without the dashes; WEIR_<NAME> in the environment */
+    char short_name;  /* 0: none */
+    enum option_kind kind;
+    size_t offset;              /* of the value in the command's options structure */
+    const char *argument;       /* what help calls the value; NULL for flags */
+    const char *default_text;   /* as a user would write it; NULL: off, empty or absent */
+    uint64_t minimum, maximum;  /* of numbers, sizes, durations; maximum 0: no limit */
+    const char *const *choices; /* NULL-terminated */
+    unsigned traits;            /* bit set of enum option_trait */
+    const char *group;          /* heading in the help text */
+    const char *help;           /* full sentences; may say more than one line */
+};
+
+struct option_table {
+    const char *command;  /* "run" */
+    const char *summary;  /* one line */
+    const char *details;  /* paragraphs of the manual page, separated by empty lines */
+    const char *examples; /* lines "command\ttext", for help and manual page */
+    size_t count;
+    const struct option *options;
+};
+
+enum { OPTION_MESSAGE_BYTES = 512 };
+
+/*
+ * Sets the option's value in `values` from `text` (ignored for flags). 0, or -EINVAL and a message
+ * that names the value and what is allowed, without the option's name. Lists grow; others are
+ * replaced.
+ */
+int option_set(const struct option *option, void *values, const char *text,
+               char message[OPTION_MESSAGE_BYTES]);
+
+/* Sets every option's default. The structure must be zeroed. Defaults of a table are always right.
+ */
+void option_set_defaults(const struct option_table *table, void *values);
+
+/* NULL when there is none. */
+const struct option *option_find(const struct option_table *table, const char *name, size_t length);
+const struct option *option_find_short(const struct option_table *table, char short_name);

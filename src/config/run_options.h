@@ -1,0 +1,65 @@
+/* run_options: what `weir run` was asked to do. */
+#pragma once
+#include <stdio.h>
+#include "config/arguments.h"
+
+enum { MASK_KEY_BYTES = 256 };
+
+/*
+ * Texts are borrowed from the arguments and the environment. Not to be copied by assignment
+ * (mask_names points into itself).
+ */
+struct run_options {
+    /* output */
+    const char *format;      /* auto, or an encoder's name; never auto after run_options_resolve */
+    const char *output_file; /* NULL: stdout */
+    const char *colour;      /* auto, always, never */
+    bool with_colour;        /* what colour came to; set by run_options_resolve */
+    bool is_verbose;         /* pretty: headers under the line */
+    bool is_quiet;           /* nothing on stderr but warnings, errors and the totals */
+    const char *on_full;     /* drop, block: when a sink's queue is full */
+    uint64_t queue_bytes;    /* limit of a sink's queue */
+
+    /* what is logged; run_options_query makes one expression of all of it */
+    const char *filter; /* NULL: none */
+    struct number_list pids;
+    struct number_list ports;
+    struct network_list addresses;
+    struct text_list methods;
+    struct text_list hosts;
+    const char *cgroup; /* path of a cgroup v2 directory; NULL: any */
+    bool with_both_sides;
+
+    /* masking */
+    bool is_masking_disabled;
+    const char *mask_key_file; /* NULL: none */
+    struct text_list mask_names;
+    char mask_key[MASK_KEY_BYTES]; /* set by run_options_resolve */
+    size_t mask_key_length;        /* 0: values become *** */
+
+    /* capture */
+    const char *rung;          /* auto, fentry, tracepoint, syscall: order of enum capture_rung */
+    uint64_t head_limit;       /* bytes of one head that are kept */
+    uint64_t ring_bytes;       /* a power of two */
+    uint64_t poll_interval_ns; /* how often the ring is drained when it does not ask for it */
+    uint64_t connection_limit; /* connections that are followed at the same time */
+    uint64_t loss_interval_ns; /* between loss records */
+    uint64_t duration_ns;      /* stop after; 0: never */
+    uint64_t record_limit;     /* stop after so many records; 0: never */
+    const char *ready_file;    /* created when capture is live; NULL: none */
+};
+
+extern const struct option_table run_option_table;
+
+/*
+ * What the tables cannot say: reads the mask key, decides format and colour for this terminal,
+ * checks options against each other. 0, or -EINVAL and a message that names the option.
+ */
+int run_options_resolve(struct run_options *options, char message[OPTION_MESSAGE_BYTES]);
+
+/*
+ * One filter expression (model/query.h) that holds when all of --filter, --pid, --port, --address,
+ * --method and --host do. Empty text: everything is wanted. 0, -ENOBUFS or -ENOMEM.
+ */
+struct buffer;
+int run_options_query(const struct run_options *options, struct buffer *ret_text);

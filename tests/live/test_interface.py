@@ -77,7 +77,7 @@ def check_mistakes():
         missing = [word for word in words if word not in done.stderr]
         check(done.returncode == 2 and not missing and not done.stdout,
               f"weir {' '.join(arguments)}: status 2 and a message that helps",
-              f"status {done.returncode}, without {missing}: {done.stderr[:400]}{done.stdout[:200]}")
+              f"status {done.returncode}, without {missing}: {done.stderr[:400]} {done.stdout}")
     done = run_weir("run", environment={"WEIR_HEAD_LIMIT": "lots"})
     check(done.returncode == 2 and "WEIR_HEAD_LIMIT" in done.stderr,
           "a wrong variable: status 2 and its name", f"{done}")

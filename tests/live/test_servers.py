@@ -74,7 +74,7 @@ def check_server(weir, server, exchanges, command, others=frozenset()):
                  if record.get("http.response.status_code") != statuses.get(sequence)],
                 f"{server.name}: statuses are those of its own access log")
     bad = [f"{sequence}: {flags(record)}" for sequence, record in found.items()
-           if flags(record) - {"binary", "masked"}]
+           if flags(record) - {"binary"}]
     check_empty(bad, f"{server.name}: no flag without a cause")
     bad = [sequence for sequence, record in found.items()
            if ("binary" in flags(record)) != any(not raw_is_utf8(exchange) for exchange in exchanges

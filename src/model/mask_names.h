@@ -1,9 +1,12 @@
-/* mask_names: which header names are secret, and how much of their values. One list for kernel and user space. */
+/*
+ * mask_names: which header names are secret, and how much of their values. One list for kernel and
+ * user space.
+ */
 #pragma once
 
 /*
- * The exact header names whose values are always masked, lower case, with how: what the kernel's table
- * is filled with. Ends with a NULL name.
+ * The exact header names whose values are always masked, lower case, with how: what the kernel's
+ * table is filled with. Ends with a NULL name.
  */
 enum mask_manner {
     MASK_WHOLE,      /* all of the value */

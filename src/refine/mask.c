@@ -1,0 +1,302 @@
+/*
+ * mask: for each text of the record the ranges that are secret are collected (mask_places,
+ * mask_detectors), then the text is built anew in the record's arena with each range replaced.
+ * Where memory is out, the whole text is replaced: nothing here fails open. One context belongs
+ * to one thread.
+ */
+#include <errno.h>
+#include "base/allocate.h"
+#include "refine/mask.h"
+#include "refine/mask_detectors.h"
+#include "refine/mask_digest.h"
+#include "refine/mask_places.h"
+#include "refine/mask_scan.h"
+
+enum {
+    REPLACEMENT_LENGTH = 21, /* "hmac:" and 16 digits */
+    CHANGED_MAXIMUM = 64,    /* masked values that derived fields are compared with */
+    STARS_MINIMUM = 4,       /* so many '*' at a secret's start: the kernel has overwritten it */
+    PART_MINIMUM = 8,        /* a derived field this long inside a masked value is a part of it */
+};
+
+struct change {
+    struct slice before, after;
+};
+
+struct mask_context {
+    bool is_disabled;
+    struct mask_digest *digest; /* NULL: no key */
+    struct mask_patterns *patterns;
+    struct mask_spans spans;
+    struct change changes[CHANGED_MAXIMUM]; /* of the record at hand */
+    size_t change_count;
+    bool has_more_changes;
+};
+
+static const struct slice stars = {(const uint8_t *)"***", 3};
+
+int mask_new(const struct mask_options *options, void **ret_context)
+{
+    struct mask_context *context = allocate_zeroed(sizeof(*context));
+    int result = context ? 0 : -ENOMEM;
+
+    if (result == 0)
+        context->is_disabled = options->is_disabled;
+    if (result == 0 && options->key.length)
+        result = mask_digest_new(options->key, &context->digest);
+    if (result == 0)
+        result = mask_patterns_new(options->names, &context->patterns);
+    if (result == 0)
+        *ret_context = context;
+    else
+        mask_free((void **)&context);
+    return result;
+}
+
+void mask_free(void **context)
+{
+    struct mask_context *mask = *context;
+
+    if (!mask)
+        return;
+    mask_digest_free(&mask->digest);
+    mask_patterns_free(&mask->patterns);
+    deallocate(mask);
+    *context = NULL;
+}
+
+/* The kernel's digest of the value that begins at `at`; false: there is none. */
+static bool find_kernel_digest(const struct record *record, const uint8_t *at, uint64_t *ret_digest)
+{
+    for (size_t side = 0; side < 2; side++) {
+        const struct record_head *head = &record->heads[side];
+        uintptr_t start = (uintptr_t)head->bytes.data;
+        size_t low = 0, high = head->masked_count;
+        uint64_t position;
+
+        if (!high || (uintptr_t)at < start || (uintptr_t)at >= start + head->bytes.length)
+            continue;
+        position = head->position + ((uintptr_t)at - start);
+        while (low < high) {
+            size_t middle = (low + high) / 2;
+
+            if (head->masked[middle].position < position)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        if (low < head->masked_count && head->masked[low].position == position) {
+            *ret_digest = head->masked[low].digest;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_overwritten(struct slice secret)
+{
+    size_t count = 0;
+
+    while (count < secret.length && secret.data[count] == '*')
+        count++;
+    return count == secret.length || count >= STARS_MINIMUM;
+}
+
+/* Writes what stands for the secret; at most REPLACEMENT_LENGTH bytes. Returns how many. */
+static size_t write_replacement(struct mask_context *mask, const struct record *record,
+                                struct slice secret, uint8_t *text)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint64_t value;
+
+    if (!mask->digest ||
+        (!find_kernel_digest(record, secret.data, &value) &&
+         (is_overwritten(secret) || mask_digest_compute(mask->digest, secret, &value) < 0))) {
+        memcpy(text, stars.data, stars.length);
+        return stars.length;
+    }
+    memcpy(text, "hmac:", 5);
+    for (size_t i = 0; i < 16; i++)
+        text[5 + i] = (uint8_t)digits[value >> (60 - 4 * i) & 15];
+    return REPLACEMENT_LENGTH;
+}
+
+/* `text` with the collected ranges replaced. */
+static struct slice rebuild(struct mask_context *mask, struct record *record, struct slice text)
+{
+    struct mask_spans *spans = &mask->spans;
+    size_t done = 0, length = 0;
+    uint8_t *built;
+
+    if (spans->is_overflowing) {
+        spans->items[0] = (struct mask_span){0, text.length};
+        spans->count = 1;
+    }
+    mask_spans_sort(spans);
+    record_set_flag(record, RECORD_FLAG_MASKED);
+    if (!mask->digest && spans->count == 1 && spans->items[0].start == 0 &&
+        spans->items[0].end == text.length)
+        return stars;
+    built = arena_allocate(record->arena, text.length + spans->count * REPLACEMENT_LENGTH);
+    if (!built)
+        return stars;
+    for (size_t i = 0; i < spans->count; i++) {
+        struct mask_span span = spans->items[i];
+
+        memcpy(built + length, text.data + done, span.start - done);
+        length += span.start - done;
+        length += write_replacement(mask, record,
+                                    slice_part(text, span.start, span.end - span.start),
+                                    built + length);
+        done = span.end;
+    }
+    memcpy(built + length, text.data + done, text.length - done);
+    return slice_of(built, length + text.length - done);
+}
+
+/* Everything that may be secret in a text whose name is not. */
+static struct slice mask_text(struct mask_context *mask, struct record *record, struct slice text,
+                              enum mask_text kind, bool is_unknown)
+{
+    unsigned triggers = mask_scan(text);
+
+    if (!triggers && !is_unknown && !(kind == MASK_TEXT_HEADER && text.length > 5))
+        return text;
+    mask_spans_reset(&mask->spans);
+    if (is_overwritten(text))
+        mask_spans_add(&mask->spans, 0, text.length);
+    if (triggers & (MASK_TRIGGER_EQUALS | MASK_TRIGGER_PERCENT))
+        mask_places_find_parameters(text, kind, triggers & MASK_TRIGGER_PERCENT, mask->patterns,
+                                    &mask->spans);
+    if (triggers & (MASK_TRIGGER_AT | MASK_TRIGGER_PERCENT))
+        mask_places_find_userinfo(text, kind, &mask->spans);
+    mask_detectors_run(text, triggers, is_unknown, &mask->spans);
+    if (!mask->spans.count)
+        return text;
+    return rebuild(mask, record, text);
+}
+
+static void remember(struct mask_context *mask, struct slice before, struct slice after)
+{
+    if (mask->change_count == CHANGED_MAXIMUM)
+        mask->has_more_changes = true;
+    else
+        mask->changes[mask->change_count++] = (struct change){before, after};
+}
+
+static void mask_headers(struct mask_context *mask, struct record *record, struct header *headers,
+                         uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct slice before = headers[i].value;
+        unsigned verdict;
+
+        if (!before.length)
+            continue;
+        verdict = mask_patterns_judge_header(mask->patterns, headers[i].name);
+        if (verdict < MASK_VERDICT_MANNERS) {
+            headers[i].value = mask_text(mask, record, before, MASK_TEXT_HEADER,
+                                         verdict == MASK_VERDICT_UNKNOWN);
+        } else {
+            mask_spans_reset(&mask->spans);
+            mask_places_find_value(before, verdict - MASK_VERDICT_MANNERS, &mask->spans);
+            if (mask->spans.count)
+                headers[i].value = rebuild(mask, record, before);
+        }
+        if (headers[i].value.data != before.data)
+            remember(mask, before, headers[i].value);
+    }
+}
+
+static bool is_inside(struct slice part, struct slice whole)
+{
+    uintptr_t start = (uintptr_t)part.data, outer = (uintptr_t)whole.data;
+
+    return start >= outer && start + part.length <= outer + whole.length;
+}
+
+/* A field that was made from a header: when the header was masked, so is the field. */
+static bool mask_derived(struct mask_context *mask, struct record *record, struct slice *text)
+{
+    if (mask->has_more_changes) {
+        *text = stars;
+        record_set_flag(record, RECORD_FLAG_MASKED);
+        return true;
+    }
+    for (size_t i = 0; i < mask->change_count; i++) {
+        const struct change *change = &mask->changes[i];
+
+        if (slice_is_equal(*text, change->before)) {
+            *text = change->after;
+            return true;
+        }
+        if (is_inside(*text, change->before) ||
+            (text->length >= PART_MINIMUM &&
+             memmem(change->before.data, change->before.length, text->data, text->length))) {
+            if (memmem(change->after.data, change->after.length, text->data, text->length))
+                continue; /* this part of the header was kept */
+            *text = stars;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void mask_value(struct mask_context *mask, struct record *record, struct value *value)
+{
+    enum mask_text kind = MASK_TEXT_HEADER;
+
+    switch (value->field) {
+    case FIELD_URL_ORIGINAL:
+    case FIELD_URL_DOMAIN: /* authority-form holds userinfo as well */
+        kind = MASK_TEXT_TARGET;
+        break;
+    case FIELD_URL_PATH:
+        kind = MASK_TEXT_PATH;
+        break;
+    case FIELD_URL_QUERY:
+        kind = MASK_TEXT_QUERY;
+        break;
+    case FIELD_HTTP_REQUEST_METHOD:
+    case FIELD_HTTP_RESPONSE_REASON:
+    case FIELD_MALFORMED_REASON:
+    case FIELD_USER_AGENT_ORIGINAL:
+    case FIELD_REQUEST_ID:
+    case FIELD_TRACE_ID:
+    case FIELD_SPAN_ID:
+        break;
+    default:
+        return;
+    }
+    if ((mask->change_count || mask->has_more_changes) && value->text.length &&
+        (kind == MASK_TEXT_HEADER || value->field == FIELD_URL_DOMAIN) &&
+        value->field != FIELD_HTTP_REQUEST_METHOD && mask_derived(mask, record, &value->text))
+        return;
+    value->text = mask_text(mask, record, value->text, kind, false);
+}
+
+static enum stage_verdict refine(void *context, struct record *record)
+{
+    struct mask_context *mask = context;
+
+    record->is_masked = true;
+    if (mask->is_disabled)
+        return STAGE_PASS;
+    mask->change_count = 0;
+    mask->has_more_changes = false;
+    for (size_t i = 0; i < record->value_count; i++) {
+        struct value *value = &record->values[i];
+
+        if (value->kind == VALUE_HEADERS)
+            mask_headers(mask, record, value->headers, value->count);
+    }
+    for (size_t i = 0; i < record->value_count; i++) {
+        if (record->values[i].kind == VALUE_TEXT)
+            mask_value(mask, record, &record->values[i]);
+    }
+    for (size_t side = 0; side < 2; side++) /* nobody behind this stage needs the raw bytes */
+        record->heads[side] = (struct record_head){0};
+    return STAGE_PASS;
+}
+
+const struct stage stage_mask = {.name = "mask", .refine = refine};

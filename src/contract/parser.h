@@ -18,7 +18,12 @@ enum parse_verdict {
 struct parse_result {
     size_t consumed; /* bytes of the slice that are done with */
     size_t need;     /* with PARSE_MORE: at least so many bytes more; 0: unknown */
-    uint64_t skip;   /* bytes behind `consumed` that need not be shown; UINT64_MAX: until the end */
+    /*
+     * Bytes behind `consumed` that need not be shown; UINT64_MAX: until the end. As soon as they have
+     * passed, parse is called again, with an empty slice when nothing follows them yet. Gaps inside
+     * are not told.
+     */
+    uint64_t skip;
 };
 
 enum probe_verdict { PROBE_NO, PROBE_MAYBE /* more bytes needed */, PROBE_YES };
@@ -41,12 +46,21 @@ struct emitter {
     const struct masked_value *masked; /* digests for values in the slice, sorted; may be NULL */
     uint32_t masked_count;
     size_t head_maximum; /* bytes of one head that are kept */
+    bool is_orphan_response;  /* a response head starts that answers no request the source saw */
+    bool has_message_count;   /* messages_before is known */
+    uint64_t messages_before; /* heads that began in this direction before the slice, none for 1xx */
+    bool is_reset;            /* in end and close: the connection was torn down, not finished */
+    /* Written by the parser: heads that began in each direction (1xx and orphans not counted). */
+    uint64_t heads[2];
 
     /* A record for an exchange that begins now; NULL when memory is out (then counted as lost). */
     struct record *(*begin)(struct emitter *emitter);
     /* The exchange is over, the record is the pipeline's. `client` sent the request. */
     void (*finish)(struct emitter *emitter, struct record *record, enum direction client);
-    /* An exchange that has begun will not be recorded (a limit or memory); `record` may be NULL. */
+    /*
+     * An exchange that has begun will not be recorded (a limit or memory). `record` NULL: an exchange
+     * of which nothing was seen here, known from gap.messages only; the source has counted it.
+     */
     void (*lose)(struct emitter *emitter, struct record *record, const char *reason);
 };
 
@@ -61,7 +75,7 @@ struct parser {
                                 struct emitter *emitter, struct parse_result *ret_result);
     /* Bytes are missing that were not skipped. What is open in that direction cannot be completed. */
     void (*gap)(void *state, enum direction direction, struct gap gap, struct emitter *emitter);
-    /* The direction has ended (FIN): no byte follows. */
+    /* The direction has ended: no byte follows; `position` is the end. Called once before close. */
     void (*end)(void *state, enum direction direction, struct emitter *emitter);
     /* The connection is gone: emits what is still open and frees what the state holds. */
     void (*close)(void *state, struct emitter *emitter);

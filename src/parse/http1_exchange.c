@@ -1,0 +1,337 @@
+/*
+ * http1_exchange: requests and responses pair in order (RFC 9112 §9.3.2). A ring of open exchanges;
+ * lost requests hold a place in it, so that their responses are not given to others.
+ */
+#include "base/allocate.h"
+#include "parse/http1.h"
+
+static struct http1_exchange *ring_of(struct http1_state *state)
+{
+    return state->open ? state->open : state->open_inline;
+}
+
+static struct http1_exchange *at(struct http1_state *state, uint32_t index)
+{
+    uint32_t capacity = state->open ? state->open_capacity : HTTP1_OPEN_INLINE;
+    return &ring_of(state)[(state->open_first + index) % capacity];
+}
+
+struct http1_exchange *http1_exchange_front(struct http1_state *state)
+{
+    return state->open_count ? at(state, 0) : NULL;
+}
+
+struct http1_exchange *http1_exchange_tail(struct http1_state *state)
+{
+    return state->open_count ? at(state, state->open_count - 1) : NULL;
+}
+
+static void pop_front(struct http1_state *state)
+{
+    uint32_t capacity = state->open ? state->open_capacity : HTTP1_OPEN_INLINE;
+    state->open_first = (state->open_first + 1) % capacity;
+    state->open_count--;
+}
+
+/* A zeroed place behind the tail. NULL: the limit is reached or memory is out (*ret_reason). */
+static struct http1_exchange *push(struct http1_state *state, const char **ret_reason)
+{
+    uint32_t capacity = state->open ? state->open_capacity : HTTP1_OPEN_INLINE;
+    if (state->overflow || state->open_count >= HTTP1_OPEN_MAXIMUM) {
+        *ret_reason = "pipeline_limit";
+        return NULL;
+    }
+    if (state->open_count == capacity) {
+        struct http1_exchange *larger = allocate(capacity * 2 * sizeof(*larger));
+        if (!larger) {
+            *ret_reason = "memory";
+            return NULL;
+        }
+        for (uint32_t i = 0; i < state->open_count; i++)
+            larger[i] = *at(state, i);
+        deallocate(state->open);
+        state->open = larger;
+        state->open_first = 0;
+        state->open_capacity = capacity * 2;
+    }
+    state->open_count++;
+    struct http1_exchange *tail = http1_exchange_tail(state);
+    *tail = (struct http1_exchange){0};
+    return tail;
+}
+
+void http1_exchange_flag(struct http1_exchange *exchange, enum record_flag flag)
+{
+    if (exchange && exchange->record)
+        record_set_flag(exchange->record, flag);
+}
+
+void http1_exchange_lose(struct http1_exchange *exchange, struct emitter *emitter,
+                         const char *reason)
+{
+    if (exchange && exchange->record) {
+        emitter->lose(emitter, exchange->record, reason);
+        exchange->record = NULL;
+    }
+}
+
+/* Hands the record over. */
+static void finish(struct http1_state *state, struct http1_exchange *exchange,
+                   struct emitter *emitter)
+{
+    struct record *record = exchange->record;
+    exchange->record = NULL;
+    if (!record)
+        return;
+    if (exchange->interim_count) {
+        uint64_t *numbers =
+            arena_allocate(record->arena, exchange->interim_count * sizeof(*numbers));
+        for (unsigned i = 0; numbers && i < exchange->interim_count; i++)
+            numbers[i] = exchange->interim[i];
+        if (numbers)
+            record_add_numbers(record, FIELD_HTTP_RESPONSE_INTERIM, numbers,
+                               exchange->interim_count);
+        else
+            record_set_flag(record, RECORD_FLAG_TRUNCATED);
+    }
+    http1_fields_add_reasons(record, exchange->reasons);
+    emitter->finish(emitter, record, (enum direction)state->client);
+}
+
+static void finish_unpaired(struct http1_state *state, struct http1_exchange *exchange,
+                            struct emitter *emitter, bool has_gap)
+{
+    if (!exchange->is_response_done)
+        http1_exchange_flag(exchange, RECORD_FLAG_UNPAIRED);
+    if (has_gap)
+        http1_exchange_flag(exchange, RECORD_FLAG_GAP);
+    finish(state, exchange, emitter);
+}
+
+void http1_exchange_open(struct http1_call *call)
+{
+    struct http1_state *state = call->state;
+    struct emitter *emitter = call->emitter;
+    const char *reason = NULL;
+    struct record *record = emitter->begin(emitter);
+    struct http1_exchange *exchange = push(state, &reason);
+    if (!exchange) {
+        state->overflow++;
+        if (record)
+            emitter->lose(emitter, record, reason);
+        return;
+    }
+    if (record)
+        record->time_ns = call->direction->head_time_ns;
+    exchange->record = record;
+    exchange->is_uncertain = state->is_uncertain;
+}
+
+struct http1_exchange *http1_exchange_of(struct http1_call *call)
+{
+    if (call->role == HTTP1_REQUEST) {
+        struct http1_exchange *tail = http1_exchange_tail(call->state);
+        return tail && !tail->is_request_done && !tail->lost_run && !call->state->overflow ? tail
+                                                                                          : NULL;
+    }
+    switch (call->direction->target) {
+    case HTTP1_TARGET_FRONT:
+        return http1_exchange_front(call->state);
+    case HTTP1_TARGET_ORPHAN:
+        return &call->state->orphan;
+    default:
+        return NULL;
+    }
+}
+
+/* A response whose request is not known gets a record of its own. */
+static void open_orphan(struct http1_call *call, bool has_gap)
+{
+    struct record *record = call->emitter->begin(call->emitter);
+    call->state->orphan = (struct http1_exchange){.record = record, .is_request_done = true};
+    call->direction->target = HTTP1_TARGET_ORPHAN;
+    if (!record)
+        return;
+    record->time_ns = call->direction->head_time_ns;
+    record_set_flag(record, RECORD_FLAG_UNPAIRED);
+    if (has_gap)
+        record_set_flag(record, RECORD_FLAG_GAP);
+}
+
+/* One response has come, or was lost, that answers a request that was never seen. */
+static void take_unmatched(struct http1_state *state, struct emitter *emitter, bool is_logged)
+{
+    state->unmatched++;
+    if (!is_logged)
+        emitter->lose(emitter, NULL, "gap");
+}
+
+void http1_exchange_answer(struct http1_call *call)
+{
+    struct http1_state *state = call->state;
+    struct http1_direction *direction = call->direction;
+    struct http1_exchange *front = direction->is_orphan ? NULL : http1_exchange_front(state);
+    direction->target = HTTP1_TARGET_NONE;
+    direction->is_untrusted = true;
+    if (direction->is_orphan_known) {
+        open_orphan(call, false);
+    } else if (!front && state->overflow && !direction->is_orphan) {
+        state->overflow--;
+    } else if (!front || front->is_uncertain || front->is_response_done) {
+        if (state->is_uncertain || front) {
+            open_orphan(call, state->is_uncertain);
+        } else {
+            /* A source that counts has seen the request, and counted it as lost. */
+            bool is_logged = !call->emitter->has_message_count;
+            if (is_logged)
+                open_orphan(call, false);
+            take_unmatched(state, call->emitter, is_logged);
+        }
+    } else if (front->lost_run) {
+        if (--front->lost_run == 0)
+            pop_front(state);
+    } else {
+        direction->target = HTTP1_TARGET_FRONT;
+        direction->is_untrusted = !front->is_method_known;
+    }
+}
+
+void http1_exchange_request_done(struct http1_call *call)
+{
+    struct http1_state *state = call->state;
+    struct http1_exchange *exchange = http1_exchange_of(call);
+    if (!exchange)
+        return;
+    exchange->is_request_done = true;
+    if (exchange->is_uncertain) {
+        finish_unpaired(state, exchange, call->emitter, true);
+        state->open_count--;
+    } else if (exchange->is_response_done) {
+        finish(state, exchange, call->emitter);
+        state->open_count--;
+    }
+}
+
+void http1_exchange_response_done(struct http1_call *call)
+{
+    struct http1_exchange *exchange = http1_exchange_of(call);
+    if (exchange) {
+        exchange->is_response_done = true;
+        if (exchange->is_request_done) {
+            finish(call->state, exchange, call->emitter);
+            if (call->direction->target == HTTP1_TARGET_FRONT)
+                pop_front(call->state);
+        }
+    }
+    call->direction->target = HTTP1_TARGET_NONE;
+}
+
+void http1_exchange_upgrade(struct http1_call *call)
+{
+    struct http1_exchange *exchange = http1_exchange_of(call);
+    http1_exchange_flag(exchange, RECORD_FLAG_UPGRADED);
+    if (exchange)
+        exchange->is_request_done = true;
+    http1_exchange_response_done(call);
+    http1_exchange_close_all(call->state, call->emitter);
+    call->state->is_stopped = true;
+    call->is_bad = true;
+}
+
+static void miss_requests(struct http1_call *call, uint64_t messages)
+{
+    struct http1_state *state = call->state;
+    uint64_t known = messages < state->unmatched ? messages : state->unmatched;
+    state->unmatched -= known;
+    messages -= known;
+    if (messages == 0)
+        return;
+    for (uint64_t i = 0; i < messages; i++)
+        call->emitter->lose(call->emitter, NULL, "gap");
+    if (state->is_uncertain)
+        return;
+    struct http1_exchange *tail = http1_exchange_tail(state);
+    const char *reason;
+    if (!tail || !tail->lost_run || state->overflow)
+        tail = push(state, &reason);
+    if (tail) {
+        tail->lost_run += (uint32_t)messages;
+        tail->is_request_done = true;
+    } else {
+        state->overflow += messages;
+    }
+}
+
+static void miss_response(struct http1_call *call)
+{
+    struct http1_state *state = call->state;
+    struct http1_exchange *front = http1_exchange_front(state);
+    if (!front && state->overflow) {
+        state->overflow--;
+    } else if (!front || front->is_response_done) {
+        take_unmatched(state, call->emitter, false);
+    } else if (front->lost_run) {
+        if (--front->lost_run == 0)
+            pop_front(state);
+    } else if (!front->is_request_done) {
+        http1_exchange_flag(front, RECORD_FLAG_UNPAIRED);
+        http1_exchange_flag(front, RECORD_FLAG_GAP);
+        front->is_response_done = true;
+    } else {
+        finish_unpaired(state, front, call->emitter, true);
+        pop_front(state);
+    }
+}
+
+/* An unknown number of responses was lost: none that is open can be paired any more. */
+static void miss_responses_unknown(struct http1_call *call)
+{
+    struct http1_state *state = call->state;
+    if (state->open_count == 0 && state->overflow == 0)
+        return;
+    state->is_uncertain = true;
+    state->overflow = 0;
+    while (state->open_count) {
+        struct http1_exchange *front = http1_exchange_front(state);
+        if (!front->is_request_done) {
+            front->is_uncertain = true;
+            break;
+        }
+        finish_unpaired(state, front, call->emitter, true);
+        pop_front(state);
+    }
+}
+
+void http1_exchange_miss(struct http1_call *call, int64_t messages)
+{
+    enum { MISSED_MAXIMUM = 1 << 20 }; /* no true count is larger; a false one must not hang us */
+    struct http1_state *state = call->state;
+    if (messages > MISSED_MAXIMUM)
+        messages = -1;
+    if (messages < 0) {
+        if (call->role == HTTP1_REQUEST)
+            state->is_uncertain = true;
+        else
+            miss_responses_unknown(call);
+        return;
+    }
+    size_t index = (size_t)(call->direction - state->directions);
+    call->emitter->heads[index] += (uint64_t)messages;
+    if (call->role == HTTP1_REQUEST) {
+        miss_requests(call, (uint64_t)messages);
+        return;
+    }
+    for (int64_t i = 0; i < messages && !state->is_uncertain; i++)
+        miss_response(call);
+}
+
+void http1_exchange_close_all(struct http1_state *state, struct emitter *emitter)
+{
+    while (state->open_count) {
+        struct http1_exchange *front = http1_exchange_front(state);
+        finish_unpaired(state, front, emitter, false);
+        pop_front(state);
+    }
+    finish_unpaired(state, &state->orphan, emitter, false);
+    state->overflow = 0;
+}

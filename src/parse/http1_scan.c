@@ -1,0 +1,237 @@
+/*
+ * http1_scan: line ends of a head, 16 bytes a step where the machine has SSE2, and the question
+ * whether bytes look like HTTP/1 (RFC 9112 §2.1, §3, §4).
+ */
+#include "parse/http1.h"
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#define DIGITS(d) [d] = 1, [(d) + 1] = 1, [(d) + 2] = 1, [(d) + 3] = 1, [(d) + 4] = 1
+#define LETTERS(c) DIGITS(c), DIGITS((c) + 5), DIGITS((c) + 10), DIGITS((c) + 15),               \
+                   DIGITS((c) + 20), [(c) + 25] = 1
+
+const uint8_t http1_token[256] = {
+    ['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1, ['&'] = 1, ['\''] = 1, ['*'] = 1, ['+'] = 1,
+    ['-'] = 1, ['.'] = 1, ['^'] = 1, ['_'] = 1, ['`'] = 1, ['|'] = 1, ['~'] = 1,
+    DIGITS('0'), DIGITS('5'), LETTERS('A'), LETTERS('a'),
+};
+
+struct scan {
+    const uint8_t *data;
+    size_t line_start;
+    size_t returns;      /* CR seen */
+    size_t ends_by_crlf; /* LF with a CR before */
+    struct http1_lines *lines;
+};
+
+/* Takes the LF at `at`; true: it ends an empty line, and so the head. */
+static inline bool take_line_feed(struct scan *scan, size_t at)
+{
+    struct http1_lines *lines = scan->lines;
+    bool has_return = at > scan->line_start && scan->data[at - 1] == '\r';
+    if (lines->count < HTTP1_LINES_KEPT)
+        lines->ends[lines->count] = (uint32_t)at;
+    lines->count++;
+    scan->ends_by_crlf += has_return;
+    if (at - scan->line_start == has_return) {
+        lines->length = at + 1;
+        return true;
+    }
+    scan->line_start = at + 1;
+    return false;
+}
+
+static void conclude(struct scan *scan, size_t returns_more, bool has_nul)
+{
+    struct http1_lines *lines = scan->lines;
+    if (scan->returns + returns_more != scan->ends_by_crlf)
+        lines->reasons |= HTTP1_BIT(BARE_CR);
+    if (scan->ends_by_crlf != lines->count)
+        lines->reasons |= HTTP1_BIT(BARE_LF);
+    if (has_nul)
+        lines->reasons |= HTTP1_BIT(NUL);
+}
+
+void http1_scan_lines(struct slice bytes, struct http1_lines *ret_lines)
+{
+    struct scan scan = {.data = bytes.data, .lines = ret_lines};
+    size_t at = 0;
+    bool has_nul = false;
+    ret_lines->length = 0;
+    ret_lines->count = 0;
+    ret_lines->reasons = 0;
+#ifdef __SSE2__
+    const __m128i line_feed = _mm_set1_epi8('\n'), carriage_return = _mm_set1_epi8('\r');
+    const __m128i zero = _mm_setzero_si128(), low = _mm_set1_epi8('\r');
+    for (; at + 16 <= bytes.length; at += 16) {
+        __m128i block = _mm_loadu_si128((const __m128i *)(bytes.data + at));
+        /* One test for the ordinary block: nothing at or below CR (HT counts, and is rare). */
+        __m128i is_low = _mm_cmpeq_epi8(_mm_min_epu8(block, low), block);
+        if (!_mm_movemask_epi8(is_low))
+            continue;
+        unsigned feeds = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block, line_feed));
+        unsigned returns = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block, carriage_return));
+        unsigned nuls = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block, zero));
+        for (; feeds; feeds &= feeds - 1) {
+            unsigned bit = (unsigned)__builtin_ctz(feeds);
+            if (take_line_feed(&scan, at + bit)) {
+                unsigned before = (2u << bit) - 1;
+                size_t more = 0;
+                for (returns &= before; returns; returns &= returns - 1)
+                    more++;
+                conclude(&scan, more, has_nul || (nuls & before));
+                return;
+            }
+        }
+        for (; returns; returns &= returns - 1)
+            scan.returns++;
+        has_nul |= nuls != 0;
+    }
+#endif
+    for (; at < bytes.length; at++) {
+        uint8_t byte = bytes.data[at];
+        scan.returns += byte == '\r';
+        has_nul |= byte == 0;
+        if (byte == '\n' && take_line_feed(&scan, at))
+            break;
+    }
+    /* A CR that is the last byte of a part may yet get its LF. */
+    size_t pending = !ret_lines->length && bytes.length && bytes.data[bytes.length - 1] == '\r';
+    conclude(&scan, -pending, has_nul);
+}
+
+/* States: 0 at a line's start, 1 behind a CR at its start, 2 inside it. */
+size_t http1_scan_find_end(uint8_t *state, struct slice bytes, bool *ret_found)
+{
+    size_t at = 0;
+    *ret_found = false;
+    while (at < bytes.length) {
+        if (*state == 2) {
+            at += slice_find(slice_part(bytes, at, SIZE_MAX), '\n');
+            if (at == bytes.length)
+                break;
+            at++;
+            *state = 0;
+            continue;
+        }
+        uint8_t byte = bytes.data[at++];
+        if (byte == '\n') {
+            *ret_found = true;
+            *state = 0;
+            return at;
+        }
+        *state = byte == '\r' && *state == 0 ? 1 : 2;
+    }
+    return at;
+}
+
+static bool starts_with(struct slice bytes, struct slice prefix)
+{
+    return slice_is_equal(slice_part(bytes, 0, prefix.length), prefix);
+}
+
+/* "HTTP/1.x NNN" (RFC 9112 §4), compared as far as there are bytes. */
+static enum probe_verdict probe_status_line(struct slice bytes)
+{
+    static const char pattern[] = "HTTP/1.# ###";
+    for (size_t i = 0; i < sizeof(pattern) - 1; i++) {
+        if (i == bytes.length)
+            return PROBE_MAYBE;
+        uint8_t byte = bytes.data[i];
+        if (pattern[i] == '#' ? (uint8_t)(byte - '0') > 9 : byte != (uint8_t)pattern[i])
+            return PROBE_NO;
+    }
+    if (bytes.length == sizeof(pattern) - 1)
+        return PROBE_MAYBE;
+    uint8_t next = bytes.data[sizeof(pattern) - 1];
+    return next == ' ' || next == '\r' || next == '\n' ? PROBE_YES : PROBE_NO;
+}
+
+static bool is_common_method(struct slice method)
+{
+    static const char *const methods[] = {"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS",
+                                          "PATCH", "CONNECT", "TRACE", NULL};
+    for (size_t i = 0; methods[i]; i++) {
+        if (slice_is_equal(method, slice_of_string(methods[i])))
+            return true;
+    }
+    return false;
+}
+
+/* A request line of any method, recognised by its version. */
+static enum probe_verdict probe_whole_line(struct slice bytes)
+{
+    bytes = slice_part(bytes, 0, HTTP1_START_LINE_PROBED);
+    size_t end = slice_find(bytes, '\n');
+    if (end == bytes.length)
+        return end < HTTP1_START_LINE_PROBED ? PROBE_MAYBE : PROBE_NO;
+    struct slice line = slice_part(bytes, 0, end);
+    if (line.length && line.data[line.length - 1] == '\r')
+        line.length--;
+    static const size_t tail = sizeof(" HTTP/1.1") - 1;
+    if (line.length < tail + 1)
+        return PROBE_NO;
+    struct slice version = slice_part(line, line.length - tail, tail);
+    return starts_with(version, SLICE_LITERAL(" HTTP/1.")) ? PROBE_YES : PROBE_NO;
+}
+
+static enum probe_verdict probe_request_line(struct slice bytes)
+{
+    size_t length = 0;
+    while (length < bytes.length && http1_token[bytes.data[length]])
+        length++;
+    if (length > HTTP1_METHOD_MAXIMUM)
+        return PROBE_NO;
+    if (length == bytes.length)
+        return PROBE_MAYBE;
+    if (length == 0 || bytes.data[length] != ' ')
+        return PROBE_NO;
+    struct slice method = slice_part(bytes, 0, length);
+    struct slice target = slice_part(bytes, length + 1, SIZE_MAX);
+    if (is_common_method(method)) {
+        if (target.length == 0)
+            return PROBE_MAYBE;
+        if (target.data[0] == '/')
+            return PROBE_YES;
+        struct slice scheme = slice_part(target, 0, 4);
+        if (slice_is_equal_ignoring_case(scheme, SLICE_LITERAL("http")))
+            return PROBE_YES;
+    }
+    return probe_whole_line(bytes);
+}
+
+enum probe_verdict http1_scan_probe(struct slice bytes, enum http1_role *ret_role)
+{
+    while (bytes.length && (bytes.data[0] == '\r' || bytes.data[0] == '\n'))
+        bytes = slice_part(bytes, 1, SIZE_MAX);
+    if (bytes.length == 0)
+        return PROBE_MAYBE;
+    enum probe_verdict as_response = probe_status_line(bytes);
+    enum probe_verdict as_request = probe_request_line(bytes);
+    *ret_role = as_response == PROBE_YES ? HTTP1_RESPONSE : HTTP1_REQUEST;
+    if (as_response == PROBE_YES || as_request == PROBE_YES)
+        return PROBE_YES;
+    return as_response == PROBE_MAYBE || as_request == PROBE_MAYBE ? PROBE_MAYBE : PROBE_NO;
+}
+
+enum probe_verdict http1_scan_probe_role(struct slice bytes, enum http1_role role)
+{
+    if (role == HTTP1_RESPONSE) {
+        static const struct slice protocol = SLICE_LITERAL("HTTP/");
+        size_t shown = bytes.length < protocol.length ? bytes.length : protocol.length;
+        if (!slice_is_equal(slice_part(bytes, 0, shown), slice_part(protocol, 0, shown)))
+            return PROBE_NO;
+        return shown == protocol.length ? PROBE_YES : PROBE_MAYBE;
+    }
+    size_t length = 0;
+    while (length < bytes.length && length <= HTTP1_METHOD_MAXIMUM &&
+           http1_token[bytes.data[length]])
+        length++;
+    if (length > HTTP1_METHOD_MAXIMUM)
+        return PROBE_NO;
+    if (length == bytes.length)
+        return PROBE_MAYBE;
+    return length > 0 && (bytes.data[length] == ' ' || bytes.data[length] == '\t') ? PROBE_YES
+                                                                                   : PROBE_NO;
+}

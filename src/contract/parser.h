@@ -84,3 +84,6 @@ struct parser {
 #define PARSER(name) extern const struct parser parser_##name;
 #include "parse/parsers.def"
 #undef PARSER
+
+/* All of them in the order of asking; ends with NULL. */
+extern const struct parser *const parsers_all[];

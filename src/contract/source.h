@@ -13,6 +13,12 @@ struct process_identity {
     char command[16];       /* NUL-terminated unless 16 bytes long */
 };
 
+/* What can be found out about a process; empty slices: unknown. */
+struct process_details {
+    struct slice executable_path;
+    struct slice owner; /* user name */
+};
+
 /* A connection the source will report on. Sent once, before its first data. */
 struct stream_open {
     uint64_t connection; /* unique while weir runs; a local pair's two ends have different ones */

@@ -1,0 +1,159 @@
+/*
+ * completion: the emitter that parsers write to. It counts, makes records, and adds the fields that
+ * the connection knows: addresses by role, processes, times.
+ */
+#include "track/connection.h"
+
+static void count_reason(struct streams_counters *counters, const char *reason)
+{
+    for (size_t i = 0; i < STREAMS_REASONS_MAXIMUM; i++) {
+        bool is_last = i == STREAMS_REASONS_MAXIMUM - 1;
+        if (!counters->reasons[i].reason)
+            counters->reasons[i].reason = is_last ? "other" : reason;
+        if (is_last || strcmp(counters->reasons[i].reason, reason) == 0) {
+            counters->reasons[i].count++;
+            return;
+        }
+    }
+}
+
+void completion_lose(struct streams *streams, const char *reason)
+{
+    streams->counters.lost++;
+    count_reason(&streams->counters, reason);
+}
+
+void completion_deliver(struct streams *streams, struct record *record)
+{
+    streams->counters.handed_on++;
+    streams->options.on_record(streams->options.context, record);
+}
+
+static struct connection *connection_of(struct emitter *emitter)
+{
+    return (struct connection *)((char *)emitter - offsetof(struct connection, emitter));
+}
+
+static struct record *begin(struct emitter *emitter)
+{
+    struct streams *streams = connection_of(emitter)->streams;
+    struct record *record = record_new(streams->record_maximum);
+    streams->counters.seen++;
+    if (!record)
+        completion_lose(streams, "memory");
+    return record;
+}
+
+static void lose(struct emitter *emitter, struct record *record, const char *reason)
+{
+    struct connection *connection = connection_of(emitter);
+    struct streams_counters *counters = &connection->streams->counters;
+    if (!record) {
+        counters->missed++;
+        return;
+    }
+    record_unref(&record);
+    if (pairs_covers_loss(connection)) {
+        counters->seen--;
+        counters->duplicates++;
+    } else {
+        completion_lose(connection->streams, reason);
+    }
+}
+
+/* 48 bits of milliseconds and 16 of a counter: sorted by time, and unique for 65536 a millisecond. */
+static uint64_t next_id(struct streams *streams, uint64_t time_ns)
+{
+    return time_ns / 1000000 << 16 | (streams->id_counter++ & 0xffff);
+}
+
+static void add_ends(struct connection *connection, struct record *record, bool is_client)
+{
+    const struct endpoint *client = is_client ? &connection->local : &connection->remote;
+    const struct endpoint *server = is_client ? &connection->remote : &connection->local;
+    struct address *addresses = arena_allocate(record->arena, 2 * sizeof(*addresses));
+    if (addresses && client->address.family) {
+        addresses[0] = client->address;
+        addresses[1] = server->address;
+        record_add_address(record, FIELD_CLIENT_ADDRESS, &addresses[0]);
+        record_add_address(record, FIELD_SERVER_ADDRESS, &addresses[1]);
+        record_add_text(record, FIELD_NETWORK_TYPE,
+                        client->address.family == ADDRESS_IPV4 ? SLICE_LITERAL("ipv4")
+                                                               : SLICE_LITERAL("ipv6"));
+    }
+    if (client->port)
+        record_add_number(record, FIELD_CLIENT_PORT, client->port);
+    if (server->port)
+        record_add_number(record, FIELD_SERVER_PORT, server->port);
+}
+
+static void add_copy(struct record *record, enum field_id field, struct slice text)
+{
+    struct slice copy = text.length ? arena_copy(record->arena, text) : text;
+    if (copy.length)
+        record_add_text(record, field, copy);
+}
+
+static void add_process(struct streams *streams, struct record *record,
+                        const struct process_identity *process, bool is_peer)
+{
+    if (!process->pid)
+        return;
+    record_add_number(record, is_peer ? FIELD_PEER_PROCESS_PID : FIELD_PROCESS_PID, process->pid);
+    struct slice command = slice_of(process->command, sizeof(process->command));
+    add_copy(record, is_peer ? FIELD_PEER_PROCESS_COMMAND : FIELD_PROCESS_COMMAND,
+             slice_part(command, 0, slice_find(command, 0)));
+    struct process_details details = {0};
+    if (streams->options.identify)
+        streams->options.identify(streams->options.context, process, &details);
+    add_copy(record,
+             is_peer ? FIELD_PEER_PROCESS_EXECUTABLE_PATH : FIELD_PROCESS_EXECUTABLE_PATH,
+             details.executable_path);
+    add_copy(record, is_peer ? FIELD_PEER_PROCESS_OWNER : FIELD_PROCESS_OWNER, details.owner);
+}
+
+static void add_times(struct record *record)
+{
+    bool is_pair = record->response_time_ns && !record_has_flag(record, RECORD_FLAG_UNPAIRED);
+    record_add_number(record, FIELD_TIME, record->time_ns);
+    if (!is_pair)
+        return;
+    if (record->response_time_ns >= record->time_ns)
+        record_add_number(record, FIELD_TTFB_NS, record->response_time_ns - record->time_ns);
+    if (record->end_time_ns >= record->time_ns)
+        record_add_number(record, FIELD_DURATION_NS, record->end_time_ns - record->time_ns);
+}
+
+static void finish(struct emitter *emitter, struct record *record, enum direction client)
+{
+    struct connection *connection = connection_of(emitter);
+    struct streams *streams = connection->streams;
+    bool is_client = client == DIRECTION_A_TO_B;
+    struct slice protocol = slice_of_string(connection->parser->name);
+    add_times(record);
+    record_add_text(record, FIELD_TYPE, protocol);
+    record_add_number(record, FIELD_ID, next_id(streams, record->time_ns));
+    record_add_text(record, FIELD_SOURCE, slice_of_string(streams->options.source));
+    record_add_text(record, FIELD_ROLE,
+                    is_client ? SLICE_LITERAL("client") : SLICE_LITERAL("server"));
+    add_ends(connection, record, is_client);
+    record_add_text(record, FIELD_NETWORK_TRANSPORT, SLICE_LITERAL("tcp"));
+    record_add_text(record, FIELD_NETWORK_PROTOCOL_NAME, protocol);
+    record_add_number(record, FIELD_CONNECTION_ID, connection->id);
+    add_process(streams, record, &connection->process, false);
+    add_process(streams, record,
+                connection->peer ? &connection->peer->process : &connection->peer_process, true);
+    if (connection->is_late)
+        record_set_flag(record, RECORD_FLAG_LATE);
+    pairs_decide(connection, record, is_client);
+}
+
+void completion_init(struct connection *connection)
+{
+    connection->emitter = (struct emitter){
+        .head_maximum = connection->streams->options.head_maximum,
+        .begin = begin,
+        .finish = finish,
+        .lose = lose,
+    };
+}

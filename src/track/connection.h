@@ -1,0 +1,81 @@
+/* connection: what the files of streams share. Private to track/. */
+#pragma once
+#include "base/buffer.h"
+#include "base/table.h"
+#include "track/streams.h"
+
+/* One direction of a connection. */
+struct side {
+    uint64_t position; /* stream position behind what the parser is done with, or was told to skip */
+    uint64_t skip;     /* bytes the parser does not want to see; UINT64_MAX: all */
+    uint64_t gap;      /* bytes missing before `position` that the parser has not been told yet */
+    uint64_t first_time_ns; /* when buffer's first byte came */
+    struct buffer buffer;   /* bytes the parser wants to see again; they start at `position` */
+    bool is_ended;
+};
+
+struct connection {
+    struct streams *streams;
+    uint64_t id;
+    struct endpoint local, remote;
+    uint64_t network_namespace;
+    bool is_late;
+    bool is_ignored; /* no parser wants it */
+    bool is_refused; /* no memory: its exchanges are lost */
+    bool had_gap;
+    bool is_ghost;   /* closed; only remembered because its records were logged */
+    struct connection *newer, *older; /* by use; ghosts: by age */
+    struct connection *peer;          /* the other end, when it is on this host */
+    bool had_peer;
+    uint64_t pair_key; /* 0: not in the pairs */
+    struct process_identity process, peer_process;
+    const struct parser *parser;
+    void *state;
+    struct emitter emitter;
+    struct side sides[2];
+    uint64_t peer_position;  /* how far the other end had read when it closed */
+    uint64_t peer_time_ns;   /* when it had read last */
+    uint64_t read_time_ns;   /* when this end has read last */
+    uint64_t logged_until;   /* requests that start before were logged */
+    uint64_t peer_logged_until; /* the same for the other, client end */
+    struct record *held;     /* the other end's records that wait for this end to read */
+    size_t held_count;
+    uint64_t close_time_ns;
+};
+
+struct connection_list {
+    struct connection *newest, *oldest;
+    size_t count;
+};
+
+struct streams {
+    struct streams_options options;
+    struct streams_counters counters;
+    struct table connections; /* by id */
+    struct table pairs;       /* by pair_key: the ends that a mirrored end may match */
+    struct connection_list used, ghosts;
+    size_t record_maximum;
+    size_t held_count;
+    uint32_t id_counter;
+};
+
+/* streams.c */
+void connection_list_add(struct connection_list *list, struct connection *connection);
+void connection_list_remove(struct connection_list *list, struct connection *connection);
+
+/* pairs.c: connections with both ends here */
+void pairs_open(struct connection *connection);
+/* Unlinks; true: the connection must be kept as a ghost. */
+bool pairs_close(struct connection *connection);
+/* The local end has read: what waited for that is decided. */
+void pairs_settle(struct connection *connection, uint64_t now_ns, bool is_over);
+/* What to do with a finished record of this end. Takes the record. */
+void pairs_decide(struct connection *connection, struct record *record, bool is_client);
+/* An exchange is lost at this end; true: the other end has it. */
+bool pairs_covers_loss(const struct connection *connection);
+
+/* completion.c: the emitter, and the fields that come from the connection */
+void completion_init(struct connection *connection);
+void completion_lose(struct streams *streams, const char *reason);
+/* Hands the record on. */
+void completion_deliver(struct streams *streams, struct record *record);

@@ -1,0 +1,199 @@
+/*
+ * pairs: a connection whose two ends are both on this host is seen twice. The server's end is logged;
+ * a record of the client's end is a duplicate when the server has read its request. Positions tell:
+ * what the client has sent at position p, the server reads at position p.
+ *
+ * A client's record with a response is decided at once, since a server answers after it has read. One
+ * without waits until the server reads, closes, or STREAMS_HOLD_NS have passed.
+ */
+#include "track/connection.h"
+#include "base/allocate.h"
+
+static uint64_t hash_bytes(uint64_t hash, const void *data, size_t length)
+{
+    const uint8_t *bytes = data;
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ bytes[i]) * 0x100000001b3ull;
+    return hash;
+}
+
+static bool is_loopback(const struct address *address)
+{
+    static const uint8_t one[16] = {[15] = 1};
+    return address->family == ADDRESS_IPV4 ? address->bytes[0] == 127
+                                           : memcmp(address->bytes, one, 16) == 0;
+}
+
+/* Loopback addresses mean another host in each network namespace, all others the same. */
+static uint64_t key_of(const struct endpoint *near, const struct endpoint *far, uint64_t namespace)
+{
+    uint64_t hash = 0xcbf29ce484222325ull;
+    bool is_local = is_loopback(&near->address) || is_loopback(&far->address);
+    uint64_t scope = is_local ? namespace : 0;
+    hash = hash_bytes(hash, &near->address, sizeof(near->address));
+    hash = hash_bytes(hash, &near->port, sizeof(near->port));
+    hash = hash_bytes(hash, &far->address, sizeof(far->address));
+    hash = hash_bytes(hash, &far->port, sizeof(far->port));
+    hash = hash_bytes(hash, &scope, sizeof(scope));
+    return hash ? hash : 1;
+}
+
+static bool is_same(const struct endpoint *a, const struct endpoint *b)
+{
+    return a->port == b->port && address_is_equal(&a->address, &b->address);
+}
+
+static void forget_ghost(struct connection *ghost)
+{
+    struct streams *streams = ghost->streams;
+    if (table_find(&streams->pairs, ghost->pair_key) == ghost)
+        table_remove(&streams->pairs, ghost->pair_key);
+    connection_list_remove(&streams->ghosts, ghost);
+    deallocate(ghost);
+}
+
+void pairs_open(struct connection *connection)
+{
+    struct streams *streams = connection->streams;
+    uint64_t namespace = connection->network_namespace;
+    if (!connection->local.port || !connection->remote.port)
+        return;
+    uint64_t key = key_of(&connection->local, &connection->remote, namespace);
+    uint64_t mirrored_key = key_of(&connection->remote, &connection->local, namespace);
+    struct connection *old = table_find(&streams->pairs, key);
+    if (old && old->is_ghost)
+        forget_ghost(old);
+    /* Without room in the table both ends are logged; that is better than none. */
+    if (table_set(&streams->pairs, key, connection) == 0)
+        connection->pair_key = key;
+    struct connection *other = table_find(&streams->pairs, mirrored_key);
+    if (!other || other == connection || !is_same(&other->local, &connection->remote) ||
+        !is_same(&other->remote, &connection->local))
+        return;
+    if (other->is_ghost) {
+        connection->peer_process = other->process;
+        connection->peer_logged_until = other->logged_until;
+        forget_ghost(other);
+        return;
+    }
+    if (other->peer)
+        return;
+    connection->peer = other;
+    connection->had_peer = true;
+    connection->peer_logged_until = other->logged_until;
+    other->peer = connection;
+    other->had_peer = true;
+}
+
+bool pairs_close(struct connection *connection)
+{
+    struct streams *streams = connection->streams;
+    struct connection *peer = connection->peer;
+    if (peer) {
+        peer->peer = NULL;
+        peer->peer_process = connection->process;
+        peer->peer_position = connection->sides[DIRECTION_B_TO_A].position;
+        peer->peer_time_ns = connection->read_time_ns;
+        peer->peer_logged_until = connection->logged_until;
+        connection->peer = NULL;
+    }
+    bool is_ghost = !connection->had_peer && connection->logged_until && connection->pair_key &&
+                    !connection->is_late;
+    if (!is_ghost && connection->pair_key &&
+        table_find(&streams->pairs, connection->pair_key) == connection)
+        table_remove(&streams->pairs, connection->pair_key);
+    return is_ghost;
+}
+
+static uint64_t request_position(const struct record *record)
+{
+    return record->heads[0].bytes.data ? record->heads[0].position : 0;
+}
+
+/* Has the other end read the request that this end has sent? */
+static bool is_read_by_peer(const struct connection *connection, const struct record *record)
+{
+    const struct connection *peer = connection->peer;
+    uint64_t position = peer ? peer->sides[DIRECTION_B_TO_A].position : connection->peer_position;
+    uint64_t time_ns = peer ? peer->read_time_ns : connection->peer_time_ns;
+    if (!connection->had_peer || position == 0)
+        return false;
+    if (connection->is_late || (peer && peer->is_late)) /* the positions have different origins */
+        return time_ns >= record->time_ns;
+    return position > request_position(record);
+}
+
+bool pairs_covers_loss(const struct connection *connection)
+{
+    const struct connection *peer = connection->peer;
+    uint64_t position = peer ? peer->sides[DIRECTION_B_TO_A].position : connection->peer_position;
+    return connection->had_peer && position > 0 &&
+           connection->sides[DIRECTION_B_TO_A].position == 0;
+}
+
+static void drop_duplicate(struct streams *streams, struct record *record)
+{
+    streams->counters.seen--;
+    streams->counters.duplicates++;
+    record_unref(&record);
+}
+
+static void log_client_end(struct connection *connection, struct connection *peer,
+                           struct record *record, struct streams *streams)
+{
+    uint64_t until = request_position(record) + 1;
+    if (connection && connection->logged_until < until)
+        connection->logged_until = until;
+    if (peer && peer->peer_logged_until < until)
+        peer->peer_logged_until = until;
+    completion_deliver(streams, record);
+}
+
+void pairs_decide(struct connection *connection, struct record *record, bool is_client)
+{
+    struct streams *streams = connection->streams;
+    struct connection *peer = connection->peer;
+    if (streams->options.with_both_sides) {
+        completion_deliver(streams, record);
+    } else if (!is_client) {
+        bool is_logged = !connection->is_late && record->heads[0].bytes.data &&
+                         request_position(record) < connection->peer_logged_until;
+        if (is_logged)
+            drop_duplicate(streams, record);
+        else
+            completion_deliver(streams, record);
+    } else if (is_read_by_peer(connection, record)) {
+        drop_duplicate(streams, record);
+    } else if (peer && !record->response_time_ns && peer->held_count < STREAMS_HELD_MAXIMUM) {
+        record->next = peer->held;
+        peer->held = record;
+        peer->held_count++;
+        streams->held_count++;
+    } else {
+        log_client_end(connection, peer, record, streams);
+    }
+}
+
+void pairs_settle(struct connection *connection, uint64_t now_ns, bool is_over)
+{
+    struct streams *streams = connection->streams;
+    uint64_t position = connection->sides[DIRECTION_B_TO_A].position;
+    struct record **at = &connection->held;
+    while (*at) {
+        struct record *record = *at;
+        bool is_read = connection->is_late ? connection->read_time_ns >= record->time_ns
+                                           : position > request_position(record);
+        if (!is_read && !is_over && now_ns < record->time_ns + STREAMS_HOLD_NS) {
+            at = &record->next;
+            continue;
+        }
+        *at = record->next;
+        record->next = NULL;
+        connection->held_count--;
+        streams->held_count--;
+        if (is_read)
+            drop_duplicate(streams, record);
+        else
+            log_client_end(connection->peer, connection, record, streams);
+    }
+}

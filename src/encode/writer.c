@@ -1,0 +1,131 @@
+/*
+ * writer: numbers, times and the way into the buffer. Times: RFC 3339 §5.6; the calendar follows
+ * the proleptic Gregorian rules of 400-year cycles.
+ */
+#include "encode/writer.h"
+
+static const char digit_pairs[] = "00010203040506070809101112131415161718192021222324"
+                                  "25262728293031323334353637383940414243444546474849"
+                                  "50515253545556575859606162636465666768697071727374"
+                                  "75767778798081828384858687888990919293949596979899";
+
+uint8_t *writer_room_slow(struct writer *writer, size_t more)
+{
+    int result;
+
+    if (writer->error)
+        return NULL;
+    result = buffer_reserve(writer->buffer, more);
+    if (result < 0) {
+        writer->error = result;
+        return NULL;
+    }
+    return writer->buffer->data + writer->buffer->length;
+}
+
+void writer_number(struct writer *writer, uint64_t number)
+{
+    char text[20];
+    size_t at = sizeof(text);
+
+    while (number >= 100) {
+        at -= 2;
+        memcpy(text + at, digit_pairs + number % 100 * 2, 2);
+        number /= 100;
+    }
+    if (number >= 10) {
+        at -= 2;
+        memcpy(text + at, digit_pairs + number * 2, 2);
+    } else {
+        text[--at] = (char)('0' + number);
+    }
+    writer_bytes(writer, text + at, sizeof(text) - at);
+}
+
+void writer_hex16(struct writer *writer, uint64_t number)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t *at = writer_room(writer, 16);
+
+    if (!at)
+        return;
+    for (size_t i = 0; i < 16; i++)
+        at[i] = (uint8_t)digits[number >> (60 - 4 * i) & 15];
+    writer_advance(writer, 16);
+}
+
+static void put_two(char *at, unsigned number)
+{
+    memcpy(at, digit_pairs + number % 100 * 2, 2);
+}
+
+/* "YYYY-MM-DDTHH:MM:SS" */
+static void format_second(uint64_t second, char text[19])
+{
+    uint64_t days = second / 86400 + 719468; /* since 0000-03-01 */
+    unsigned in_day = (unsigned)(second % 86400);
+    uint64_t era = days / 146097;
+    unsigned day_of_era = (unsigned)(days % 146097);
+    unsigned year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    unsigned day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    unsigned shifted = (5 * day_of_year + 2) / 153;
+    unsigned month = shifted < 10 ? shifted + 3 : shifted - 9;
+    unsigned year = (unsigned)(year_of_era + era * 400) + (month <= 2);
+
+    memcpy(text, "0000-00-00T00:00:00", 19);
+    put_two(text, year / 100);
+    put_two(text + 2, year);
+    put_two(text + 5, month);
+    put_two(text + 8, day_of_year - (153 * shifted + 2) / 5 + 1);
+    put_two(text + 11, in_day / 3600);
+    put_two(text + 14, in_day / 60 % 60);
+    put_two(text + 17, in_day % 60);
+}
+
+void writer_time(struct writer *writer, uint64_t time_ns)
+{
+    static _Thread_local struct {
+        uint64_t second;
+        bool is_set;
+        char text[19];
+    } cache; /* most records of a second follow each other */
+    uint8_t *at = writer_room(writer, 30);
+    unsigned nanoseconds = (unsigned)(time_ns % 1000000000);
+
+    if (!at)
+        return;
+    if (!cache.is_set || cache.second != time_ns / 1000000000) {
+        cache.second = time_ns / 1000000000;
+        cache.is_set = true;
+        format_second(cache.second, cache.text);
+    }
+    memcpy(at, cache.text, 19);
+    at[19] = '.';
+    at[20] = (uint8_t)('0' + nanoseconds / 100000000);
+    put_two((char *)at + 21, nanoseconds / 1000000);
+    put_two((char *)at + 23, nanoseconds / 10000);
+    put_two((char *)at + 25, nanoseconds / 100);
+    put_two((char *)at + 27, nanoseconds);
+    at[29] = 'Z';
+    writer_advance(writer, 30);
+}
+
+void writer_address(struct writer *writer, const struct address *address)
+{
+    uint8_t *at = writer_room(writer, 46);
+
+    if (at)
+        writer_advance(writer, address_format(address, (char *)at));
+}
+
+void writer_index(const struct record *record, uint8_t index[FIELD_COUNT])
+{
+    memset(index, 0, FIELD_COUNT);
+    for (size_t i = record->value_count; i-- > 0;) {
+        const struct value *value = &record->values[i];
+
+        if (value->field < FIELD_COUNT && value->kind != VALUE_FLAGS)
+            index[value->field] = (uint8_t)(i + 1);
+    }
+}

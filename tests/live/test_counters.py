@@ -18,7 +18,7 @@ from harness import servers, traffic
 LANES = 4
 SMALL_RING = "256K"
 WRK_SCRIPT = """
-local lanes, lane = 0, 0
+lanes, lane = 0, 0
 setup = function(thread) thread:set("lane", lanes); lanes = lanes + 1 end
 init = function() count = 0 end
 request = function()

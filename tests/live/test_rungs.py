@@ -20,24 +20,10 @@ def used_rung():
     """The rung that a plain run takes here, as doctor says it; None when it does not say."""
     done = subprocess.run([WEIR, "doctor", "-o", "json"], capture_output=True, text=True,
                           check=False)
-    found = []
-
-    def visit(node):
-        if isinstance(node, dict):
-            for rung in RUNGS:
-                if rung in str(node.get("name", "")) and node.get("used", node.get("is_used")):
-                    found.append(rung)
-            for child in node.values():
-                visit(child)
-        elif isinstance(node, list):
-            for child in node:
-                visit(child)
-
     try:
-        visit(json.loads(done.stdout))
+        return json.loads(done.stdout).get("rung")
     except ValueError:
-        pass
-    return found[0] if found else None
+        return None
 
 
 def run_test(name, rung):

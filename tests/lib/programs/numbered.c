@@ -3,9 +3,9 @@
  *
  *   numbered ADDRESS PORT PREFIX LANES CONNECTIONS REQUESTS
  *
- * LANES threads open CONNECTIONS connections each, one after another, with REQUESTS requests on each.
- * X-Seq is PREFIX-lane-connection-request; the response must echo it. Prints how many were answered
- * rightly; ends with status 1 when one was not.
+ * LANES threads open CONNECTIONS connections each, one after another, with REQUESTS requests on
+ * each. X-Seq is PREFIX-lane-connection-request; the response must echo it. Prints how many were
+ * answered rightly; ends with status 1 when one was not.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

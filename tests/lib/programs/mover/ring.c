@@ -12,15 +12,14 @@ static ssize_t ring_operation(int opcode, char *data, size_t count)
     if (ring < 0)
         return -1;
     size_t submit_size = parameters.sq_off.array + parameters.sq_entries * sizeof(unsigned);
-    size_t complete_size =
-        parameters.cq_off.cqes + parameters.cq_entries * sizeof(struct io_uring_cqe);
-    char *submit = mmap(NULL, submit_size, PROT_READ | PROT_WRITE, MAP_SHARED, ring,
-                        IORING_OFF_SQ_RING);
-    char *complete = mmap(NULL, complete_size, PROT_READ | PROT_WRITE, MAP_SHARED, ring,
-                          IORING_OFF_CQ_RING);
-    struct io_uring_sqe *entries =
-        mmap(NULL, parameters.sq_entries * sizeof(*entries), PROT_READ | PROT_WRITE, MAP_SHARED,
-             ring, IORING_OFF_SQES);
+    size_t complete_size = parameters.cq_off.cqes +
+                           parameters.cq_entries * sizeof(struct io_uring_cqe);
+    char *submit =
+        mmap(NULL, submit_size, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
+    char *complete =
+        mmap(NULL, complete_size, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_CQ_RING);
+    struct io_uring_sqe *entries = mmap(NULL, parameters.sq_entries * sizeof(*entries),
+                                        PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQES);
     if (submit == MAP_FAILED || complete == MAP_FAILED || entries == MAP_FAILED)
         fail("mmap of ring");
     entries[0] = (struct io_uring_sqe){

@@ -237,27 +237,13 @@ static bool send_ring_write(char *data, size_t count, size_t argument)
     return move_by_ring(IORING_OP_WRITE, data, count);
 }
 
-#define WAY(name) {#name, send_##name}
+#define WAY(name)          \
+    {                      \
+#name, send_##name \
+    }
 const struct way send_ways[] = {
-    WAY(write),
-    WAY(bytes),
-    WAY(split),
-    WAY(writev),
-    WAY(writev_at),
-    WAY(sendmsg),
-    WAY(sendmsg_at),
-    WAY(send),
-    WAY(more),
-    WAY(sendto),
-    WAY(sendmmsg),
-    WAY(small),
-    WAY(dup),
-    WAY(ring_send),
-    WAY(ring_write),
-    WAY(sendfile),
-    WAY(splice),
-    WAY(zerocopy),
-    WAY(threads),
-    WAY(fork),
-    {NULL, NULL},
+    WAY(write),      WAY(bytes),     WAY(split),      WAY(writev),   WAY(writev_at), WAY(sendmsg),
+    WAY(sendmsg_at), WAY(send),      WAY(more),       WAY(sendto),   WAY(sendmmsg),  WAY(small),
+    WAY(dup),        WAY(ring_send), WAY(ring_write), WAY(sendfile), WAY(splice),    WAY(zerocopy),
+    WAY(threads),    WAY(fork),      {NULL, NULL},
 };

@@ -6,14 +6,17 @@ Each exchange must be logged or counted as lost, and what is logged must be righ
 the number, so a response given to a wrong request would show.
 """
 
+import signal
 import subprocess
 import sys
 import threading
 import time
 
-from harness import (Weir, check, check_clean_end, check_empty, compile_program, flags, note,
-                     require_weir, run_main, temporary_directory)
+from harness import (RUNG, WEIR, Totals, Weir, check, check_clean_end, check_empty,
+                     compile_program, flags, note, parse_record, require_weir, run_main,
+                     temporary_directory)
 from harness import servers, traffic
+from play import Stage
 
 LANES = 4
 SMALL_RING = "256K"
@@ -176,6 +179,51 @@ def run_wrk(server, directory):
     check_empty(twice, "wrk: none is there twice")
 
 
+def run_connection_limit():
+    """More connections at once than may be followed: those beyond are counted as lost."""
+    stage = Stage()
+    with Weir("--port", stage.port, "--connection-limit", "16") as weir:
+        weir.server_port = stage.port
+        plays = [stage.open() for _ in range(40)]
+        for turn in range(3):
+            for index, play in enumerate(plays):
+                number = f"limit-{turn}-{index}".encode()
+                play.c(b"GET /limit HTTP/1.1\r\nHost: a\r\nX-Seq: %s\r\n\r\n" % number)
+                play.s(b"HTTP/1.1 200 OK\r\nX-Seq: %s\r\nContent-Length: 11\r\n\r\nelevenbytes"
+                       % number)
+        for play in plays:
+            play.close()
+        check_clean_end(weir)
+    check_losses(weir, 120, "connection limit")
+    check(weir.totals.lost_sum > 0, "connection limit: what is beyond it is lost",
+          str(weir.totals))
+
+
+def run_slow_output(server, program):
+    """Nobody reads the output for a while: the sink's queue overflows, and that is counted."""
+    directory = temporary_directory()
+    ready = directory / "ready"
+    command = [WEIR, "run", "-o", "json", "--port", str(server.port), "--queue-size", "64KiB",
+               "--ready-file", str(ready)] + (["--rung", RUNG] if RUNG else [])
+    weir = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    traffic.wait_until(lambda: ready.exists() or weir.poll() is not None)
+    sent = run_numbered(program, server, "slow", LANES, 1, 3000)
+    time.sleep(0.5)
+    weir.send_signal(signal.SIGINT)
+    output, said = weir.communicate(timeout=60)
+    totals = Totals(said.decode())
+    records = [parse_record(line) for line in output.splitlines()]
+    records = [record for record in records if record["type"] == "http"]
+    note(f"slow output: {sent} sent, {totals}")
+    check(weir.returncode == 0 and totals.is_identity, "slow output: status 0, totals add up",
+          said.decode()[-800:])
+    check(totals.lost_sum > 0 and totals.logged + totals.lost_sum == sent,
+          f"slow output: {sent} sent = logged + lost", str(totals))
+    check(len(records) == totals.logged, "slow output: what is logged did come out",
+          f"{len(records)} records")
+    check_pairs(records, "slow output")
+
+
 def main():
     is_dry = "--dry" in sys.argv
     if not is_dry:
@@ -195,6 +243,8 @@ def main():
         run_in_time(server, program)
         run_stopped(server, program)
         run_stopped_amid_connections(server, program)
+        run_slow_output(server, program)
+        run_connection_limit()
         try:
             servers.find_program("wrk")
             run_wrk(server, directory)

@@ -537,6 +537,32 @@ def check_scene(records, name, expected):
     check_empty(bad, name.replace("_", " "))
 
 
+def check_larger_heads():
+    """--head-limit 256KiB: heads up to that are whole."""
+    stage = Stage()
+    asked = request("/larger", "X-First: 1", "X-Large: " + "h" * 250000, "X-Last: 1")
+    answered = response(204, "X-First: 1", "X-Large: " + "H" * 200000, "X-Last: 1")
+    with Weir("--port", stage.port, "--head-limit", "256KiB") as weir:
+        for cuts in ((), (100000,), range(5000, 250000, 5000)):
+            play = stage.open()
+            pieces = [asked[a:b] for a, b in zip([0, *cuts], [*cuts, len(asked)])]
+            play.c(*pieces).s(answered)
+            play.close()
+        check_clean_end(weir)
+    check_scene(weir.records(), "heads of 250 KB with --head-limit 256KiB",
+                [record(asked, answered)] * 3)
+    with Weir("--port", stage.port, "--head-limit", "1KiB") as weir:
+        play = stage.open()
+        play.c(request("/small")).s(response(204)).c(asked).s(answered)
+        play.c(request("/small")).s(response(204))
+        play.close()
+        weir.stop()
+    small = record(request("/small"), response(204))
+    cut = {"http.request.head_size": len(asked), "http.response.head_size": len(answered),
+           "url.original": "/larger", "flags>": {"truncated"}}
+    check_scene(weir.records(), "heads of 250 KB with --head-limit 1KiB", [small, cut, small])
+
+
 def deep_pipeline(play):
     """Deeper than any queue: what is logged is right, what is not is counted."""
     depth = 600
@@ -586,6 +612,7 @@ def main():
     expected_count = sum(len(expected) for _, _, expected in played)
     check(weir.totals.seen >= expected_count + depth,
           f"{expected_count + depth} exchanges were seen", str(weir.totals))
+    check_larger_heads()
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def survey(weir):
         if isinstance(node, dict):
             name = str(node.get("name", ""))
             if name.startswith("rung "):
-                available[name[5:]] = bool(node.get("available", node.get("is_available")))
+                available[name[5:]] = bool(node.get("is_available"))
             node = list(node.values())
         if isinstance(node, list):
             for child in node:

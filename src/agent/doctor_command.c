@@ -32,8 +32,8 @@ static const char *rung_limits(const char *rung)
     if (!rung || strcmp(rung, "fentry") == 0)
         return NULL;
     if (strcmp(rung, "tracepoint") == 0)
-        return "bytes that io_uring moves are not visible to this rung: no system call is under way "
-               "when they flow. They are counted as lost with the reason io_uring.";
+        return "bytes that io_uring moves are not visible to this rung: no system call is under "
+               "way when they flow. They are counted as lost with the reason io_uring.";
     return "bytes that io_uring moves are not visible to this rung, which sees system calls only.";
 }
 

@@ -20,9 +20,9 @@ const struct option_table doctor_option_table = {
     .command = "doctor",
     .summary = "tell what this kernel and these privileges allow",
     .details =
-        "Looks at the kernel and at the privileges of this process, tries each way of seeing socket "
-        "bytes, and says which one weir run would use, why, and how to get what is missing. It "
-        "changes nothing and works as any user; as root it can try more.\n"
+        "Looks at the kernel and at the privileges of this process, tries each way of seeing "
+        "socket bytes, and says which one weir run would use, why, and how to get what is missing. "
+        "It changes nothing and works as any user; as root it can try more.\n"
         "\n"
         "The ways (rungs), best first: fentry attaches to the kernel's TCP functions; tracepoint "
         "uses the socket tracepoints of kernels from 6.3 on and reads the arguments of the system "

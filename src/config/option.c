@@ -153,20 +153,25 @@ int option_set(const struct option *option, void *values, const char *text,
 {
     void *value = (char *)values + option->offset;
     switch (option->kind) {
-    case OPTION_FLAG: *(bool *)value = true; return 0;
+    case OPTION_FLAG:
+        *(bool *)value = true;
+        return 0;
     case OPTION_TEXT:
         if (!*text)
             return refuse(message, text, "is empty");
         *(const char **)value = text;
         return 0;
-    case OPTION_CHOICE: return set_choice(option, value, text, message);
+    case OPTION_CHOICE:
+        return set_choice(option, value, text, message);
     case OPTION_NUMBER:
     case OPTION_SIZE:
-    case OPTION_DURATION: return set_number(option, value, text, message);
+    case OPTION_DURATION:
+        return set_number(option, value, text, message);
     case OPTION_PIDS:
     case OPTION_PORTS:
     case OPTION_NETWORKS:
-    case OPTION_TEXTS: return add_items(option, value, text, message);
+    case OPTION_TEXTS:
+        return add_items(option, value, text, message);
     }
     return refuse(message, text, "cannot be set");
 }

@@ -3,8 +3,8 @@
 #include "config/option.h"
 
 enum { USAGE_LIMITS_BYTES = 256 };
-#define USAGE_PROGRAM_DETAILS                                                                    \
-    "weir logs the header elements of this host's HTTP traffic from inside the kernel, without " \
+#define USAGE_PROGRAM_DETAILS                                                                      \
+    "weir logs the header elements of this host's HTTP traffic from inside the kernel, without "   \
     "touching the applications. Secrets are masked before they leave the kernel."
 
 /* "One of a, b. Default: a." or an empty text. */

@@ -394,7 +394,7 @@ static void resume(struct http1_call *call)
         missed = emitter->messages_before >= heads ? (int64_t)(emitter->messages_before - heads)
                                                    : -1;
     if (!call->state->is_decided)
-        direction->missed = missed;
+        direction->missed = missed ? missed : direction->missed;
     else if (missed)
         http1_exchange_miss(call, missed);
     direction->phase = HTTP1_START;

@@ -14,7 +14,8 @@ MACHINE = re.compile(r"(?<![\w.<>/-])/(wo" + r"rk|fa" + r"rm|ho" + r"me)/\w")
 HOSTS = re.compile(r"https?://([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,})")
 # Names that are reserved or only said (RFC 2606, RFC 6761, RFC 8375), and where specifications are.
 ALLOWED_HOST = re.compile(r"(^|\.)(example|test|invalid|localhost|local|internal"
-                          r"|example\.(com|org|net)|rfc-editor\.org|kernel\.org|apache\.org|w3\.org|opentelemetry\.io)$")
+                          r"|example\.(com|org|net)|rfc-editor\.org|kernel\.org|apache\.org|w3\.org"
+                          r"|opentelemetry\.io)$")
 
 
 def words(path, text):

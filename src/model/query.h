@@ -2,7 +2,11 @@
  * query: the filter expression of CONTRACT.md §1, the same everywhere:
  *   http.response.status_code >= 500 and url.domain == "api.local"
  * Operators: == != < <= > >= =~ in and or not exists, parentheses, CIDR match on addresses,
- * http.request.headers["name"] for headers.
+ * http.request.headers["name"] for headers (any case; any repeat may match).
+ * A test on an absent field is false, != too; `not field == x` is true then. != on headers, flags
+ * and lists says that no repeat is equal. Text literals may stand without quotes when they are
+ * one word; numbers take the units of their field (50ms, 64KiB). Lists: ("a", "b") or ["a", "b"].
+ * A compiled query is used by one thread at a time.
  */
 #pragma once
 #include "model/record.h"
@@ -20,9 +24,9 @@ void query_free(struct query **query);
 bool query_matches(const struct query *query, const struct record *record);
 
 /*
- * Conditions that must hold for any match (conjuncts of the top level), for the kernel to decide early.
- * A dimension without such a condition is empty. Only these can be taken: pid ==/in; ports ==/in;
- * addresses ==/in CIDR; method ==/in; host (url.domain) ==/in.
+ * Conditions that must hold for any match (conjuncts of the top level), for the kernel to decide
+ * early. A dimension without such a condition is empty. Only these can be taken: pid ==/in; ports
+ * ==/in; addresses ==/in CIDR; method ==/in; host (url.domain) ==/in.
  */
 enum { PREFILTER_MAXIMUM = 16 };
 struct prefilter {

@@ -58,12 +58,14 @@ bool command_parse(const struct option_table *table, void *values, char *const *
 {
     char message[OPTION_MESSAGE_BYTES];
     switch (arguments_parse(table, values, arguments, message)) {
-    case ARGUMENTS_OK: return true;
+    case ARGUMENTS_OK:
+        return true;
     case ARGUMENTS_HELP:
         usage_print_command(table, stdout);
         *ret_status = EXIT_DONE;
         return false;
-    case ARGUMENTS_BAD: break;
+    case ARGUMENTS_BAD:
+        break;
     }
     fprintf(stderr, "weir: %s\n", message);
     *ret_status = EXIT_USAGE;

@@ -190,8 +190,8 @@ static const struct option options[] = {
      .minimum = 16,
      .maximum = 1u << 24,
      .group = "Capture",
-     .help =
-         "Connections that are followed at the same time. What goes beyond is counted as lost."},
+     .help = "Connections that are followed at the same time. Beyond that the one unused for "
+             "longest is forgotten."},
     {.name = "loss-interval",
      .kind = OPTION_DURATION,
      VALUE(loss_interval_ns),

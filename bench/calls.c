@@ -1,8 +1,8 @@
 /*
  * What one system call costs, in nanoseconds: the least of many batches, so that what else runs on
  * the machine matters little. The kinds of calls that an HTTP logger must not slow down: files and
- * pipes, which are no sockets, sockets that are not TCP, and TCP connections that do not speak HTTP.
- * Prints one JSON object. bench/calls.py runs it with and without weir.
+ * pipes, which are no sockets, sockets that are not TCP, and TCP connections that do not speak
+ * HTTP. Prints one JSON object. bench/calls.py runs it with and without weir.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -79,7 +79,7 @@ static void move_socket(int out, int in)
 
 static void open_tcp(int ends[2])
 {
-    struct sockaddr_in here = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof here;
     int on = 1, listener = socket(AF_INET, SOCK_STREAM, 0);
     ends[0] = socket(AF_INET, SOCK_STREAM, 0);
@@ -94,7 +94,7 @@ static void open_tcp(int ends[2])
 
 static void open_udp(int ends[2])
 {
-    struct sockaddr_in here = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof here;
     ends[0] = socket(AF_INET, SOCK_DGRAM, 0);
     ends[1] = socket(AF_INET, SOCK_DGRAM, 0);
@@ -132,14 +132,14 @@ int main(void)
     open_udp(udp_ends);
     memset(bytes, 0x80, sizeof bytes); /* no protocol starts like that */
     const struct way ways[] = {
-        { "getppid", 0, 0, move_nothing },
-        { "write /dev/null", null, 0, move_null },
-        { "pwrite + pread, file", file, 0, move_file },
-        { "write + read, pipe", pipe_ends[1], pipe_ends[0], move_pair },
-        { "write + read, unix socket", unix_ends[0], unix_ends[1], move_pair },
-        { "send + recv, UDP", udp_ends[0], udp_ends[1], move_socket },
-        { "write + read, TCP, not HTTP", tcp_ends[0], tcp_ends[1], move_pair },
-        { "send + recv, TCP, not HTTP", tcp_ends[0], tcp_ends[1], move_socket },
+        {"getppid", 0, 0, move_nothing},
+        {"write /dev/null", null, 0, move_null},
+        {"pwrite + pread, file", file, 0, move_file},
+        {"write + read, pipe", pipe_ends[1], pipe_ends[0], move_pair},
+        {"write + read, unix socket", unix_ends[0], unix_ends[1], move_pair},
+        {"send + recv, UDP", udp_ends[0], udp_ends[1], move_socket},
+        {"write + read, TCP, not HTTP", tcp_ends[0], tcp_ends[1], move_pair},
+        {"send + recv, TCP, not HTTP", tcp_ends[0], tcp_ends[1], move_socket},
     };
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
         printf("%s\"%s\":%.1f", i ? "," : "{", ways[i].name, measure(&ways[i]));

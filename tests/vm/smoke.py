@@ -19,7 +19,8 @@ import sys
 import tempfile
 import time
 
-REQUESTS = 60
+PAIRS = 2  # of client and server, at the same time
+REQUESTS = 35  # of each pair
 CANARY = "c4n4ry5ecret"
 RUNGS = ("fentry", "tracepoint", "syscall")
 # Names as smoke_peer sends them, in wire order.
@@ -63,6 +64,17 @@ def survey(weir):
     return [rung for rung in RUNGS if available.get(rung)]
 
 
+def talk(peer):
+    """Runs the pairs; their servers' ports by the number of the pair."""
+    pairs = [subprocess.Popen([peer, str(1 + pair * REQUESTS), str(REQUESTS), CANARY],
+                              stdout=subprocess.PIPE) for pair in range(PAIRS)]
+    ports = []
+    for pair in pairs:
+        ports.append([int(port) for port in pair.communicate(timeout=90)[0].split()])
+        expect(pair.returncode, 0, "exit status of the peers")
+    return ports
+
+
 def capture(weir, peer, rung, folder):
     """Runs weir while the peers talk; (records, raw output, messages of weir, ports)."""
     output, ready = os.path.join(folder, "records"), os.path.join(folder, "ready")
@@ -77,8 +89,7 @@ def capture(weir, peer, rung, folder):
                 with open(messages) as lines:
                     raise Wrong(f"weir is not ready ({child.poll()}): {lines.read()[-1500:]}")
             time.sleep(0.05)
-        talked = subprocess.run([peer, str(REQUESTS), CANARY], stdout=subprocess.PIPE, timeout=90)
-        expect(talked.returncode, 0, "exit status of the peers")
+        ports = talk(peer)
         child.send_signal(signal.SIGTERM)
         expect(child.wait(90), 0, "exit status of weir")
     finally:
@@ -93,7 +104,7 @@ def capture(weir, peer, rung, folder):
         records = [json.loads(line) for line in raw.splitlines()]
     except ValueError as problem:
         raise Wrong(f"not JSON: {problem}: {raw[-300:]!r}")
-    return records, raw, said, [int(port) for port in talked.stdout.split()]
+    return records, raw, said, ports
 
 
 def check_record(record, number):
@@ -124,13 +135,15 @@ def check_record(record, number):
         raise Wrong("process.pid equals peer.process.pid")
 
 
-def check_ends(records, four_port, six_port):
+def check_ends(records, ports):
     """Addresses of all three kinds of connections, IPv4-mapped ones as IPv4."""
+    wanted = set()
+    for four_port, six_port in ports:
+        wanted |= {("127.0.0.1", "127.0.0.1", "ipv4", four_port),
+                   ("127.0.0.1", "127.0.0.1", "ipv4", six_port), ("::1", "::1", "ipv6", six_port)}
     found = {(one["server.address"], one["client.address"], one["network.type"],
               one["server.port"]) for one in records}
-    expect(found, {("127.0.0.1", "127.0.0.1", "ipv4", four_port),
-                   ("127.0.0.1", "127.0.0.1", "ipv4", six_port),
-                   ("::1", "::1", "ipv6", six_port)}, "the ends' addresses")
+    expect(found, wanted, "the ends' addresses")
 
 
 def check_totals(said, logged):
@@ -165,12 +178,12 @@ def try_rung(weir, peer, rung):
             raise Wrong(f"the canary is in {place}: ...{text[max(0, at - 60):at + 30]!r}")
     exchanges = [one for one in records if one["type"] == "http"]
     expect([one["type"] for one in records if one["type"] != "http"], [], "other records")
-    mine = [one for one in exchanges if one["server.port"] in ports]
+    mine = [one for one in exchanges if one["server.port"] in sum(ports, [])]
     numbers = [int(one["url.original"].split("=")[1]) for one in mine]
-    expect(sorted(numbers), list(range(1, REQUESTS + 1)), "the requests that were logged")
+    expect(sorted(numbers), list(range(1, PAIRS * REQUESTS + 1)), "the requests that were logged")
     for one, number in zip(mine, numbers):
         check_record(one, number)
-    check_ends(mine, *ports)
+    check_ends(mine, ports)
     check_totals(said, len(exchanges))
     if before is not None:
         time.sleep(0.2)
@@ -194,7 +207,7 @@ def main():
         start = time.monotonic()
         try:
             try_rung(weir, peer, rung)
-            print(f"{rung}: ok, {REQUESTS} exchanges, {time.monotonic() - start:.1f} s")
+            print(f"{rung}: ok, {PAIRS * REQUESTS} exchanges, {time.monotonic() - start:.1f} s")
         except (Wrong, KeyError, subprocess.TimeoutExpired) as problem:
             print(f"{rung}: FAILED: {problem!r}" if isinstance(problem, KeyError)
                   else f"{rung}: FAILED: {problem}")

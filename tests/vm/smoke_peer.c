@@ -1,9 +1,9 @@
 /*
- * smoke_peer REQUESTS CANARY: an HTTP server and its client in one small program, for guests where
- * every process start is dear. The client sends REQUESTS numbered requests (X-Seq) on keep-alive
- * connections over IPv4, IPv6 and IPv4 to a dual-stack socket; both sides move their bytes with a
- * different pair of system calls each time, and split heads inside secret names and values.
- * CANARY stands only where secrets stand. Exits with 0 when every answer was the right one.
+ * smoke_peer FIRST COUNT CANARY: an HTTP server and its client in one small program, for guests
+ * where every process start is dear. The client sends COUNT requests, numbered from FIRST (X-Seq),
+ * on keep-alive connections over IPv4, IPv6 and IPv4 to a dual-stack socket; both sides move their
+ * bytes with a different pair of system calls each time, and split heads inside secret names and
+ * values. CANARY stands only where secrets stand. Exits with 0 when every answer was the right one.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -42,10 +42,10 @@ static void send_all(int peer, const char *bytes, size_t length, unsigned way, s
     if (split > length)
         split = length;
     struct iovec pieces[2] = {
-        { .iov_base = (void *)bytes, .iov_len = split },
-        { .iov_base = (void *)(bytes + split), .iov_len = length - split },
+        {.iov_base = (void *)bytes, .iov_len = split},
+        {.iov_base = (void *)(bytes + split), .iov_len = length - split},
     };
-    struct msghdr message = { .msg_iov = pieces, .msg_iovlen = 2 };
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
     ssize_t first, second = 0;
     switch (way % WAY_COUNT) {
     case 0:
@@ -73,15 +73,19 @@ static void send_all(int peer, const char *bytes, size_t length, unsigned way, s
 static ssize_t receive_some(int peer, char *bytes, size_t size, unsigned way)
 {
     struct iovec pieces[2] = {
-        { .iov_base = bytes, .iov_len = size < 100 ? size : 100 },
-        { .iov_base = bytes + 100, .iov_len = size < 100 ? 0 : size - 100 },
+        {.iov_base = bytes, .iov_len = size < 100 ? size : 100},
+        {.iov_base = bytes + 100, .iov_len = size < 100 ? 0 : size - 100},
     };
-    struct msghdr message = { .msg_iov = pieces, .msg_iovlen = 2 };
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
     switch (way % WAY_COUNT) {
-    case 0: return read(peer, bytes, size);
-    case 1: return readv(peer, pieces, 2);
-    case 2: return recvmsg(peer, &message, 0);
-    case 3: return recv(peer, bytes, size, 0);
+    case 0:
+        return read(peer, bytes, size);
+    case 1:
+        return readv(peer, pieces, 2);
+    case 2:
+        return recvmsg(peer, &message, 0);
+    case 3:
+        return recv(peer, bytes, size, 0);
     default:
         if (recv(peer, bytes, size, MSG_PEEK) < 0) /* must not be logged twice */
             return -1;
@@ -135,7 +139,7 @@ static _Noreturn void serve(const int *listeners, const char *canary)
     for (;;) {
         struct pollfd waiting[LISTENER_COUNT];
         for (int i = 0; i < LISTENER_COUNT; i++)
-            waiting[i] = (struct pollfd){ .fd = listeners[i], .events = POLLIN };
+            waiting[i] = (struct pollfd){.fd = listeners[i], .events = POLLIN};
         if (poll(waiting, LISTENER_COUNT, -1) < 0)
             fail("poll");
         for (int i = 0; i < LISTENER_COUNT; i++) {
@@ -149,9 +153,8 @@ static _Noreturn void serve(const int *listeners, const char *canary)
 /* A listening socket on a free port of loopback; `family` AF_INET6 is dual-stack. */
 static int listen_on(int family, in_port_t *ret_port_be)
 {
-    struct sockaddr_in four = { .sin_family = AF_INET,
-                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_ANY_INIT };
+    struct sockaddr_in four = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_ANY_INIT};
     bool is_six = family == AF_INET6;
     struct sockaddr *address = is_six ? (struct sockaddr *)&any : (struct sockaddr *)&four;
     socklen_t size = is_six ? sizeof any : sizeof four;
@@ -169,10 +172,10 @@ static int listen_on(int family, in_port_t *ret_port_be)
 
 static int connect_to(int family, in_port_t port_be)
 {
-    struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = port_be,
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = port_be,
-                                .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+    struct sockaddr_in four = {
+        .sin_family = AF_INET, .sin_port = port_be, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in6 six = {
+        .sin6_family = AF_INET6, .sin6_port = port_be, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
     int peer = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (peer < 0)
         fail("socket");
@@ -205,29 +208,31 @@ static void ask(int peer, unsigned number, const char *canary)
 
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
-        fprintf(stderr, "usage: smoke_peer REQUESTS CANARY\n");
+    if (argc != 4) {
+        fprintf(stderr, "usage: smoke_peer FIRST COUNT CANARY\n");
         return 2;
     }
-    unsigned requests = (unsigned)strtoul(argv[1], NULL, 10);
+    const char *canary = argv[3];
+    unsigned first = (unsigned)strtoul(argv[1], NULL, 10);
+    unsigned behind = first + (unsigned)strtoul(argv[2], NULL, 10);
     in_port_t four_port_be, six_port_be;
-    int listeners[LISTENER_COUNT] = { listen_on(AF_INET, &four_port_be),
-                                      listen_on(AF_INET6, &six_port_be) };
+    int listeners[LISTENER_COUNT] = {listen_on(AF_INET, &four_port_be),
+                                     listen_on(AF_INET6, &six_port_be)};
     pid_t server = fork();
     if (server < 0)
         fail("fork");
     if (server == 0)
-        serve(listeners, argv[2]);
+        serve(listeners, canary);
     const struct {
         int family;
         in_port_t port_be;
-    } ends[] = { { AF_INET, four_port_be }, { AF_INET6, six_port_be }, { AF_INET, six_port_be } };
+    } ends[] = {{AF_INET, four_port_be}, {AF_INET6, six_port_be}, {AF_INET, six_port_be}};
     unsigned connection = 0;
-    for (unsigned number = 1; number <= requests; connection++) {
+    for (unsigned number = first; number < behind; connection++) {
         unsigned end = connection % 3;
         int peer = connect_to(ends[end].family, ends[end].port_be);
-        for (unsigned i = 0; i < REQUESTS_PER_CONNECTION && number <= requests; i++, number++)
-            ask(peer, number, argv[2]);
+        for (unsigned i = 0; i < REQUESTS_PER_CONNECTION && number < behind; i++, number++)
+            ask(peer, number, canary);
         close(peer);
     }
     kill(server, SIGTERM);

@@ -50,10 +50,17 @@ trap 'rm -rf "$work"' EXIT
 cc -std=gnu11 -O2 -static "$here/smoke_peer.c" -o "$work/smoke_peer" 2> /dev/null ||
   cc -std=gnu11 -O2 "$here/smoke_peer.c" -o "$work/smoke_peer"
 
+# The newest kernel is run fully preemptible: programs on one CPU then interrupt each other.
+arguments() {
+  case $1 in
+    sid*) echo preempt=full ;;
+  esac
+}
+
 boot() { # NAME
   local rungs result=0 start=$SECONDS
   read -r -a rungs < <(required_rungs "$1")
-  TIMEOUT=240 SMP=${SMP:-2} "$here/run-in-kernel.sh" "$cache/$1" \
+  APPEND=$(arguments "$1") TIMEOUT=240 SMP=${SMP:-2} "$here/run-in-kernel.sh" "$cache/$1" \
     python3 -B "$here/smoke.py" "$weir" "$work/smoke_peer" "${rungs[@]}" \
     > "$work/$1.log" 2>&1 || result=$?
   echo "$result" > "$work/$1.status"

@@ -160,7 +160,7 @@ static struct slice mask_text(struct mask_context *mask, struct record *record, 
 {
     unsigned triggers = mask_scan(text);
 
-    if (!triggers && !is_unknown && !(kind == MASK_TEXT_HEADER && text.length > 5))
+    if (!triggers && !is_unknown && text.length < 6)
         return text;
     mask_spans_reset(&mask->spans);
     if (is_overwritten(text))

@@ -471,6 +471,8 @@ static enum parse_verdict http1_parse(void *opaque, struct slice bytes, enum dir
         ret_result->consumed += used;
         bytes = slice_part(bytes, used, SIZE_MAX);
     }
+    if (!bytes.length && !call.is_bad && !call.direction->has_skip)
+        http1_body_ask_skip(&call);
     ret_result->skip = call.skip;
     return call.is_bad ? PARSE_BAD : PARSE_OK;
 }

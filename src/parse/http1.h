@@ -251,6 +251,8 @@ void http1_body_start(struct http1_call *call, const struct http1_framing *frami
                       bool has_no_body);
 /* Passes over missing bytes; false: the message's end may be among them, and it has been ended. */
 bool http1_body_pass_gap(struct http1_call *call, struct gap gap);
+/* At the end of a slice: asks to skip what follows of a body. */
+void http1_body_ask_skip(struct http1_call *call);
 /* One step in a body's phase; bytes used. */
 size_t http1_body_step(struct http1_call *call, struct slice bytes);
 /* The message in progress is over; the next phase is START, or LOST when `is_lost`. */

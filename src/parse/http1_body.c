@@ -252,7 +252,7 @@ size_t http1_body_step(struct http1_call *call, struct slice bytes)
     case HTTP1_BODY:
     case HTTP1_CHUNK_DATA:
         used = take_data(call, bytes.length);
-        if (!direction->remaining && !direction->has_skip)
+        if (used && !direction->remaining && !direction->has_skip)
             data_done(call);
         return used;
     case HTTP1_CHUNK_SIZE:
@@ -273,6 +273,14 @@ size_t http1_body_step(struct http1_call *call, struct slice bytes)
         }
         return bytes.length;
     }
+}
+
+void http1_body_ask_skip(struct http1_call *call)
+{
+    struct http1_direction *direction = call->direction;
+    bool is_data = direction->phase == HTTP1_BODY || direction->phase == HTTP1_CHUNK_DATA;
+    if ((is_data && direction->remaining) || direction->phase == HTTP1_BODY_UNTIL_END)
+        http1_body_step(call, (struct slice){NULL, 0});
 }
 
 bool http1_body_pass_gap(struct http1_call *call, struct gap gap)

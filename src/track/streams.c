@@ -181,6 +181,12 @@ static bool choose(struct connection *connection, enum direction direction, stru
     struct side *side = &connection->sides[direction];
     struct slice view = bytes;
     enum probe_verdict verdict;
+    bool is_doubtful = connection->is_late || connection->had_gap;
+    if (side->buffer.length && is_doubtful && probe(connection->streams, bytes, &verdict)) {
+        /* What waited was the end of something else. */
+        side->position += side->buffer.length;
+        buffer_done(&side->buffer);
+    }
     if (side->buffer.length) {
         if (buffer_append(&side->buffer, bytes) < 0) {
             drop_parser(connection);
@@ -201,7 +207,7 @@ static bool choose(struct connection *connection, enum direction direction, stru
         side->position += view.length;
         buffer_done(&side->buffer);
         /* Where the start was missed, a later event may start a message. */
-        connection->is_ignored = !connection->is_late && !connection->had_gap;
+        connection->is_ignored = !is_doubtful;
         return false;
     }
     if (!start_parser(connection, parser))

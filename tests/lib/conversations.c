@@ -15,7 +15,7 @@ static const struct feeder_step http1_plain[] = {
 
 static const struct feeder_step http1_pipeline[] = {
     {'>', "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\n"
-          "GET / HTTP/1"
+          "GET / HTTP/"
           "GET /2 HTTP/1.1\r\nHost: b\r\n\r\nDELETE /3 HTTP/1.1\r\nHost: c\r\n\r\n"
           "GET /4 HTTP/1.1\r\nHost: d\r\n\r\n", 0},
     {'<', "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"

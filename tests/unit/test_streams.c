@@ -1,0 +1,470 @@
+/* streams: positions, skips, gaps with counts, two ends of one connection, and the counters. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "tests/lib/feeder.h"
+
+#define BIT(flag) (1u << RECORD_FLAG_##flag)
+#define SECOND 1000000000ull
+
+static struct feeder feeder;
+static const struct streams_counters *counters;
+
+static void start(const struct streams_options *options)
+{
+    assert_int_equal(feeder_init(&feeder, options), 0);
+    counters = streams_counters(feeder.streams);
+}
+
+static void stop(void)
+{
+    assert_true(feeder_is_balanced(&feeder));
+    feeder_done(&feeder);
+}
+
+static void expect(size_t index, const char *field, const char *expected)
+{
+    assert_true(index < feeder.record_count);
+    char *value = feeder_value(feeder.records[index], field);
+    if ((!value) != (!expected) || (value && strcmp(value, expected) != 0))
+        fail_msg("record %zu %s: %s, expected %s", index, field, value ? value : "(absent)",
+                 expected ? expected : "(absent)");
+    free(value);
+}
+
+/* An event as the kernel makes it: a head, then `rest` bytes that were not copied. */
+static void head_event(uint64_t connection, enum direction direction, uint64_t position,
+                       const char *text, uint64_t rest, uint64_t messages_before)
+{
+    feeder.time_ns += 1000;
+    struct stream_data data = {.connection = connection,
+                               .direction = direction,
+                               .time_ns = feeder.time_ns,
+                               .position = position,
+                               .end_position = position + strlen(text) + rest,
+                               .messages_before = messages_before,
+                               .has_message_count = true,
+                               .starts_message = true,
+                               .bytes = slice_of_string(text),
+                               .process = {.pid = 100 + (uint32_t)connection, .command = "prog"}};
+    feeder.listener.on_data(feeder.listener.context, &data);
+}
+
+static void passed_event(uint64_t connection, enum direction direction, uint64_t end_position)
+{
+    feeder.time_ns += 1000;
+    struct stream_data data = {.connection = connection,
+                               .direction = direction,
+                               .time_ns = feeder.time_ns,
+                               .end_position = end_position};
+    feeder.listener.on_data(feeder.listener.context, &data);
+}
+
+static void open_end(uint64_t connection, bool is_client)
+{
+    struct endpoint client = {.address = {ADDRESS_IPV4, {127, 0, 0, 1}}, .port = 50000};
+    struct endpoint server = {.address = {ADDRESS_IPV4, {127, 0, 0, 1}}, .port = 80};
+    struct stream_open open = {.connection = connection,
+                               .local = is_client ? client : server,
+                               .remote = is_client ? server : client,
+                               .network_namespace = 7,
+                               .is_initiator = is_client};
+    feeder.listener.on_open(feeder.listener.context, &open);
+}
+
+static void close_end(uint64_t connection)
+{
+    feeder.listener.on_close(feeder.listener.context, connection, feeder.time_ns, false);
+}
+
+static const char request[] = "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n";
+static const char post[] = "POST /2 HTTP/1.1\r\nContent-Length: 1000\r\n\r\n";
+static const char response[] = "HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n";
+enum { REQUEST = sizeof(request) - 1, POST = sizeof(post) - 1, RESPONSE = sizeof(response) - 1 };
+
+static void bodies_pass_uncopied(void **state)
+{
+    (void)state;
+    start(NULL);
+    open_end(1, false);
+    head_event(1, DIRECTION_B_TO_A, 0, post, 100, 0);
+    passed_event(1, DIRECTION_B_TO_A, POST + 1000);
+    head_event(1, DIRECTION_A_TO_B, 0, response, 10, 0);
+    assert_int_equal(feeder.record_count, 0);
+    passed_event(1, DIRECTION_A_TO_B, RESPONSE + 4999);
+    assert_int_equal(feeder.record_count, 0);
+    passed_event(1, DIRECTION_A_TO_B, RESPONSE + 5000);
+    assert_int_equal(feeder.record_count, 1); /* at once, not with the next message */
+    expect(0, "http.request.body.size", "1000");
+    expect(0, "http.response.body.size", "5000");
+    expect(0, "role", "server");
+    expect(0, "client.port", "50000");
+    expect(0, "server.port", "80");
+    expect(0, "process.pid", "101");
+    expect(0, "process.command", "prog");
+    expect(0, "ttfb_ns", "2000");
+    expect(0, "duration_ns", "4000");
+    head_event(1, DIRECTION_B_TO_A, POST + 1000, request, 0, 1);
+    head_event(1, DIRECTION_A_TO_B, RESPONSE + 5000, response, 10, 1);
+    close_end(1);
+    assert_int_equal(feeder.record_count, 2);
+    assert_int_equal(feeder.records[1]->flags, BIT(INCOMPLETE));
+    expect(1, "http.response.body.size", "10");
+    assert_int_equal(counters->gap_bytes, 0);
+    stop();
+}
+
+static void bytes_seen_twice_count_once(void **state)
+{
+    (void)state;
+    start(NULL);
+    open_end(1, false);
+    head_event(1, DIRECTION_B_TO_A, 0, request, 0, 0);
+    head_event(1, DIRECTION_B_TO_A, 0, request, 0, 0);
+    head_event(1, DIRECTION_B_TO_A, 10, request + 10, 0, 1);
+    head_event(1, DIRECTION_A_TO_B, 0, response, 5000, 0);
+    close_end(1);
+    assert_int_equal(feeder.record_count, 1);
+    assert_int_equal(feeder.records[0]->flags, 0);
+    stop();
+}
+
+static void a_false_start_in_a_body_is_none(void **state)
+{
+    (void)state;
+    start(NULL);
+    open_end(1, false);
+    head_event(1, DIRECTION_B_TO_A, 0, post, 0, 0);
+    head_event(1, DIRECTION_B_TO_A, POST + 50, request, 1000 - 50 - REQUEST, 1);
+    head_event(1, DIRECTION_A_TO_B, 0, response, 5000, 0);
+    close_end(1);
+    assert_int_equal(feeder.record_count, 1);
+    expect(0, "http.request.body.size", "1000");
+    assert_int_equal(feeder.records[0]->flags, 0);
+    stop();
+}
+
+/* Exchange 2's request was lost, by the source's count; its response is nobody else's. */
+static void a_lost_request_keeps_its_place(void **state)
+{
+    (void)state;
+    start(NULL);
+    open_end(1, false);
+    head_event(1, DIRECTION_B_TO_A, 0, request, 0, 0);
+    head_event(1, DIRECTION_B_TO_A, 2 * REQUEST, "GET /3 HTTP/1.1\r\n\r\n", 0, 2);
+    head_event(1, DIRECTION_A_TO_B, 0, "HTTP/1.1 201 A\r\nContent-Length: 0\r\n\r\n", 0, 0);
+    head_event(1, DIRECTION_A_TO_B, 37, "HTTP/1.1 202 B\r\nContent-Length: 0\r\n\r\n", 0, 1);
+    head_event(1, DIRECTION_A_TO_B, 74, "HTTP/1.1 203 C\r\nContent-Length: 0\r\n\r\n", 0, 2);
+    close_end(1);
+    assert_int_equal(feeder.record_count, 2);
+    expect(0, "http.response.status_code", "201");
+    expect(1, "http.response.status_code", "203");
+    expect(1, "url.path", "/3");
+    assert_int_equal(counters->missed, 1);
+    stop();
+}
+
+/* The response comes before the gap in the requests is known. */
+static void a_response_to_a_lost_request_is_not_logged(void **state)
+{
+    (void)state;
+    start(NULL);
+    open_end(1, false);
+    head_event(1, DIRECTION_B_TO_A, 0, request, 0, 0);
+    head_event(1, DIRECTION_A_TO_B, 0, "HTTP/1.1 201 A\r\nContent-Length: 0\r\n\r\n", 0, 0);
+    head_event(1, DIRECTION_A_TO_B, 37, "HTTP/1.1 202 B\r\nContent-Length: 0\r\n\r\n", 0, 1);
+    head_event(1, DIRECTION_B_TO_A, 2 * REQUEST, "GET /3 HTTP/1.1\r\n\r\n", 0, 2);
+    head_event(1, DIRECTION_A_TO_B, 74, "HTTP/1.1 203 C\r\nContent-Length: 0\r\n\r\n", 0, 2);
+    close_end(1);
+    assert_int_equal(feeder.record_count, 2);
+    expect(1, "http.response.status_code", "203");
+    expect(1, "url.path", "/3");
+    assert_int_equal(counters->missed, 1);
+    stop();
+}
+
+static void a_lost_response_leaves_its_request_unpaired(void **state)
+{
+    (void)state;
+    start(NULL);
+    open_end(1, false);
+    head_event(1, DIRECTION_B_TO_A, 0, request, 0, 0);
+    head_event(1, DIRECTION_B_TO_A, REQUEST, "GET /2 HTTP/1.1\r\n\r\n", 0, 1);
+    head_event(1, DIRECTION_A_TO_B, 37, "HTTP/1.1 202 B\r\nContent-Length: 0\r\n\r\n", 0, 1);
+    close_end(1);
+    assert_int_equal(feeder.record_count, 2);
+    assert_int_equal(feeder.records[0]->flags, BIT(UNPAIRED) | BIT(GAP));
+    expect(1, "http.response.status_code", "202");
+    expect(1, "url.path", "/2");
+    assert_int_equal(feeder.records[1]->flags, 0);
+    stop();
+}
+
+static void an_orphan_is_logged_by_itself(void **state)
+{
+    (void)state;
+    start(NULL);
+    open_end(1, false);
+    head_event(1, DIRECTION_B_TO_A, 0, request, 0, 0);
+    struct stream_data data = {.connection = 1,
+                               .direction = DIRECTION_A_TO_B,
+                               .time_ns = feeder.time_ns,
+                               .end_position = 37,
+                               .has_message_count = true,
+                               .starts_message = true,
+                               .is_orphan_response = true,
+                               .bytes = SLICE_LITERAL("HTTP/1.1 408 A\r\nContent-Length: 0\r\n\r\n")};
+    feeder.listener.on_data(feeder.listener.context, &data);
+    head_event(1, DIRECTION_A_TO_B, 37, "HTTP/1.1 202 B\r\nContent-Length: 0\r\n\r\n", 0, 0);
+    close_end(1);
+    assert_int_equal(feeder.record_count, 2);
+    expect(0, "http.response.status_code", "408");
+    assert_int_equal(feeder.records[0]->flags, BIT(UNPAIRED));
+    expect(1, "http.response.status_code", "202");
+    expect(1, "url.path", "/1");
+    assert_int_equal(feeder.records[1]->flags, 0);
+    stop();
+}
+
+/* Connection 1 is the client's end, 2 the server's. */
+static void two_ends_make_one_record(void **state)
+{
+    (void)state;
+    start(NULL);
+    open_end(1, true);
+    open_end(2, false);
+    head_event(1, DIRECTION_A_TO_B, 0, request, 0, 0);
+    head_event(2, DIRECTION_B_TO_A, 0, request, 0, 0);
+    head_event(2, DIRECTION_A_TO_B, 0, response, 5000, 0);
+    close_end(2);
+    head_event(1, DIRECTION_B_TO_A, 0, response, 5000, 0);
+    close_end(1);
+    assert_int_equal(feeder.record_count, 1);
+    expect(0, "role", "server");
+    expect(0, "process.pid", "102");
+    expect(0, "peer.process.pid", "101");
+    assert_int_equal(counters->duplicates, 1);
+    assert_int_equal(counters->seen, 1);
+    stop();
+}
+
+static void both_sides_when_asked_for(void **state)
+{
+    (void)state;
+    start(&(struct streams_options){.with_both_sides = true});
+    open_end(1, true);
+    open_end(2, false);
+    head_event(1, DIRECTION_A_TO_B, 0, request, 0, 0);
+    head_event(2, DIRECTION_B_TO_A, 0, request, 0, 0);
+    head_event(2, DIRECTION_A_TO_B, 0, response, 5000, 0);
+    head_event(1, DIRECTION_B_TO_A, 0, response, 5000, 0);
+    assert_int_equal(feeder.record_count, 2);
+    close_end(1);
+    close_end(2);
+    stop();
+}
+
+/* The source stops telling about the client's end once the server's is read. */
+static void a_silent_client_end_is_a_duplicate(void **state)
+{
+    (void)state;
+    start(NULL);
+    open_end(1, true);
+    open_end(2, false);
+    head_event(1, DIRECTION_A_TO_B, 0, request, 0, 0);
+    head_event(2, DIRECTION_B_TO_A, 0, request, 0, 0);
+    close_end(1);
+    head_event(2, DIRECTION_A_TO_B, 0, response, 5000, 0);
+    close_end(2);
+    assert_int_equal(feeder.record_count, 1);
+    expect(0, "role", "server");
+    assert_int_equal(counters->duplicates, 1);
+    stop();
+}
+
+static void a_hung_server_leaves_the_clients_record(void **state)
+{
+    (void)state;
+    start(NULL);
+    open_end(1, true);
+    open_end(2, false);
+    head_event(1, DIRECTION_A_TO_B, 0, request, 0, 0);
+    close_end(1);
+    assert_int_equal(feeder.record_count, 0); /* the server may still read it */
+    streams_tick(feeder.streams, feeder.time_ns + 3 * SECOND);
+    assert_int_equal(feeder.record_count, 1);
+    expect(0, "role", "client");
+    assert_int_equal(feeder.records[0]->flags, BIT(UNPAIRED));
+    /* It reads after all: the exchange has been logged. */
+    feeder.time_ns += 3 * SECOND;
+    head_event(2, DIRECTION_B_TO_A, 0, request, 0, 0);
+    close_end(2);
+    assert_int_equal(feeder.record_count, 1);
+    assert_int_equal(counters->duplicates, 1);
+    stop();
+}
+
+static void a_late_reader_makes_the_held_record_a_duplicate(void **state)
+{
+    (void)state;
+    start(NULL);
+    open_end(1, true);
+    open_end(2, false);
+    head_event(1, DIRECTION_A_TO_B, 0, request, 0, 0);
+    close_end(1);
+    head_event(2, DIRECTION_B_TO_A, 0, request, 0, 0);
+    close_end(2);
+    assert_int_equal(feeder.record_count, 1);
+    expect(0, "role", "server");
+    expect(0, "peer.process.pid", "101");
+    assert_int_equal(counters->duplicates, 1);
+    stop();
+}
+
+static void a_server_that_accepts_late_logs_nothing_twice(void **state)
+{
+    (void)state;
+    start(NULL);
+    open_end(1, true);
+    head_event(1, DIRECTION_A_TO_B, 0, request, 0, 0);
+    close_end(1);
+    assert_int_equal(feeder.record_count, 1);
+    open_end(2, false);
+    head_event(2, DIRECTION_B_TO_A, 0, request, 0, 0);
+    close_end(2);
+    assert_int_equal(feeder.record_count, 1);
+    assert_int_equal(counters->duplicates, 1);
+    /* The port is used again by another connection: a new exchange. */
+    open_end(4, false);
+    head_event(4, DIRECTION_B_TO_A, 0, request, 0, 0);
+    close_end(4);
+    assert_int_equal(feeder.record_count, 2);
+    stop();
+}
+
+static void a_full_table_closes_the_one_unused_longest(void **state)
+{
+    (void)state;
+    start(&(struct streams_options){.connection_maximum = 4});
+    for (uint64_t id = 1; id <= 6; id++) {
+        struct stream_open open = {.connection = id};
+        feeder.listener.on_open(feeder.listener.context, &open);
+        head_event(id, DIRECTION_B_TO_A, 0, request, 0, 0);
+    }
+    assert_int_equal(counters->evicted, 2);
+    assert_int_equal(counters->connections, 4);
+    assert_int_equal(feeder.record_count, 2);
+    head_event(1, DIRECTION_B_TO_A, REQUEST, request, 0, 1);
+    assert_int_equal(counters->lost, 1);
+    assert_string_equal(counters->reasons[0].reason, "connection_limit");
+    streams_flush(feeder.streams, feeder.time_ns);
+    assert_int_equal(feeder.record_count, 6);
+    stop();
+}
+
+static void late_connections_say_so(void **state)
+{
+    (void)state;
+    start(NULL);
+    struct stream_open open = {.connection = 1, .is_late = true};
+    feeder.listener.on_open(feeder.listener.context, &open);
+    feeder_send(&feeder, DIRECTION_B_TO_A, SLICE_LITERAL("the end of some body"));
+    feeder_send(&feeder, DIRECTION_B_TO_A, slice_of_string(request));
+    feeder_send(&feeder, DIRECTION_A_TO_B, SLICE_LITERAL("HTTP/1.1 204 No\r\n\r\n"));
+    close_end(1);
+    assert_int_equal(feeder.record_count, 1);
+    assert_int_equal(feeder.records[0]->flags, BIT(LATE));
+    expect(0, "http.response.status_code", "204");
+    stop();
+}
+
+/* Digests find their way to the head that their values stand in, also when it came in pieces. */
+static void masked_digests_follow_their_head(void **state)
+{
+    (void)state;
+    start(NULL);
+    open_end(1, false);
+    struct slice text = slice_of_string("GET / HTTP/1.1\r\nCookie: ****\r\nX: 1\r\n\r\n");
+    struct masked_value masked = {.position = 24, .digest = 0x1234};
+    for (size_t cut = 1; cut < 2; cut++) {
+        struct stream_data data = {.connection = 1,
+                                   .direction = DIRECTION_B_TO_A,
+                                   .time_ns = SECOND,
+                                   .end_position = 30,
+                                   .bytes = slice_part(text, 0, 30),
+                                   .masked = &masked,
+                                   .masked_count = 1};
+        feeder.listener.on_data(feeder.listener.context, &data);
+        data.position = 30;
+        data.end_position = text.length;
+        data.bytes = slice_part(text, 30, SIZE_MAX);
+        data.masked = NULL;
+        data.masked_count = 0;
+        feeder.listener.on_data(feeder.listener.context, &data);
+    }
+    close_end(1);
+    assert_int_equal(feeder.record_count, 1);
+    assert_int_equal(feeder.records[0]->heads[0].masked_count, 1);
+    assert_int_equal(feeder.records[0]->heads[0].masked[0].digest, 0x1234);
+    stop();
+}
+
+/* A head in single bytes costs as much a byte at its end as at its start: nothing is looked at twice. */
+static void single_bytes_are_linear(void **state)
+{
+    (void)state;
+    start(NULL);
+    open_end(1, false);
+    struct slice line = SLICE_LITERAL("GET /x HTTP/1.1\r\n");
+    uint64_t position = 0;
+    for (size_t i = 0; i < 300000; i++) {
+        uint8_t byte = i < line.length ? line.data[i] : (uint8_t)"a:\n"[(i - 17) % 3];
+        struct stream_data data = {.connection = 1,
+                                   .direction = DIRECTION_B_TO_A,
+                                   .time_ns = SECOND,
+                                   .position = position,
+                                   .end_position = position + 1,
+                                   .bytes = slice_of(&byte, 1)};
+        position++;
+        feeder.listener.on_data(feeder.listener.context, &data);
+    }
+    close_end(1);
+    assert_int_equal(feeder.record_count, 1);
+    assert_true(feeder.records[0]->flags & BIT(TRUNCATED));
+    stop();
+}
+
+static int finish(void **state)
+{
+    (void)state;
+    record_pool_done();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bodies_pass_uncopied),
+        cmocka_unit_test(bytes_seen_twice_count_once),
+        cmocka_unit_test(a_false_start_in_a_body_is_none),
+        cmocka_unit_test(a_lost_request_keeps_its_place),
+        cmocka_unit_test(a_response_to_a_lost_request_is_not_logged),
+        cmocka_unit_test(a_lost_response_leaves_its_request_unpaired),
+        cmocka_unit_test(an_orphan_is_logged_by_itself),
+        cmocka_unit_test(two_ends_make_one_record),
+        cmocka_unit_test(both_sides_when_asked_for),
+        cmocka_unit_test(a_silent_client_end_is_a_duplicate),
+        cmocka_unit_test(a_hung_server_leaves_the_clients_record),
+        cmocka_unit_test(a_late_reader_makes_the_held_record_a_duplicate),
+        cmocka_unit_test(a_server_that_accepts_late_logs_nothing_twice),
+        cmocka_unit_test(a_full_table_closes_the_one_unused_longest),
+        cmocka_unit_test(late_connections_say_so),
+        cmocka_unit_test(masked_digests_follow_their_head),
+        cmocka_unit_test(single_bytes_are_linear),
+    };
+    return cmocka_run_group_tests(tests, NULL, finish);
+}

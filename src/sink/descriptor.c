@@ -18,9 +18,9 @@ static int write_all(int descriptor, struct slice chunk, size_t *ret_written)
             /* the descriptor's other users may have made it non-blocking */
             struct pollfd waiting = {.fd = descriptor, .events = POLLOUT};
 
-            if (poll(&waiting, 1, -1) < 0 && errno != EINTR)
+            if (poll(&waiting, 1, -1) < 0)
                 return -errno;
-        } else if (count == 0 || errno != EINTR) {
+        } else {
             return count == 0 ? -EIO : -errno;
         }
     }

@@ -3,8 +3,8 @@
 #include "base/slice.h"
 
 /*
- * Writes all of `chunk`; short writes and EINTR are gone on with. *ret_written counts along, so
- * that it is right even when the thread is cancelled inside. 0 or -errno (-EPIPE: nobody reads
- * any more).
+ * Writes all of `chunk`; short writes are gone on with. *ret_written: bytes that surely arrived.
+ * 0 or -errno: -EPIPE when nobody reads any more; -EINTR when a signal came, which in an outlet's
+ * thread only the outlet sends, to end a write that hangs.
  */
 int descriptor_write(int descriptor, struct slice chunk, size_t *ret_written);

@@ -20,10 +20,9 @@ struct outlet {
     pthread_mutex_t lock;
     pthread_cond_t has_news; /* a chunk, a wish to reopen, the end */
     pthread_cond_t has_room; /* a chunk was written, or the thread has ended */
-    struct chunk *first, *last, *spare, *in_hand;
+    struct chunk *first, *last, *spare;
     size_t queued_bytes, spare_count;
-    size_t written; /* of the chunk in hand */
-    bool wants_reopen, is_closing, has_ended, is_closed;
+    bool wants_reopen, is_closing, is_abandoned, has_ended, is_closed;
     atomic_int error;
     atomic_uint_fast64_t pushed, logged, lost_full, lost_error, written_bytes;
 };
@@ -79,24 +78,18 @@ static void write_first(struct outlet *outlet)
 {
     struct chunk *chunk = outlet->first;
     int error = atomic_load(&outlet->error);
-    int ignored;
+    size_t written = 0;
 
     outlet->first = chunk->next;
     if (!outlet->first)
         outlet->last = NULL;
-    outlet->in_hand = chunk;
-    outlet->written = 0;
     pthread_mutex_unlock(&outlet->lock);
-    if (error != -EPIPE) {
-        pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &ignored);
+    if (error != -EPIPE)
         error = outlet->sink->write(outlet->sink_context, buffer_slice(&chunk->buffer),
-                                    &outlet->written);
-        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &ignored);
-    }
+                                    &written);
     pthread_mutex_lock(&outlet->lock);
-    settle(outlet, chunk, outlet->written, error);
+    settle(outlet, chunk, written, error);
     outlet->queued_bytes -= chunk->buffer.length;
-    outlet->in_hand = NULL;
     recycle(outlet, chunk);
     pthread_cond_broadcast(&outlet->has_room);
 }
@@ -104,9 +97,7 @@ static void write_first(struct outlet *outlet)
 static void *run(void *argument)
 {
     struct outlet *outlet = argument;
-    int ignored;
 
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &ignored);
     pthread_mutex_lock(&outlet->lock);
     for (;;) {
         if (outlet->wants_reopen) {
@@ -117,7 +108,7 @@ static void *run(void *argument)
                 if (result < 0)
                     atomic_store(&outlet->error, result);
             }
-        } else if (outlet->first) {
+        } else if (outlet->first && !outlet->is_abandoned) {
             write_first(outlet);
         } else if (outlet->is_closing) {
             break;
@@ -131,13 +122,14 @@ static void *run(void *argument)
     return NULL;
 }
 
-/* The thread takes no signals: they are the agent's. */
+/* The thread takes no signals, they are the agent's; but for the one that tells it to give up. */
 static int start_thread(struct outlet *outlet)
 {
     sigset_t all, before;
     int result;
 
     sigfillset(&all);
+    sigdelset(&all, SIGRTMIN);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     result = pthread_create(&outlet->thread, NULL, run, outlet);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -305,15 +297,9 @@ static struct timespec deadline_after(unsigned milliseconds)
     return time;
 }
 
-/* What the thread did not get written: the chunk in hand in part, the queue as a whole. */
-static void abandon(struct outlet *outlet)
+/* What the thread did not take: lost. */
+static void drop_queue(struct outlet *outlet)
 {
-    if (outlet->in_hand) {
-        settle(outlet, outlet->in_hand, outlet->written, -ETIMEDOUT);
-        buffer_done(&outlet->in_hand->buffer);
-        deallocate(outlet->in_hand);
-        outlet->in_hand = NULL;
-    }
     while (outlet->first) {
         struct chunk *chunk = outlet->first;
 
@@ -326,26 +312,53 @@ static void abandon(struct outlet *outlet)
     outlet->queued_bytes = 0;
 }
 
+static void ignore_signal(int signal)
+{
+    (void)signal;
+}
+
+/* Waits until the thread has ended or the time is over; the lock is held. */
+static void wait_for_end(struct outlet *outlet, unsigned milliseconds)
+{
+    struct timespec deadline = deadline_after(milliseconds);
+
+    while (!outlet->has_ended &&
+           pthread_cond_timedwait(&outlet->has_room, &outlet->lock, &deadline) != ETIMEDOUT)
+        ;
+}
+
+/*
+ * A sink that blocks is interrupted: its system call ends with EINTR. The signal may come just
+ * before the call and be in vain, so it is sent until the thread has ended. The lock is held.
+ */
+static void interrupt(struct outlet *outlet)
+{
+    struct sigaction action = {.sa_handler = ignore_signal}, before;
+
+    outlet->is_abandoned = true;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGRTMIN, &action, &before);
+    while (!outlet->has_ended) {
+        pthread_kill(outlet->thread, SIGRTMIN);
+        wait_for_end(outlet, 5);
+    }
+    sigaction(SIGRTMIN, &before, NULL);
+}
+
 void outlet_close(struct outlet *outlet)
 {
-    struct timespec deadline = deadline_after(outlet->options.close_timeout_ms);
-    bool has_ended;
-
     if (outlet->is_closed)
         return;
     pthread_mutex_lock(&outlet->lock);
     outlet->is_closing = true;
     pthread_cond_signal(&outlet->has_news);
-    while (!outlet->has_ended &&
-           pthread_cond_timedwait(&outlet->has_room, &outlet->lock, &deadline) != ETIMEDOUT)
-        ;
-    has_ended = outlet->has_ended;
+    wait_for_end(outlet, outlet->options.close_timeout_ms);
+    if (!outlet->has_ended)
+        interrupt(outlet);
     pthread_mutex_unlock(&outlet->lock);
-    if (!has_ended)
-        pthread_cancel(outlet->thread); /* takes effect only inside the sink's write */
     pthread_join(outlet->thread, NULL);
     outlet->is_closed = true;
-    abandon(outlet);
+    drop_queue(outlet);
     while (outlet->spare) {
         struct chunk *chunk = outlet->spare;
 

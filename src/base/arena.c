@@ -16,8 +16,8 @@ struct block {
 };
 
 struct arena {
-    uint8_t *at;  /* next free byte of the current block */
-    uint8_t *end; /* behind the current block */
+    uint8_t *at;          /* next free byte of the current block */
+    uint8_t *end;         /* behind the current block */
     struct block *blocks; /* further blocks, the current one first */
     size_t block_bytes;   /* of all blocks */
     size_t next_size;

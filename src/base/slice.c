@@ -16,14 +16,3 @@ bool slice_is_equal_ignoring_case(struct slice a, struct slice b)
     }
     return true;
 }
-
-struct slice slice_trim_ows(struct slice s)
-{
-    while (s.length && (s.data[0] == ' ' || s.data[0] == '\t')) {
-        s.data++;
-        s.length--;
-    }
-    while (s.length && (s.data[s.length - 1] == ' ' || s.data[s.length - 1] == '\t'))
-        s.length--;
-    return s;
-}

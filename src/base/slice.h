@@ -1,4 +1,7 @@
-/* slice: borrowed bytes. A pointer and a length, passed by value; never NUL-terminated, never owned. */
+/*
+ * slice: borrowed bytes. A pointer and a length, passed by value; never NUL-terminated, never
+ * owned.
+ */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,4 +51,13 @@ static inline size_t slice_find(struct slice s, uint8_t byte)
 }
 
 /* Without the bytes SP and HT at both ends (OWS, RFC 9110 §5.6.3). */
-struct slice slice_trim_ows(struct slice s);
+static inline struct slice slice_trim_ows(struct slice s)
+{
+    while (s.length && (s.data[0] == ' ' || s.data[0] == '\t')) {
+        s.data++;
+        s.length--;
+    }
+    while (s.length && (s.data[s.length - 1] == ' ' || s.data[s.length - 1] == '\t'))
+        s.length--;
+    return s;
+}

@@ -1,4 +1,5 @@
-/* table: linear probing at a load of at most 3/4; removal shifts back, so there are no tombstones. */
+/* table: linear probing at a load of at most 3/4; removal shifts back, so there are no tombstones.
+ */
 #include "base/table.h"
 #include <errno.h>
 #include "base/allocate.h"
@@ -57,8 +58,7 @@ static int grow(struct table *table)
 
 int table_set(struct table *table, uint64_t key, void *value)
 {
-    struct table_slot *slot =
-        table->capacity ? slot_of(table->slots, table->capacity, key) : NULL;
+    struct table_slot *slot = table->capacity ? slot_of(table->slots, table->capacity, key) : NULL;
     if (slot && slot->value) {
         slot->value = value;
         return 0;

@@ -1,16 +1,17 @@
 /*
- * parser: what a protocol has to offer. A parser is pure: no I/O, no clock, no globals; all it knows
- * is its state, and all it says goes through the emitter. It must give the same records however the
- * stream was cut into slices.
+ * parser: what a protocol has to offer. A parser is pure: no I/O, no clock, no globals; all it
+ * knows is its state, and all it says goes through the emitter. It must give the same records
+ * however the stream was cut into slices.
  */
 #pragma once
 #include "model/record.h"
 
-/* Which way bytes flow. For sockets A is the local process; for packets the connection's initiator. */
+/* Which way bytes flow. For sockets A is the local process; for packets the connection's initiator.
+ */
 enum direction { DIRECTION_A_TO_B = 0, DIRECTION_B_TO_A = 1 };
 
 enum parse_verdict {
-    PARSE_OK,   /* `consumed` bytes are done with (all of the slice, or up to where `skip` starts) */
+    PARSE_OK, /* `consumed` bytes are done with (all of the slice, or up to where `skip` starts) */
     PARSE_MORE, /* the bytes behind `consumed` are kept and shown again with more behind them */
     PARSE_BAD,  /* not this protocol, or no longer: show no more of this connection */
 };
@@ -19,9 +20,9 @@ struct parse_result {
     size_t consumed; /* bytes of the slice that are done with */
     size_t need;     /* with PARSE_MORE: at least so many bytes more; 0: unknown */
     /*
-     * Bytes behind `consumed` that need not be shown; UINT64_MAX: until the end. As soon as they have
-     * passed, parse is called again, with an empty slice when nothing follows them yet. Gaps inside
-     * are not told.
+     * Bytes behind `consumed` that need not be shown; UINT64_MAX: until the end. As soon as they
+     * have passed, parse is called again, with an empty slice when nothing follows them yet. Gaps
+     * inside are not told.
      */
     uint64_t skip;
 };
@@ -30,14 +31,14 @@ enum probe_verdict { PROBE_NO, PROBE_MAYBE /* more bytes needed */, PROBE_YES };
 
 /* What a gap in one direction is known to have swallowed. */
 struct gap {
-    uint64_t bytes;    /* UINT64_MAX: unknown */
-    int64_t messages;  /* message heads lost inside (1xx responses not counted); -1: unknown */
+    uint64_t bytes;   /* UINT64_MAX: unknown */
+    int64_t messages; /* message heads lost inside (1xx responses not counted); -1: unknown */
 };
 
 /*
  * emitter: the parser's way out, made by track/ for each connection. Before each call of parse, gap
- * or end, `time_ns` is the capture time of the bytes' last segment, and `position` the stream position of
- * the slice's first byte.
+ * or end, `time_ns` is the capture time of the bytes' last segment, and `position` the stream
+ * position of the slice's first byte.
  */
 struct emitter {
     uint64_t time_ns;
@@ -45,11 +46,12 @@ struct emitter {
     bool starts_message; /* the source knows that a message head starts at the slice's first byte */
     const struct masked_value *masked; /* digests for values in the slice, sorted; may be NULL */
     uint32_t masked_count;
-    size_t head_maximum; /* bytes of one head that are kept */
-    bool is_orphan_response;  /* a response head starts that answers no request the source saw */
-    bool has_message_count;   /* messages_before is known */
-    uint64_t messages_before; /* heads that began in this direction before the slice, none for 1xx */
-    bool is_reset;            /* in end and close: the connection was torn down, not finished */
+    size_t head_maximum;     /* bytes of one head that are kept */
+    bool is_orphan_response; /* a response head starts that answers no request the source saw */
+    bool has_message_count;  /* messages_before is known */
+    uint64_t
+        messages_before; /* heads that began in this direction before the slice, none for 1xx */
+    bool is_reset;       /* in end and close: the connection was torn down, not finished */
     /* Written by the parser: heads that began in each direction (1xx and orphans not counted). */
     uint64_t heads[2];
 
@@ -58,8 +60,9 @@ struct emitter {
     /* The exchange is over, the record is the pipeline's. `client` sent the request. */
     void (*finish)(struct emitter *emitter, struct record *record, enum direction client);
     /*
-     * An exchange that has begun will not be recorded (a limit or memory). `record` NULL: an exchange
-     * of which nothing was seen here, known from gap.messages only; the source has counted it.
+     * An exchange that has begun will not be recorded (a limit or memory). `record` NULL: an
+     * exchange of which nothing was seen here, known from gap.messages only; the source has counted
+     * it.
      */
     void (*lose)(struct emitter *emitter, struct record *record, const char *reason);
 };
@@ -73,7 +76,8 @@ struct parser {
     enum probe_verdict (*probe)(struct slice bytes);
     enum parse_verdict (*parse)(void *state, struct slice bytes, enum direction direction,
                                 struct emitter *emitter, struct parse_result *ret_result);
-    /* Bytes are missing that were not skipped. What is open in that direction cannot be completed. */
+    /* Bytes are missing that were not skipped. What is open in that direction cannot be completed.
+     */
     void (*gap)(void *state, enum direction direction, struct gap gap, struct emitter *emitter);
     /* The direction has ended: no byte follows; `position` is the end. Called once before close. */
     void (*end)(void *state, enum direction direction, struct emitter *emitter);

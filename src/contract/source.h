@@ -1,13 +1,13 @@
 /*
- * source: where bytes of known streams come from (socket hooks; TLS libraries later). A source calls
- * its listener with events in the order in which they happened on a connection; slices are borrowed
- * and die when the call returns.
+ * source: where bytes of known streams come from (socket hooks; TLS libraries later). A source
+ * calls its listener with events in the order in which they happened on a connection; slices are
+ * borrowed and die when the call returns.
  */
 #pragma once
 #include "contract/parser.h"
 
 struct process_identity {
-    uint32_t pid;          /* thread group id in the initial namespace; 0: unknown */
+    uint32_t pid; /* thread group id in the initial namespace; 0: unknown */
     uint32_t user_id;
     uint64_t start_time_ns; /* since boot: tells a reused pid */
     char command[16];       /* NUL-terminated unless 16 bytes long */
@@ -24,24 +24,25 @@ struct stream_open {
     uint64_t connection; /* unique while weir runs; a local pair's two ends have different ones */
     struct endpoint local, remote;
     uint64_t network_namespace; /* inode or cookie; with the endpoints it finds the local peer */
-    bool is_initiator;          /* the local end connected; false: accepted, or not known with is_late */
-    bool is_late;               /* bytes flowed before weir looked */
+    bool is_initiator; /* the local end connected; false: accepted, or not known with is_late */
+    bool is_late;      /* bytes flowed before weir looked */
 };
 
 /*
  * Bytes at a position of one direction, and/or the news that the stream has moved on. The bytes at
- * [position, position + bytes.length) were captured; [.., end_position) passed without being copied.
+ * [position, position + bytes.length) were captured; [.., end_position) passed without being
+ * copied.
  */
 struct stream_data {
     uint64_t connection;
     enum direction direction;
-    uint64_t time_ns;           /* since 1970 UTC */
-    uint64_t position;          /* of bytes.data[0], in bytes since the stream's (seen) start */
-    uint64_t end_position;      /* >= position + bytes.length */
-    uint64_t messages_before;   /* message heads that began in this direction before these bytes */
-    bool has_message_count;     /* messages_before is known */
-    bool starts_message;        /* a message head starts at bytes.data[0] */
-    bool is_orphan_response;    /* a response head starts that answers no request that was seen */
+    uint64_t time_ns;         /* since 1970 UTC */
+    uint64_t position;        /* of bytes.data[0], in bytes since the stream's (seen) start */
+    uint64_t end_position;    /* >= position + bytes.length */
+    uint64_t messages_before; /* message heads that began in this direction before these bytes */
+    bool has_message_count;   /* messages_before is known */
+    bool starts_message;      /* a message head starts at bytes.data[0] */
+    bool is_orphan_response;  /* a response head starts that answers no request that was seen */
     struct slice bytes;
     const struct masked_value *masked;
     uint32_t masked_count;
@@ -59,6 +60,6 @@ struct stream_listener {
     void *context;
     void (*on_open)(void *context, const struct stream_open *open);
     void (*on_data)(void *context, const struct stream_data *data);
-    void (*on_end)(void *context, const struct stream_end *end);   /* one direction has ended (FIN) */
+    void (*on_end)(void *context, const struct stream_end *end); /* one direction has ended (FIN) */
     void (*on_close)(void *context, uint64_t connection, uint64_t time_ns, bool was_reset);
 };

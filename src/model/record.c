@@ -1,7 +1,7 @@
 /*
  * record: values in insertion order, and a pool per thread. A pooled record keeps its arena's first
- * block, so that the common record costs no allocation. Reference counts are plain numbers: a record
- * never leaves the thread that made it (sinks get encoded bytes).
+ * block, so that the common record costs no allocation. Reference counts are plain numbers: a
+ * record never leaves the thread that made it (sinks get encoded bytes).
  */
 #include "model/record.h"
 #include "base/allocate.h"

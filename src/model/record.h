@@ -24,7 +24,7 @@ enum value_kind {
     VALUE_ADDRESS, /* address */
     VALUE_HEADERS, /* headers[count] */
     VALUE_NUMBERS, /* numbers[count] */
-    VALUE_FLAGS,   /* number: bit set of enum record_flag; not stored as a value, see record.flags */
+    VALUE_FLAGS, /* number: bit set of enum record_flag; not stored as a value, see record.flags */
 };
 
 enum record_flag {
@@ -93,7 +93,8 @@ struct record {
     struct value values[RECORD_VALUES_MAXIMUM];
 };
 
-/* A new record, or NULL when memory is out. `maximum`: bytes its arena may hold. Pooled per thread. */
+/* A new record, or NULL when memory is out. `maximum`: bytes its arena may hold. Pooled per thread.
+ */
 struct record *record_new(size_t maximum);
 struct record *record_ref(struct record *record);
 void record_unref(struct record **record);

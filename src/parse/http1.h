@@ -4,6 +4,7 @@
  *   http1.c           the state machine of a connection, and the parser's table
  *   http1_scan.c      finding lines and the end of a head; does this look like HTTP/1?
  *   http1_head.c      start line, header lines and framing out of a head's bytes
+ *   http1_message.c   from a head to its exchange, and to what follows
  *   http1_fields.c    from a split head to a record's fields
  *   http1_partial.c   a head that comes in pieces
  *   http1_body.c      bodies: lengths, chunks, trailers
@@ -15,7 +16,7 @@
 
 enum {
     HTTP1_OPEN_MAXIMUM = 1024,       /* exchanges that wait for their response */
-    HTTP1_OPEN_INLINE = 2,           /* of them without an allocation */
+    HTTP1_OPEN_INLINE = 2,           /* of them without an allocation; a power of two */
     HTTP1_INTERIM_MAXIMUM = 8,       /* 1xx responses kept for one exchange */
     HTTP1_HEADERS_MAXIMUM = 100000,  /* headers kept of one head */
     HTTP1_LINES_KEPT = 128,          /* line ends the scanner remembers */
@@ -51,14 +52,14 @@ enum http1_reason {
 #define REASON(identifier, text) HTTP1_REASON_##identifier,
     HTTP1_REASONS(REASON)
 #undef REASON
-    HTTP1_REASON_COUNT
+        HTTP1_REASON_COUNT
 };
 #define HTTP1_BIT(identifier) (1u << HTTP1_REASON_##identifier)
 
 /* Where the lines of a head end. */
 struct http1_lines {
-    size_t length;  /* of the head with its empty line; 0: it does not end in the bytes scanned */
-    uint32_t count; /* of line ends, the empty line's too */
+    size_t length;    /* of the head with its empty line; 0: it does not end in the bytes scanned */
+    uint32_t count;   /* of line ends, the empty line's too */
     uint32_t reasons; /* BARE_LF, BARE_CR, NUL */
     uint32_t ends[HTTP1_LINES_KEPT]; /* offsets of LF, as many as were counted and fit */
 };
@@ -66,10 +67,10 @@ struct http1_lines {
 /* What the headers say about the body (RFC 9112 §6). */
 struct http1_framing {
     bool has_length;
-    bool has_coding;     /* Transfer-Encoding */
-    bool is_chunked;     /* chunked is the last coding */
-    bool has_chunked;    /* chunked was named */
-    bool is_untrusted;   /* two readers may disagree about where the body ends */
+    bool has_coding;   /* Transfer-Encoding */
+    bool is_chunked;   /* chunked is the last coding */
+    bool has_chunked;  /* chunked was named */
+    bool is_untrusted; /* two readers may disagree about where the body ends */
     uint64_t length;
     uint32_t reasons;
 };
@@ -108,9 +109,9 @@ struct http1_exchange {
 };
 
 enum http1_phase {
-    HTTP1_START,  /* between messages */
-    HTTP1_HEAD,   /* a head that came in pieces */
-    HTTP1_BODY,   /* `remaining` bytes */
+    HTTP1_START, /* between messages */
+    HTTP1_HEAD,  /* a head that came in pieces */
+    HTTP1_BODY,  /* `remaining` bytes */
     HTTP1_CHUNK_SIZE,
     HTTP1_CHUNK_EXTENSION,
     HTTP1_CHUNK_DATA,
@@ -201,8 +202,8 @@ enum probe_verdict http1_scan_probe_role(struct slice bytes, enum http1_role rol
 
 /* http1_head.c */
 /*
- * Takes a head (or its first part) apart. `lines` from http1_scan_lines for the same bytes. `head` is
- * zeroed but for headers and capacity. Bytes up to `readable_end` may be read.
+ * Takes a head (or its first part) apart. `lines` from http1_scan_lines for the same bytes. `head`
+ * is zeroed but for headers and capacity. Bytes up to `readable_end` may be read.
  */
 void http1_head_split(struct slice bytes, const uint8_t *readable_end,
                       const struct http1_lines *lines, enum http1_role role,
@@ -216,6 +217,31 @@ void http1_head_add_long_line(struct http1_long *over, struct slice line, bool i
 void http1_framing_merge(struct http1_framing *framing, const struct http1_framing *later);
 /* CL and TE together and the like; called once when all headers are known. */
 void http1_framing_conclude(struct http1_framing *framing, enum http1_role role, bool is_1_0);
+
+/* A head as it was captured. */
+struct http1_message {
+    struct slice bytes; /* the head, or as much of it as is kept */
+    const struct http1_lines *lines;
+    const struct masked_value *masked;
+    uint32_t masked_count;
+    uint64_t size; /* of the head; 0: not known, as its end is missing */
+};
+
+/* http1_message.c */
+enum http1_method http1_message_method(struct slice bytes);
+/* The status of a response head, however it is spaced; 0: none. */
+unsigned http1_message_status(struct slice bytes);
+/* What is kept of a head that came in pieces; `lines` are filled. */
+struct http1_message http1_message_partial(struct http1_direction *direction,
+                                           struct http1_lines *lines);
+/*
+ * Takes the head apart into the exchange's record (which may be missing); `head`, zeroed before,
+ * tells the framing afterwards.
+ */
+void http1_message_fill(struct http1_call *call, struct http1_exchange *exchange,
+                        struct http1_message *message, struct http1_head *head);
+/* A head is complete: the next phase is set. */
+void http1_message_take(struct http1_call *call, struct http1_message *message);
 
 /* http1_fields.c */
 bool http1_fields_add_request(struct record *record, const struct http1_head *head);

@@ -18,10 +18,9 @@ static void conclude(struct http1_call *call, bool is_whole)
     bool is_request = call->role == HTTP1_REQUEST;
     if (record) {
         if (!direction->is_body_unknown)
-            record_add_number(record,
-                              is_request ? FIELD_HTTP_REQUEST_BODY_SIZE
-                                         : FIELD_HTTP_RESPONSE_BODY_SIZE,
-                              direction->body_size);
+            record_add_number(
+                record, is_request ? FIELD_HTTP_REQUEST_BODY_SIZE : FIELD_HTTP_RESPONSE_BODY_SIZE,
+                direction->body_size);
         if (direction->has_gap)
             record_set_flag(record, RECORD_FLAG_GAP);
         if (!is_request && is_whole)

@@ -13,7 +13,7 @@ static struct http1_exchange *ring_of(struct http1_state *state)
 static struct http1_exchange *at(struct http1_state *state, uint32_t index)
 {
     uint32_t capacity = state->open ? state->open_capacity : HTTP1_OPEN_INLINE;
-    return &ring_of(state)[(state->open_first + index) % capacity];
+    return &ring_of(state)[(state->open_first + index) & (capacity - 1)];
 }
 
 struct http1_exchange *http1_exchange_front(struct http1_state *state)
@@ -29,7 +29,7 @@ struct http1_exchange *http1_exchange_tail(struct http1_state *state)
 static void pop_front(struct http1_state *state)
 {
     uint32_t capacity = state->open ? state->open_capacity : HTTP1_OPEN_INLINE;
-    state->open_first = (state->open_first + 1) % capacity;
+    state->open_first = (state->open_first + 1) & (capacity - 1);
     state->open_count--;
 }
 
@@ -132,7 +132,7 @@ struct http1_exchange *http1_exchange_of(struct http1_call *call)
     if (call->role == HTTP1_REQUEST) {
         struct http1_exchange *tail = http1_exchange_tail(call->state);
         return tail && !tail->is_request_done && !tail->lost_run && !call->state->overflow ? tail
-                                                                                          : NULL;
+                                                                                           : NULL;
     }
     switch (call->direction->target) {
     case HTTP1_TARGET_FRONT:

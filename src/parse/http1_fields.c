@@ -88,8 +88,8 @@ static bool is_hexadecimal(struct slice text)
 {
     bool has_other_than_zero = false;
     for (size_t i = 0; i < text.length; i++) {
-        uint8_t byte = text.data[i], letter = byte | 0x20;
-        if (!(byte >= '0' && byte <= '9') && !(letter >= 'a' && letter <= 'f'))
+        uint8_t byte = text.data[i];
+        if ((uint8_t)(byte - '0') > 9 && (uint8_t)((byte | 0x20) - 'a') > 5)
             return false;
         has_other_than_zero |= byte != '0';
     }
@@ -152,8 +152,8 @@ bool http1_fields_add_request(struct record *record, const struct http1_head *he
     return add_text(record, FIELD_NETWORK_PROTOCOL_VERSION, head->version) &&
            add_text(record, FIELD_HTTP_REQUEST_METHOD, head->method) && add_url(record, head) &&
            add_text(record, FIELD_USER_AGENT_ORIGINAL, head->user_agent) && add_ids(record, head) &&
-           (head->count == 0 || record_add_headers(record, FIELD_HTTP_REQUEST_HEADERS,
-                                                   head->headers, head->count));
+           (head->count == 0 ||
+            record_add_headers(record, FIELD_HTTP_REQUEST_HEADERS, head->headers, head->count));
 }
 
 bool http1_fields_add_response(struct record *record, const struct http1_head *head)
@@ -167,8 +167,8 @@ bool http1_fields_add_response(struct record *record, const struct http1_head *h
     return (head->status == 0 ||
             record_add_number(record, FIELD_HTTP_RESPONSE_STATUS_CODE, head->status)) &&
            add_text(record, FIELD_HTTP_RESPONSE_REASON, head->reason) &&
-           (head->count == 0 || record_add_headers(record, FIELD_HTTP_RESPONSE_HEADERS,
-                                                   head->headers, head->count));
+           (head->count == 0 ||
+            record_add_headers(record, FIELD_HTTP_RESPONSE_HEADERS, head->headers, head->count));
 }
 
 void http1_fields_add_reasons(struct record *record, uint32_t reasons)

@@ -69,15 +69,12 @@ static void add_coding(struct http1_framing *framing, struct slice value)
     }
 }
 
-static bool add_framing(struct http1_framing *framing, struct slice name, struct slice value)
+static void add_framing(struct http1_framing *framing, struct slice name, struct slice value)
 {
     if (name.length == 14 && IS_NAME(name, "content-length"))
         add_length(framing, value);
     else if (name.length == 17 && IS_NAME(name, "transfer-encoding"))
         add_coding(framing, value);
-    else
-        return false;
-    return true;
 }
 
 void http1_framing_merge(struct http1_framing *framing, const struct http1_framing *later)
@@ -133,52 +130,67 @@ static void take_host(struct http1_head *head, struct slice value)
     head->host = value;
 }
 
+/*
+ * The names of headers that matter. A regular name is all token characters, and of those only the
+ * two cases of a letter become equal when bit 0x20 is set.
+ */
+static inline bool is_token_name(struct slice name, const char *lower)
+{
+    uint8_t difference = 0;
+    for (size_t i = 0; i < name.length; i++)
+        difference |= (uint8_t)((name.data[i] | 0x20) ^ (uint8_t)lower[i]);
+    return difference == 0;
+}
+
 /* Notes what is needed of well-known headers. */
-static void classify(struct http1_head *head, struct slice name, struct slice value)
+static inline void classify(struct http1_head *head, struct slice name, struct slice value)
 {
     switch (name.length) {
     case 2:
-        if (IS_NAME(name, "b3"))
+        if (is_token_name(name, "b3"))
             head->b3 = value;
         break;
     case 4:
-        if (IS_NAME(name, "host"))
+        if (is_token_name(name, "host"))
             take_host(head, value);
         break;
     case 7:
-        if (IS_NAME(name, "upgrade"))
+        if (is_token_name(name, "upgrade"))
             head->has_upgrade = true;
         break;
     case 10:
-        if (IS_NAME(name, "user-agent") && !head->user_agent.data)
+        if (is_token_name(name, "user-agent") && !head->user_agent.data)
             head->user_agent = value;
-        else if (IS_NAME(name, "request-id"))
+        else if (is_token_name(name, "request-id"))
             take_request_id(head, value, 3);
         break;
     case 11:
-        if (IS_NAME(name, "traceparent"))
+        if (is_token_name(name, "traceparent"))
             head->traceparent = value;
-        else if (IS_NAME(name, "x-b3-spanid"))
+        else if (is_token_name(name, "x-b3-spanid"))
             head->b3_span_id = value;
         break;
     case 12:
-        if (IS_NAME(name, "x-request-id"))
+        if (is_token_name(name, "x-request-id"))
             take_request_id(head, value, 1);
-        else if (IS_NAME(name, "x-b3-traceid"))
+        else if (is_token_name(name, "x-b3-traceid"))
             head->b3_trace_id = value;
         break;
     case 14:
-        if (!add_framing(&head->framing, name, value) && IS_NAME(name, "correlation-id"))
+        if (is_token_name(name, "content-length"))
+            add_length(&head->framing, value);
+        else if (is_token_name(name, "correlation-id"))
             take_request_id(head, value, 4);
         break;
     case 16:
-        if (IS_NAME(name, "x-correlation-id"))
+        if (is_token_name(name, "x-correlation-id"))
             take_request_id(head, value, 2);
-        else if (IS_NAME(name, "x-amzn-requestid"))
+        else if (is_token_name(name, "x-amzn-requestid"))
             take_request_id(head, value, 5);
         break;
     case 17:
-        add_framing(&head->framing, name, value);
+        if (is_token_name(name, "transfer-encoding"))
+            add_coding(&head->framing, value);
         break;
     default:
         break;
@@ -220,13 +232,13 @@ static inline size_t token_length(struct slice line, const uint8_t *readable_end
 struct split {
     struct http1_head *head;
     const uint8_t *readable_end;
-    bool has_current;    /* a header whose value may be folded on */
-    bool is_irregular;   /* its name is not certain */
+    bool has_current;  /* a header whose value may be folded on */
+    bool is_irregular; /* its name is not certain */
     struct header current;
 };
 
 /* The header is complete. */
-static void flush(struct split *split)
+static inline void flush(struct split *split)
 {
     struct http1_head *head = split->head;
     if (!split->has_current)

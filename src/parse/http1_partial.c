@@ -65,9 +65,8 @@ static void add_long_bytes(struct http1_long *over, struct slice bytes)
     size_t kept = bytes.length < room ? bytes.length : room;
     if (kept)
         memcpy(over->line + over->length, bytes.data, kept);
-    over->length = bytes.length > UINT32_MAX - over->length
-                       ? UINT32_MAX
-                       : over->length + (uint32_t)bytes.length;
+    over->length = bytes.length > UINT32_MAX - over->length ? UINT32_MAX
+                                                            : over->length + (uint32_t)bytes.length;
 }
 
 /* Bytes behind the limit, line by line. */

@@ -8,13 +8,13 @@
 #endif
 
 #define DIGITS(d) [d] = 1, [(d) + 1] = 1, [(d) + 2] = 1, [(d) + 3] = 1, [(d) + 4] = 1
-#define LETTERS(c) DIGITS(c), DIGITS((c) + 5), DIGITS((c) + 10), DIGITS((c) + 15),               \
-                   DIGITS((c) + 20), [(c) + 25] = 1
+#define LETTERS(c)                                                                                 \
+    DIGITS(c), DIGITS((c) + 5), DIGITS((c) + 10), DIGITS((c) + 15), DIGITS((c) + 20), [(c) + 25] = 1
 
 const uint8_t http1_token[256] = {
-    ['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1, ['&'] = 1, ['\''] = 1, ['*'] = 1, ['+'] = 1,
-    ['-'] = 1, ['.'] = 1, ['^'] = 1, ['_'] = 1, ['`'] = 1, ['|'] = 1, ['~'] = 1,
-    DIGITS('0'), DIGITS('5'), LETTERS('A'), LETTERS('a'),
+    ['!'] = 1, ['#'] = 1,   ['$'] = 1,   ['%'] = 1,    ['&'] = 1,    ['\''] = 1, ['*'] = 1,
+    ['+'] = 1, ['-'] = 1,   ['.'] = 1,   ['^'] = 1,    ['_'] = 1,    ['`'] = 1,  ['|'] = 1,
+    ['~'] = 1, DIGITS('0'), DIGITS('5'), LETTERS('A'), LETTERS('a'),
 };
 
 struct scan {
@@ -150,8 +150,8 @@ static enum probe_verdict probe_status_line(struct slice bytes)
 
 static bool is_common_method(struct slice method)
 {
-    static const char *const methods[] = {"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS",
-                                          "PATCH", "CONNECT", "TRACE", NULL};
+    static const char *const methods[] = {"GET",     "POST",  "HEAD",    "PUT",   "DELETE",
+                                          "OPTIONS", "PATCH", "CONNECT", "TRACE", NULL};
     for (size_t i = 0; methods[i]; i++) {
         if (slice_is_equal(method, slice_of_string(methods[i])))
             return true;

@@ -61,7 +61,8 @@ static void lose(struct emitter *emitter, struct record *record, const char *rea
     }
 }
 
-/* 48 bits of milliseconds and 16 of a counter: sorted by time, and unique for 65536 a millisecond. */
+/* 48 bits of milliseconds and 16 of a counter: sorted by time, and unique for 65536 a millisecond.
+ */
 static uint64_t next_id(struct streams *streams, uint64_t time_ns)
 {
     return time_ns / 1000000 << 16 | (streams->id_counter++ & 0xffff);
@@ -106,8 +107,7 @@ static void add_process(struct streams *streams, struct record *record,
     struct process_details details = {0};
     if (streams->options.identify)
         streams->options.identify(streams->options.context, process, &details);
-    add_copy(record,
-             is_peer ? FIELD_PEER_PROCESS_EXECUTABLE_PATH : FIELD_PROCESS_EXECUTABLE_PATH,
+    add_copy(record, is_peer ? FIELD_PEER_PROCESS_EXECUTABLE_PATH : FIELD_PROCESS_EXECUTABLE_PATH,
              details.executable_path);
     add_copy(record, is_peer ? FIELD_PEER_PROCESS_OWNER : FIELD_PROCESS_OWNER, details.owner);
 }

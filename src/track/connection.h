@@ -6,9 +6,10 @@
 
 /* One direction of a connection. */
 struct side {
-    uint64_t position; /* stream position behind what the parser is done with, or was told to skip */
-    uint64_t skip;     /* bytes the parser does not want to see; UINT64_MAX: all */
-    uint64_t gap;      /* bytes missing before `position` that the parser has not been told yet */
+    uint64_t
+        position;  /* stream position behind what the parser is done with, or was told to skip */
+    uint64_t skip; /* bytes the parser does not want to see; UINT64_MAX: all */
+    uint64_t gap;  /* bytes missing before `position` that the parser has not been told yet */
     uint64_t first_time_ns; /* when buffer's first byte came */
     struct buffer buffer;   /* bytes the parser wants to see again; they start at `position` */
     bool is_ended;
@@ -23,7 +24,7 @@ struct connection {
     bool is_ignored; /* no parser wants it */
     bool is_refused; /* no memory: its exchanges are lost */
     bool had_gap;
-    bool is_ghost;   /* closed; only remembered because its records were logged */
+    bool is_ghost;                    /* closed; only remembered because its records were logged */
     struct connection *newer, *older; /* by use; ghosts: by age */
     struct connection *peer;          /* the other end, when it is on this host */
     bool had_peer;
@@ -33,12 +34,12 @@ struct connection {
     void *state;
     struct emitter emitter;
     struct side sides[2];
-    uint64_t peer_position;  /* how far the other end had read when it closed */
-    uint64_t peer_time_ns;   /* when it had read last */
-    uint64_t read_time_ns;   /* when this end has read last */
-    uint64_t logged_until;   /* requests that start before were logged */
+    uint64_t peer_position;     /* how far the other end had read when it closed */
+    uint64_t peer_time_ns;      /* when it had read last */
+    uint64_t read_time_ns;      /* when this end has read last */
+    uint64_t logged_until;      /* requests that start before were logged */
     uint64_t peer_logged_until; /* the same for the other, client end */
-    struct record *held;     /* the other end's records that wait for this end to read */
+    struct record *held;        /* the other end's records that wait for this end to read */
     size_t held_count;
     uint64_t close_time_ns;
 };
@@ -65,6 +66,8 @@ void connection_list_remove(struct connection_list *list, struct connection *con
 
 /* pairs.c: connections with both ends here */
 void pairs_open(struct connection *connection);
+/* Frees the ghosts that are too old or too many. */
+void pairs_forget_old(struct streams *streams, uint64_t now_ns);
 /* Unlinks; true: the connection must be kept as a ghost. */
 bool pairs_close(struct connection *connection);
 /* The local end has read: what waited for that is decided. */

@@ -1,10 +1,10 @@
 /*
- * pairs: a connection whose two ends are both on this host is seen twice. The server's end is logged;
- * a record of the client's end is a duplicate when the server has read its request. Positions tell:
- * what the client has sent at position p, the server reads at position p.
+ * pairs: a connection whose two ends are both on this host is seen twice. The server's end is
+ * logged; a record of the client's end is a duplicate when the server has read its request.
+ * Positions tell: what the client has sent at position p, the server reads at position p.
  *
- * A client's record with a response is decided at once, since a server answers after it has read. One
- * without waits until the server reads, closes, or STREAMS_HOLD_NS have passed.
+ * A client's record with a response is decided at once, since a server answers after it has read.
+ * One without waits until the server reads, closes, or STREAMS_HOLD_NS have passed.
  */
 #include "track/connection.h"
 #include "base/allocate.h"
@@ -50,6 +50,17 @@ static void forget_ghost(struct connection *ghost)
         table_remove(&streams->pairs, ghost->pair_key);
     connection_list_remove(&streams->ghosts, ghost);
     deallocate(ghost);
+}
+
+void pairs_forget_old(struct streams *streams, uint64_t now_ns)
+{
+    while (streams->ghosts.oldest) {
+        struct connection *ghost = streams->ghosts.oldest;
+        if (streams->ghosts.count <= STREAMS_GHOSTS_MAXIMUM &&
+            now_ns < ghost->close_time_ns + STREAMS_GHOST_NS)
+            return;
+        forget_ghost(ghost);
+    }
 }
 
 void pairs_open(struct connection *connection)

@@ -9,8 +9,8 @@
 #include "track/connection.h"
 
 enum {
-    HEAD_SLACK = 4096,        /* bytes a parser may ask to see again beyond the head limit */
-    RECORD_FACTOR = 64,       /* record memory per byte of a head: heads, trailers, header slices */
+    HEAD_SLACK = 4096,  /* bytes a parser may ask to see again beyond the head limit */
+    RECORD_FACTOR = 64, /* record memory per byte of a head: heads, trailers, header slices */
     RECORD_BASE = 64 * 1024,
 };
 
@@ -67,15 +67,14 @@ static void show(struct connection *connection, enum direction direction, struct
             view = buffer_slice(&side->buffer);
         }
         connection->emitter.position = side->position;
-        enum parse_verdict verdict = connection->parser->parse(
-            connection->state, view, direction, &connection->emitter, &result);
+        enum parse_verdict verdict = connection->parser->parse(connection->state, view, direction,
+                                                               &connection->emitter, &result);
         connection->emitter.starts_message = false;
         connection->emitter.is_orphan_response = false;
         side->position += result.consumed;
         side->skip = result.skip;
-        if (verdict == PARSE_BAD ||
-            (verdict == PARSE_OK && result.consumed < view.length && !result.consumed &&
-             !result.skip)) {
+        if (verdict == PARSE_BAD || (verdict == PARSE_OK && result.consumed < view.length &&
+                                     !result.consumed && !result.skip)) {
             side->position += view.length - result.consumed;
             drop_parser(connection);
             return;
@@ -173,8 +172,8 @@ static bool start_parser(struct connection *connection, const struct parser *par
 }
 
 /*
- * Finds the parser for a connection's first bytes. True: there is one, and the bytes that waited have
- * been shown to it; `bytes` come next.
+ * Finds the parser for a connection's first bytes. True: there is one, and the bytes that waited
+ * have been shown to it; `bytes` come next.
  */
 static bool choose(struct connection *connection, enum direction direction, struct slice bytes)
 {
@@ -276,20 +275,6 @@ static void end_side(struct connection *connection, enum direction direction)
     connection->parser->end(connection->state, direction, &connection->emitter);
 }
 
-static void forget_old_ghosts(struct streams *streams, uint64_t now_ns)
-{
-    while (streams->ghosts.oldest) {
-        struct connection *ghost = streams->ghosts.oldest;
-        if (streams->ghosts.count <= STREAMS_GHOSTS_MAXIMUM &&
-            now_ns < ghost->close_time_ns + STREAMS_GHOST_NS)
-            return;
-        if (table_find(&streams->pairs, ghost->pair_key) == ghost)
-            table_remove(&streams->pairs, ghost->pair_key);
-        connection_list_remove(&streams->ghosts, ghost);
-        free_connection(ghost);
-    }
-}
-
 static void close_connection(struct connection *connection, uint64_t time_ns, bool was_reset)
 {
     struct streams *streams = connection->streams;
@@ -309,7 +294,7 @@ static void close_connection(struct connection *connection, uint64_t time_ns, bo
     connection->is_ghost = pairs_close(connection);
     if (connection->is_ghost) {
         connection_list_add(&streams->ghosts, connection);
-        forget_old_ghosts(streams, time_ns);
+        pairs_forget_old(streams, time_ns);
     } else {
         free_connection(connection);
     }
@@ -496,7 +481,7 @@ struct stream_listener streams_listener(struct streams *streams)
 
 void streams_tick(struct streams *streams, uint64_t now_ns)
 {
-    forget_old_ghosts(streams, now_ns);
+    pairs_forget_old(streams, now_ns);
     struct connection *connection = streams->held_count ? streams->used.newest : NULL;
     for (; connection && streams->held_count; connection = connection->older) {
         if (connection->held_count)

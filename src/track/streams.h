@@ -55,7 +55,8 @@ int streams_new(const struct streams_options *options, struct streams **ret_stre
 void streams_free(struct streams **streams);
 /* What a source calls. */
 struct stream_listener streams_listener(struct streams *streams);
-/* Lets go what has waited long enough. Call now and then; `now_ns` is on the clock of the events. */
+/* Lets go what has waited long enough. Call now and then; `now_ns` is on the clock of the events.
+ */
 void streams_tick(struct streams *streams, uint64_t now_ns);
 /* Ends all connections, as at exit: what is open is handed on with its flags. */
 void streams_flush(struct streams *streams, uint64_t now_ns);

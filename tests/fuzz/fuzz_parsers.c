@@ -1,6 +1,7 @@
 /*
- * fuzz_parsers: all parsers through track/streams. The input is a list of commands: a byte that says
- * what, a byte of length, and so many bytes; so the input decides about the cuts, gaps and ends too.
+ * fuzz_parsers: all parsers through track/streams. The input is a list of commands: a byte that
+ * says what, a byte of length, and so many bytes; so the input decides about the cuts, gaps and
+ * ends too.
  */
 #include <stdlib.h>
 #include "tests/lib/feeder.h"

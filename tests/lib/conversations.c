@@ -2,10 +2,14 @@
 #include "tests/lib/feeder.h"
 
 static const struct feeder_step http1_plain[] = {
-    {'>', "GET /a/b?x=1&y=2 HTTP/1.1\r\nHost: example.org:8080\r\nUser-Agent: probe/1.0\r\n"
-          "Accept: */*\r\nX-Request-ID: one\r\nCookie: a=b\r\n\r\n", 0},
-    {'<', "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nServer: s\r\nSet-Cookie: a=1\r\n"
-          "Set-Cookie: b=2\r\n\r\nhello", 0},
+    {'>',
+     "GET /a/b?x=1&y=2 HTTP/1.1\r\nHost: example.org:8080\r\nUser-Agent: probe/1.0\r\n"
+     "Accept: */*\r\nX-Request-ID: one\r\nCookie: a=b\r\n\r\n",
+     0},
+    {'<',
+     "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nServer: s\r\nSet-Cookie: a=1\r\n"
+     "Set-Cookie: b=2\r\n\r\nhello",
+     0},
     {'>', "HEAD /second HTTP/1.1\r\nHost: example.org\r\n\r\n", 0},
     {'<', "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n", 0},
     {'>', "GET /third HTTP/1.1\r\nHost: example.org\r\nIf-None-Match: x\r\n\r\n", 0},
@@ -14,23 +18,31 @@ static const struct feeder_step http1_plain[] = {
 };
 
 static const struct feeder_step http1_pipeline[] = {
-    {'>', "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\n"
-          "GET / HTTP/"
-          "GET /2 HTTP/1.1\r\nHost: b\r\n\r\nDELETE /3 HTTP/1.1\r\nHost: c\r\n\r\n"
-          "GET /4 HTTP/1.1\r\nHost: d\r\n\r\n", 0},
-    {'<', "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
-          "HTTP/1.1 201 Created\r\nContent-Length: 3\r\n\r\n201"
-          "HTTP/1.1 204 No Content\r\n\r\n"
-          "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", 0},
+    {'>',
+     "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\n"
+     "GET / HTTP/"
+     "GET /2 HTTP/1.1\r\nHost: b\r\n\r\nDELETE /3 HTTP/1.1\r\nHost: c\r\n\r\n"
+     "GET /4 HTTP/1.1\r\nHost: d\r\n\r\n",
+     0},
+    {'<',
+     "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+     "HTTP/1.1 201 Created\r\nContent-Length: 3\r\n\r\n201"
+     "HTTP/1.1 204 No Content\r\n\r\n"
+     "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+     0},
     {0, NULL, 0},
 };
 
 static const struct feeder_step http1_chunked[] = {
-    {'>', "PUT /up HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n"
-          "5;name=value\r\nhello\r\n1a\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\nX-T: yes\r\n"
-          "X-T: again\r\n\r\n", 0},
-    {'<', "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
-          "3\r\nabc\r\n00000000\r\n\r\n", 0},
+    {'>',
+     "PUT /up HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n"
+     "5;name=value\r\nhello\r\n1a\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\nX-T: yes\r\n"
+     "X-T: again\r\n\r\n",
+     0},
+    {'<',
+     "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
+     "3\r\nabc\r\n00000000\r\n\r\n",
+     0},
     {'>', "GET /next HTTP/1.1\r\nHost: a\r\n\r\n", 0},
     {'<', "HTTP/1.0 200 OK\r\nConnection: close\r\n\r\nuntil the end of the connection", 0},
     {'{', NULL, 0},
@@ -48,8 +60,10 @@ static const struct feeder_step http1_upgrade[] = {
 };
 
 static const struct feeder_step http1_odd[] = {
-    {'>', "\r\n\nGET /odd HTTP/1.1\nHost:a\nX-Fold: one\r\n\ttwo\r\nBad Name: x\r\nSpace : y\r\n"
-          "nocolon\r\nEmpty:\r\n  \r\nX:\t z \t\r\n\r\n", 0},
+    {'>',
+     "\r\n\nGET /odd HTTP/1.1\nHost:a\nX-Fold: one\r\n\ttwo\r\nBad Name: x\r\nSpace : y\r\n"
+     "nocolon\r\nEmpty:\r\n  \r\nX:\t z \t\r\n\r\n",
+     0},
     {'<', "HTTP/1.1 200\r\nContent-Length: 1, 1\r\n\r\nx", 0},
     {'>', "GET /half HTTP/1.1\r\nHost: b\r\nX-Cut: ab", 0},
     {0, NULL, 0},

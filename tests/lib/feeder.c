@@ -86,8 +86,8 @@ void feeder_play(struct feeder *feeder, const struct feeder_step *steps, feeder_
 {
     feeder_open(feeder);
     for (const struct feeder_step *step = steps; step->way; step++) {
-        enum direction direction =
-            step->way == '>' || step->way == '}' ? DIRECTION_A_TO_B : DIRECTION_B_TO_A;
+        enum direction direction = step->way == '>' || step->way == '}' ? DIRECTION_A_TO_B
+                                                                        : DIRECTION_B_TO_A;
         if (step->way == '}' || step->way == '{') {
             struct stream_end end = {.connection = 1,
                                      .direction = direction,

@@ -1,6 +1,6 @@
 /*
- * feeder: a source for tests. It plays conversations to track/streams, cut in any way, and keeps the
- * records that come out.
+ * feeder: a source for tests. It plays conversations to track/streams, cut in any way, and keeps
+ * the records that come out.
  */
 #pragma once
 #include "track/streams.h"

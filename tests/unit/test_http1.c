@@ -41,10 +41,12 @@ static void expect_flags(size_t index, uint32_t flags)
 static void targets_have_their_parts(void **state)
 {
     (void)state;
-    PLAY({'>', "GET http://u:p@[::1]:81?q HTTP/1.1\r\nHost: other\r\n\r\n"
-               "OPTIONS * HTTP/1.1\r\nHost: h:1\r\n\r\n"
-               "GET HTTPS://e.org/p HTTP/1.0\r\n\r\n"
-               "GET /? HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 0},
+    PLAY({'>',
+          "GET http://u:p@[::1]:81?q HTTP/1.1\r\nHost: other\r\n\r\n"
+          "OPTIONS * HTTP/1.1\r\nHost: h:1\r\n\r\n"
+          "GET HTTPS://e.org/p HTTP/1.0\r\n\r\n"
+          "GET /? HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+          0},
          {'<', OK OK OK OK, 0});
     assert_int_equal(feeder.record_count, 4);
     expect(0, "url.domain", "[::1]");
@@ -67,12 +69,13 @@ static void ids_are_found(void **state)
     (void)state;
 #define TRACE "0af7651916cd43dd8448eb211c80319c"
 #define SPAN "b7ad6b7169203331"
-    PLAY({'>', "GET /1 HTTP/1.1\r\nX-Correlation-ID: c\r\nx-request-id: r\r\n"
-               "Traceparent: 00-" TRACE "-" SPAN "-01\r\n\r\n"
-               "GET /2 HTTP/1.1\r\nb3: " TRACE "-" SPAN "-1\r\n\r\n"
-               "GET /3 HTTP/1.1\r\nX-B3-TraceId: " TRACE "\r\nX-B3-SpanId: " SPAN "\r\n\r\n"
-               "GET /4 HTTP/1.1\r\ntraceparent: 00-00000000000000000000000000000000-" SPAN
-               "-01\r\n\r\n", 0},
+    PLAY({'>',
+          "GET /1 HTTP/1.1\r\nX-Correlation-ID: c\r\nx-request-id: r\r\n"
+          "Traceparent: 00-" TRACE "-" SPAN "-01\r\n\r\n"
+          "GET /2 HTTP/1.1\r\nb3: " TRACE "-" SPAN "-1\r\n\r\n"
+          "GET /3 HTTP/1.1\r\nX-B3-TraceId: " TRACE "\r\nX-B3-SpanId: " SPAN "\r\n\r\n"
+          "GET /4 HTTP/1.1\r\ntraceparent: 00-00000000000000000000000000000000-" SPAN "-01\r\n\r\n",
+          0},
          {'<', OK OK OK "HTTP/1.1 200 OK\r\nRequest-Id: s\r\nContent-Length: 0\r\n\r\n", 0});
     assert_int_equal(feeder.record_count, 4);
     expect(0, "request_id", "r");
@@ -88,8 +91,10 @@ static void ids_are_found(void **state)
 static void halves_are_unpaired(void **state)
 {
     (void)state;
-    PLAY({'<', OK, 0}, {'>', "GET /a HTTP/1.1\r\n\r\nPOST /b HTTP/1.1\r\nContent-Length: 9\r\n\r\n"
-                             "abc", 0});
+    PLAY({'<', OK, 0}, {'>',
+                        "GET /a HTTP/1.1\r\n\r\nPOST /b HTTP/1.1\r\nContent-Length: 9\r\n\r\n"
+                        "abc",
+                        0});
     assert_int_equal(feeder.record_count, 3);
     expect_flags(0, BIT(UNPAIRED));
     expect(0, "http.response.status_code", "200");
@@ -126,9 +131,13 @@ static void an_early_answer_pairs_with_half_a_request(void **state)
 static void other_protocols_are_left_alone(void **state)
 {
     (void)state;
-    static const char *const others[] = {
-        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\x16\x03\x01\x02", "SSH-2.0-x\r\n", "GET key\r\n",
-        "OPTIONS rtsp://a/b RTSP/1.0\r\n\r\n", "*1\r\n$4\r\nPING\r\n", "HTTP/2.0 200 OK\r\n\r\n"};
+    static const char *const others[] = {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+                                         "\x16\x03\x01\x02",
+                                         "SSH-2.0-x\r\n",
+                                         "GET key\r\n",
+                                         "OPTIONS rtsp://a/b RTSP/1.0\r\n\r\n",
+                                         "*1\r\n$4\r\nPING\r\n",
+                                         "HTTP/2.0 200 OK\r\n\r\n"};
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
         PLAY({'>', others[i], 0}, {'<', "HTTP/1.1 200 OK\r\n\r\n", 0});
         assert_int_equal(feeder.record_count, 0);
@@ -139,8 +148,9 @@ static void other_protocols_are_left_alone(void **state)
 static void connect_makes_a_tunnel(void **state)
 {
     (void)state;
-    PLAY({'>', "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n\x16\x03\x01GET / HTTP/1.1\r\n\r\n", 0},
-         {'<', "HTTP/1.1 200 Connection established\r\n\r\n\x16\x03HTTP/1.1 200 OK\r\n\r\n", 0});
+    PLAY(
+        {'>', "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n\x16\x03\x01GET / HTTP/1.1\r\n\r\n", 0},
+        {'<', "HTTP/1.1 200 Connection established\r\n\r\n\x16\x03HTTP/1.1 200 OK\r\n\r\n", 0});
     assert_int_equal(feeder.record_count, 1);
     expect_flags(0, BIT(UPGRADED));
     expect(0, "url.domain", "a");
@@ -189,8 +199,10 @@ static void smuggling_shapes_invent_nothing(void **state)
 static void equal_lengths_are_one(void **state)
 {
     (void)state;
-    PLAY({'>', "POST / HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nab"
-               "GET /next HTTP/1.1\r\n\r\n", 0},
+    PLAY({'>',
+          "POST / HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nab"
+          "GET /next HTTP/1.1\r\n\r\n",
+          0},
          {'<', OK OK, 0});
     assert_int_equal(feeder.record_count, 2);
     expect_flags(0, 0);
@@ -201,8 +213,8 @@ static void equal_lengths_are_one(void **state)
 static void broken_chunks_say_so(void **state)
 {
     (void)state;
-    static const char *const bodies[] = {"zz\r\n", "5\r\nhelloXX", "\r\n", "-1\r\n", "0x5\r\n",
-                                         "fffffffffffffffff\r\n", "5\rhello"};
+    static const char *const bodies[] = {"zz\r\n",  "5\r\nhelloXX",          "\r\n",    "-1\r\n",
+                                         "0x5\r\n", "fffffffffffffffff\r\n", "5\rhello"};
     for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++) {
         char text[256];
         snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s%s",
@@ -295,8 +307,8 @@ static void long_heads_are_truncated(void **state)
     (void)state;
     size_t length;
     char size[32];
-    char *text = long_head(100000, "a:\n",
-                           "Content-Length: 3\r\n\r\nabcGET /next HTTP/1.1\r\n\r\n", &length);
+    char *text = long_head(100000, "a:\n", "Content-Length: 3\r\n\r\nabcGET /next HTTP/1.1\r\n\r\n",
+                           &length);
     struct feeder_step steps[] = {{'>', text, length}, {'<', OK OK, 0}, {0, NULL, 0}};
     for (int i = 0; i < 2; i++) {
         assert_int_equal(feeder_init(&feeder, NULL), 0);

@@ -210,14 +210,15 @@ static void an_orphan_is_logged_by_itself(void **state)
     start(NULL);
     open_end(1, false);
     head_event(1, DIRECTION_B_TO_A, 0, request, 0, 0);
-    struct stream_data data = {.connection = 1,
-                               .direction = DIRECTION_A_TO_B,
-                               .time_ns = feeder.time_ns,
-                               .end_position = 37,
-                               .has_message_count = true,
-                               .starts_message = true,
-                               .is_orphan_response = true,
-                               .bytes = SLICE_LITERAL("HTTP/1.1 408 A\r\nContent-Length: 0\r\n\r\n")};
+    struct stream_data data = {
+        .connection = 1,
+        .direction = DIRECTION_A_TO_B,
+        .time_ns = feeder.time_ns,
+        .end_position = 37,
+        .has_message_count = true,
+        .starts_message = true,
+        .is_orphan_response = true,
+        .bytes = SLICE_LITERAL("HTTP/1.1 408 A\r\nContent-Length: 0\r\n\r\n")};
     feeder.listener.on_data(feeder.listener.context, &data);
     head_event(1, DIRECTION_A_TO_B, 37, "HTTP/1.1 202 B\r\nContent-Length: 0\r\n\r\n", 0, 0);
     close_end(1);
@@ -413,7 +414,8 @@ static void masked_digests_follow_their_head(void **state)
     stop();
 }
 
-/* A head in single bytes costs as much a byte at its end as at its start: nothing is looked at twice. */
+/* A head in single bytes costs as much a byte at its end as at its start: nothing is looked at
+ * twice. */
 static void single_bytes_are_linear(void **state)
 {
     (void)state;
@@ -422,7 +424,7 @@ static void single_bytes_are_linear(void **state)
     struct slice line = SLICE_LITERAL("GET /x HTTP/1.1\r\n");
     uint64_t position = 0;
     for (size_t i = 0; i < 300000; i++) {
-        uint8_t byte = i < line.length ? line.data[i] : (uint8_t)"a:\n"[(i - 17) % 3];
+        uint8_t byte = i < line.length ? line.data[i] : (uint8_t) "a:\n"[(i - 17) % 3];
         struct stream_data data = {.connection = 1,
                                    .direction = DIRECTION_B_TO_A,
                                    .time_ns = SECOND,

@@ -26,6 +26,7 @@ struct capture_options {
     const char *const *mask_names; /* further exact names, NULL-terminated; may be NULL */
     struct prefilter prefilter;  /* decided in the kernel */
     uint64_t cgroup_id;          /* 0: any; v2 id of the directory */
+    uint32_t cgroup_level;       /* its depth below the root */
 };
 
 enum { CAPTURE_LOSS_MAXIMUM = 24 };
@@ -48,6 +49,9 @@ int capture_new(const struct capture_options *options, const struct stream_liste
                 struct capture **ret_capture, char message[1024]);
 /* Detaches everything. */
 void capture_free(struct capture **capture);
+
+/* Ends the taking in; what is in the ring can still be drained. */
+void capture_detach(struct capture *capture);
 
 /* A file descriptor for poll/epoll: readable when the ring has passed its fill mark. */
 int capture_descriptor(const struct capture *capture);

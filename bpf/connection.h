@@ -1,0 +1,256 @@
+/*
+ * connection.h: what is kept of each TCP connection, who uses it, and whether it is wanted.
+ * The state lives in socket storage, which dies with the socket; kernels and rungs that cannot use it
+ * there have a table by the socket's address, emptied when the socket closes.
+ */
+#pragma once
+#include "bpf/emit.h"
+
+enum { AF_INET = 2, AF_INET6 = 10, IPPROTO_TCP = 6, IPPROTO_MPTCP = 262 };
+enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT, TCP_SYN_RECV, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_TIME_WAIT,
+       TCP_CLOSE, TCP_CLOSE_WAIT, TCP_LAST_ACK };
+enum { SUPPRESSION_CHECKS = 8 /* messages of a connection for which a local reader is looked for */ };
+enum admission { ADMIT_YES, ADMIT_NO_ROOM, ADMIT_NEVER };
+
+/* The ends of a connection as the kernel keeps them, by probe: any kernel, any rung. */
+struct ends {
+    __u8 local[16], remote[16];
+    __u16 local_port, remote_port;
+    __u32 family;
+    __u32 network_namespace;
+};
+
+static __always_inline void ends_read(const struct sock *sk, struct ends *ends)
+{
+    __builtin_memset(ends, 0, sizeof(*ends));
+    ends->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+    ends->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+    ends->remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+    ends->network_namespace = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+    if (ends->family == AF_INET6) {
+        BPF_CORE_READ_INTO(&ends->local, sk, __sk_common.skc_v6_rcv_saddr);
+        BPF_CORE_READ_INTO(&ends->remote, sk, __sk_common.skc_v6_daddr);
+    } else {
+        __u32 local = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+        __u32 remote = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+
+        ends->local[10] = ends->local[11] = ends->remote[10] = ends->remote[11] = 0xff;
+        __builtin_memcpy(&ends->local[12], &local, 4);
+        __builtin_memcpy(&ends->remote[12], &remote, 4);
+    }
+}
+
+static __always_inline bool is_loopback(const __u8 *address)
+{
+    const __u64 *words = (const __u64 *)address;
+
+    if (words[0] != 0)
+        return false;
+    return words[1] == bpf_cpu_to_be64(1) ||
+           (address[10] == 0xff && address[11] == 0xff && address[12] == 127);
+}
+
+/* The same key for both ends: the lower end by port, then address, first. */
+static __always_inline void pair_key_make(const struct ends *ends, struct pair_key *key)
+{
+    bool is_local_low = ends->local_port < ends->remote_port;
+
+    if (ends->local_port == ends->remote_port)
+        is_local_low = __builtin_bswap32(*(__u32 *)&ends->local[12]) <
+                       __builtin_bswap32(*(__u32 *)&ends->remote[12]);
+    __builtin_memcpy(key->low, is_local_low ? ends->local : ends->remote, 16);
+    __builtin_memcpy(key->high, is_local_low ? ends->remote : ends->local, 16);
+    key->low_port = is_local_low ? ends->local_port : ends->remote_port;
+    key->high_port = is_local_low ? ends->remote_port : ends->local_port;
+    key->network_namespace = is_loopback(ends->local) ? ends->network_namespace : 0;
+}
+
+/* Do the tables take this address and port for that side? A dimension that is not filtered does. */
+static __always_inline bool side_is_wanted(const __u8 *address, __u16 port, __u8 side)
+{
+    struct weir_network network = {.prefix = 128};
+    __u8 *sides;
+
+    if (weir_settings.with_address_filter & side) {
+        sides = bpf_map_lookup_elem(&weir_ports, &port);
+        if (!sides || !(*sides & side))
+            return false;
+    }
+    if (weir_settings.with_address_filter & (side << 2)) {
+        __builtin_memcpy(network.address, address, 16);
+        sides = bpf_map_lookup_elem(&weir_networks, &network);
+        if (!sides || !(*sides & side))
+            return false;
+    }
+    return true;
+}
+
+static __always_inline bool roles_are_wanted(const struct ends *ends, bool is_local_client)
+{
+    return side_is_wanted(ends->local, ends->local_port,
+                          is_local_client ? WEIR_SIDE_CLIENT : WEIR_SIDE_SERVER) &&
+           side_is_wanted(ends->remote, ends->remote_port,
+                          is_local_client ? WEIR_SIDE_SERVER : WEIR_SIDE_CLIENT);
+}
+
+/* Who connected is the client; of a connection joined late either may be. */
+static __always_inline bool connection_is_wanted(const struct ends *ends, bool is_late,
+                                                 bool is_initiator)
+{
+    return roles_are_wanted(ends, is_initiator) || (is_late && roles_are_wanted(ends, true));
+}
+
+/* Unique while the host is up: no CPU makes two in a nanosecond. */
+static __always_inline __u64 next_connection_id(void)
+{
+    return bpf_ktime_get_ns() << 8 | (bpf_get_smp_processor_id() & 0xff);
+}
+
+static __always_inline struct connection *connection_find(void *socket)
+{
+    __u64 key = (__u64)socket;
+
+    if (weir_settings.with_socket_storage)
+        return bpf_sk_storage_get(&weir_sockets, socket, 0, 0);
+    return bpf_map_lookup_elem(&weir_socket_table, &key);
+}
+
+/* Zeroed state for a new connection; NULL (counted) when there is no room. */
+static __always_inline struct connection *connection_make(void *socket)
+{
+    __u64 key = (__u64)socket;
+    __u32 first = 0;
+    struct connection *connection, *zero;
+
+    if (weir_settings.with_socket_storage) {
+        connection = bpf_sk_storage_get(&weir_sockets, socket, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    } else {
+        zero = bpf_map_lookup_elem(&weir_zero, &first);
+        if (!zero)
+            return NULL;
+        bpf_map_update_elem(&weir_socket_table, &key, zero, BPF_ANY);
+        connection = bpf_map_lookup_elem(&weir_socket_table, &key);
+    }
+    if (!connection)
+        count_loss(WEIR_LOSS_CONNECTIONS, 0, 0);
+    return connection;
+}
+
+static __always_inline void connection_start(struct connection *connection, const struct sock *sk,
+                                             bool is_late, bool is_initiator)
+{
+    struct ends ends;
+
+    connection->shared.id = next_connection_id();
+    connection->shared.is_late = is_late;
+    connection->shared.is_initiator = is_initiator;
+    if (is_late)
+        connection->streams[0].phase = connection->streams[1].phase = PHASE_LOST;
+    if (weir_settings.with_address_filter) {
+        ends_read(sk, &ends);
+        if (!connection_is_wanted(&ends, is_late, is_initiator))
+            connection->shared.is_off = 1;
+    }
+}
+
+/* Tells the reader of the connection. 0 or -1. */
+static __always_inline int announce(struct work *work, const struct ends *ends)
+{
+    struct weir_event_open open = {};
+
+    head_fill(&open.head, work, WEIR_EVENT_OPEN);
+    open.head.flags = (work->shared.is_late ? WEIR_FLAG_LATE : 0) |
+                      (work->shared.is_initiator ? WEIR_FLAG_INITIATOR : 0);
+    __builtin_memcpy(open.local, ends->local, 16);
+    __builtin_memcpy(open.remote, ends->remote, 16);
+    open.local_port = ends->local_port;
+    open.remote_port = ends->remote_port;
+    open.family = ends->family;
+    open.network_namespace = ends->network_namespace;
+    return emit(&open, sizeof(open));
+}
+
+/* Tells the reader who moves the bytes. 0 or -1. */
+static __always_inline int introduce(struct work *work, __u32 process_id)
+{
+    struct weir_event_process process = {};
+    struct task_struct *task = (void *)bpf_get_current_task();
+
+    head_fill(&process.head, work, WEIR_EVENT_PROCESS);
+    process.process_id = process_id;
+    process.user_id = (__u32)bpf_get_current_uid_gid();
+    process.start_time_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+    BPF_CORE_READ_INTO(&process.command, task, group_leader, comm);
+    return emit(&process, sizeof(process));
+}
+
+static __always_inline bool process_is_wanted(__u32 process_id)
+{
+    if (process_id == weir_settings.own_process)
+        return false;
+    if (weir_settings.with_process_filter && !bpf_map_lookup_elem(&weir_processes, &process_id))
+        return false;
+    return !weir_settings.with_cgroup_filter ||
+           bpf_get_current_cgroup_id() == weir_settings.cgroup_id ||
+           bpf_get_current_ancestor_cgroup_id(weir_settings.cgroup_level) ==
+               weir_settings.cgroup_id;
+}
+
+/*
+ * Of a connection within this host the end that reads requests is logged. The other end's first
+ * messages are handed over too, since only its reading shows that the reader is alive.
+ */
+static __always_inline bool is_suppressed(struct work *work, const struct ends *ends,
+                                          bool is_response)
+{
+    bool reads = (work->direction == WEIR_RECEIVED) != is_response;
+    struct pair_key key = {};
+    __u64 *reader;
+
+    if (weir_settings.with_both_sides || weir_settings.with_process_filter ||
+        weir_settings.with_cgroup_filter)
+        return false;
+    pair_key_make(ends, &key);
+    if (reads) {
+        if (work->shared.is_reader)
+            return false;
+        bpf_map_update_elem(&weir_readers, &key, &work->shared.id, BPF_ANY);
+        work->shared.is_reader = 1;
+        return false;
+    }
+    reader = bpf_map_lookup_elem(&weir_readers, &key);
+    return reader && *reader != work->shared.id;
+}
+
+/* May a message that starts now be handed over? enum admission. */
+__noinline int weir_admit(__u32 slot, __u32 is_response)
+{
+    struct work *work = work_get(slot);
+    __u32 process_id = bpf_get_current_pid_tgid() >> 32;
+    bool is_new;
+    struct ends ends;
+
+    if (!work)
+        return ADMIT_NEVER;
+    is_new = work->shared.process_id != process_id;
+    if (!is_new && work->shared.is_reader)
+        return ADMIT_YES;
+    if (is_new && !process_is_wanted(process_id)) {
+        work->shared.is_off = 1;
+        return ADMIT_NEVER;
+    }
+    if (!work->shared.is_announced || !work->shared.is_reader) {
+        ends_read((const struct sock *)work->socket, &ends);
+        if (work->stream.messages < SUPPRESSION_CHECKS && is_suppressed(work, &ends, is_response)) {
+            work->shared.is_off = 1;
+            return ADMIT_NEVER;
+        }
+        if (!work->shared.is_announced && announce(work, &ends))
+            return ADMIT_NO_ROOM;
+        work->shared.is_announced = 1;
+    }
+    if (is_new && introduce(work, process_id))
+        return ADMIT_NO_ROOM;
+    work->shared.process_id = process_id;
+    return ADMIT_YES;
+}

@@ -1,0 +1,109 @@
+/*
+ * socket: rung tracepoint. The BTF tracepoints sock_send_length and sock_recv_length (kernel 6.3) fire
+ * behind each socket call; the system call's arguments are in the task's saved registers. Costs
+ * nothing on system calls that touch no socket, and needs neither kprobes nor fentry.
+ */
+#include "bpf/calls.h"
+
+/* One message of sendmmsg or recvmmsg. */
+static __always_inline void cursor_from_vector(struct call *call, const __u64 *arguments)
+{
+    __u64 thread = bpf_get_current_pid_tgid(), address;
+    struct vector_place *known, place = {.vector = arguments[1]};
+    __u32 before = 0;
+
+    known = bpf_map_lookup_elem(&weir_vectors, &thread);
+    if (known && known->vector == place.vector && known->index && known->index < arguments[2]) {
+        place.index = known->index;
+        address = place.vector + (__u64)(place.index - 1) * sizeof(struct user_mmsghdr) +
+                  sizeof(struct user_msghdr);
+        /* The kernel wrote the last message's length: else this is another call. */
+        if (bpf_probe_read_user(&before, sizeof(before), (void *)address) ||
+            before != known->length)
+            place.index = 0;
+    }
+    address = place.vector + (__u64)place.index * sizeof(struct user_mmsghdr);
+    if (call->length > 0 && !cursor_message(&call->cursor, address))
+        call->unseen = UNSEEN + WEIR_LOSS_FAULT;
+    place.index = call->length > 0 ? place.index + 1 : 0;
+    place.length = call->length > 0 ? call->length : 0;
+    bpf_map_update_elem(&weir_vectors, &thread, &place, BPF_ANY);
+}
+
+static __always_inline void cursor_from_task(struct call *call, const struct sock *sk)
+{
+    struct task_struct *task = bpf_get_current_task_btf();
+    struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+    __u64 arguments[4];
+    long number;
+
+    if (task->flags & (PF_KTHREAD | PF_IO_WORKER)) {
+        call->unseen = UNSEEN + WEIR_LOSS_IO_URING;
+        return;
+    }
+    if (TASK_COMPAT != 0 && (task->thread_info.status & TASK_COMPAT)) {
+        call->unseen = UNSEEN + WEIR_LOSS_COMPAT;
+        return;
+    }
+    number = CALL_NUMBER(regs);
+    CALL_ARGUMENTS(regs, arguments);
+    if (task->io_uring && !registers_belong(task, sk, arguments[0])) {
+        call->unseen = UNSEEN + WEIR_LOSS_IO_URING;
+        return;
+    }
+    if (number == NR_SENDMMSG || number == NR_RECVMMSG)
+        cursor_from_vector(call, arguments);
+    else
+        cursor_from_call(call, number, arguments);
+}
+
+static __always_inline int socket_call(struct sock *sk, __u32 direction, int length, int flags)
+{
+    struct connection *connection;
+    struct tcp_sock *tcp;
+    struct call call = {};
+    __u16 family = sk->__sk_common.skc_family, protocol = sk->sk_protocol;
+
+    if (protocol != IPPROTO_TCP && protocol != (__u16)IPPROTO_MPTCP)
+        return 0;
+    if (family != AF_INET && family != AF_INET6)
+        return 0;
+    connection = bpf_sk_storage_get(&weir_sockets, sk, 0, 0);
+    if (connection && connection->shared.is_off)
+        return 0;
+    if (direction == WEIR_RECEIVED && (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)))
+        return 0;
+    if (!connection) {
+        if (length <= 0)
+            return 0;
+        connection = connection_make(sk);
+        if (!connection)
+            return 0;
+        connection_start(connection, sk, true, false);
+    }
+    call.socket = sk;
+    call.direction = direction;
+    call.length = length;
+    tcp = bpf_skc_to_tcp_sock(sk);
+    if (tcp && !tcp->inet_conn.icsk_ulp_ops) {
+        call.has_sequence = true;
+        call.sequence = direction == WEIR_SENT ? tcp->write_seq : tcp->copied_seq;
+    }
+    cursor_from_task(&call, sk);
+    if (direction == WEIR_RECEIVED && (flags & MSG_TRUNC))
+        call.unseen = UNSEEN + WEIR_LOSS_DISCARDED;
+    call_handle(connection, &call);
+    return 0;
+}
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(weir_sock_send, struct sock *sk, int length, int flags)
+{
+    return socket_call(sk, WEIR_SENT, length, 0);
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(weir_sock_receive, struct sock *sk, int length, int flags)
+{
+    return socket_call(sk, WEIR_RECEIVED, length, flags);
+}

@@ -1,0 +1,248 @@
+/* maps.h: every map, the settings and the work area. */
+#pragma once
+#include "bpf/vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_endian.h>
+#include "shared/event.h"
+#include "shared/settings.h"
+
+const volatile struct weir_settings weir_settings;
+
+/* Changed live by user space through the mapped section. */
+struct weir_name_filter weir_name_filter;
+struct weir_hmac_key weir_hmac_key;
+
+enum {
+    CHUNK = 4096,     /* bytes that are copied and scanned at a time */
+    CHUNK_FIRST = 512,/* the first copy of a message where nothing better is known */
+    CHUNK_SLACK = 64, /* readable behind a chunk, so that 8-byte steps need no check of their own */
+    NESTING = 4,      /* work areas a CPU: a program can be preempted by another's call */
+};
+
+/* Where one direction of a connection is in its protocol. */
+enum phase {
+    PHASE_START,    /* before the first byte of a message */
+    PHASE_HEAD,     /* inside start line and headers */
+    PHASE_BODY,     /* `remaining` bytes (all: until the end) are only counted */
+    PHASE_CHUNK,    /* in a chunk-size line */
+    PHASE_CHUNK_DATA,
+    PHASE_TRAILER,
+    PHASE_LOST,     /* no idea where messages start: look at the start of each call */
+};
+
+/* What the bytes at the cursor belong to, inside a head or trailer. */
+enum mode {
+    MODE_FIRST_LINE,
+    MODE_NAME,      /* at a line's start, or in its name */
+    MODE_CLEAR,     /* in a value that may be shown */
+    MODE_WHOLE,     /* in a value that is masked to the line's end */
+    MODE_CREDENTIALS, /* at the scheme of Authorization and the like */
+    MODE_COOKIE,    /* in a cookie list, between pairs */
+    MODE_SET_COOKIE,/* at the start of Set-Cookie */
+    MODE_PAIR,      /* in the value of a cookie in a list */
+    MODE_FIRST_PAIR,/* in the value of Set-Cookie's cookie */
+    MODE_NUMBER,    /* in Content-Length */
+    MODE_CODINGS,   /* in Transfer-Encoding */
+    MODE_AFTER_LINE,/* behind a masked line's end: a white space continues the value */
+};
+
+struct stream {
+    __u64 position;      /* bytes that passed */
+    __u64 remaining;     /* of the body or chunk; FOREVER: until the end */
+    __u64 messages;      /* final heads that began */
+    __u64 messages_before; /* the same when this message began */
+    __u64 number;        /* Content-Length or the chunk size being read */
+    __u64 tail;          /* the last 8 bytes of Transfer-Encoding, lower case, no white space */
+    __u64 content_length;
+    __u64 value_position;/* HMAC: of the value's first byte */
+    __u64 value_length;  /* HMAC: bytes hashed so far */
+    __u32 sequence;      /* TCP sequence number behind `position` */
+    __u32 head_length;   /* bytes of this head that were flushed */
+    __u32 size_hint;     /* bytes to copy first: the last head's size, rounded up */
+    __u32 padding_word;
+    __u8 phase;          /* enum phase */
+    __u8 mode;           /* enum mode */
+    __u8 manner;         /* MODE_AFTER_LINE: the mode that a folded value goes on in */
+    __u8 kind;           /* enum message_kind */
+    __u8 has_length;     /* LENGTH_* */
+    __u8 codings;        /* CODINGS_* */
+    __u8 number_state;   /* NUMBER_* */
+    __u8 name_length;
+    __u8 has_value;      /* a byte of the value was seen behind the white space */
+    __u8 has_return;     /* the line is empty but for a CR so far */
+    __u8 has_sequence;
+    __u8 is_orphan;
+    __u8 is_refused;     /* the rest of this message is not handed over */
+    __u8 is_started;     /* the START of this message was flushed */
+    __u8 first_length;   /* bytes in `first` */
+    __u16 status;        /* of a response */
+    __u8 padding[7];
+    __u8 first[24] __attribute__((aligned(8))); /* the start line's first bytes */
+    __u8 name[WEIR_NAME_LENGTH] __attribute__((aligned(8)));
+};
+#define FOREVER (~0ull)
+
+enum message_kind { KIND_UNKNOWN, KIND_REQUEST, KIND_RESPONSE, KIND_NONE };
+enum { LENGTH_NONE, LENGTH_READ, LENGTH_NONSENSE };
+enum { CODINGS_NONE, CODINGS_CHUNKED, CODINGS_OTHER };
+enum { NUMBER_NONE, NUMBER_DIGITS, NUMBER_ENDED, NUMBER_NONSENSE };
+
+/* What both directions of a connection share. */
+struct shared_state {
+    __u64 id;
+    __u64 heads;    /* bit n % 64: request n was HEAD */
+    __u64 connects; /* the same for CONNECT */
+    __u32 process_id;
+    __u8 is_off;        /* not HTTP, no longer HTTP, or not wanted */
+    __u8 is_announced;  /* OPEN was handed over */
+    __u8 is_late;
+    __u8 is_initiator;
+    __u8 is_http;       /* at least one start line was seen */
+    __u8 is_reader;     /* this end reads requests, and the table of readers knows it */
+    __u8 padding[2];
+};
+
+struct connection {
+    struct shared_state shared;
+    struct stream streams[WEIR_DIRECTIONS];
+};
+
+/* Where the bytes of one call are, in the application's memory. */
+struct cursor {
+    __u64 base;   /* of the current piece */
+    __u64 left;   /* bytes of the current piece */
+    __u64 vector; /* address of the next struct iovec */
+    __u64 count;  /* of vectors left */
+    __u64 total;  /* bytes of the call that are left */
+};
+
+struct work {
+    struct cursor cursor; /* behind data[filled] */
+    struct cursor mark;   /* at data[0] */
+    struct stream stream;
+    struct shared_state shared;
+    __u64 socket;         /* address of struct sock */
+    __u64 other_messages; /* of the other direction */
+    __u64 time_ns;
+    __u32 direction;
+    __u32 unseen;         /* 1 + enum weir_loss: why the bytes cannot be read; 0: they can */
+    __u32 at;             /* scanned bytes of data */
+    __u32 filled;         /* valid bytes of data */
+    __u64 before, before_previous; /* the last words that were masked, as they were */
+    struct weir_name name;
+    struct weir_event_data event; /* in front of data: both go out as one record */
+    __u8 data[2 * CHUNK + CHUNK_SLACK];
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 4 * 1024 * 1024);
+} weir_ring SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, struct connection);
+} weir_sockets SEC(".maps");
+
+/* The same by the socket's address, for kernels and rungs without socket storage in tracing. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 65536);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, __u64);
+    __type(value, struct connection);
+} weir_socket_table SEC(".maps");
+
+/* One zeroed connection: too large for the stack. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct connection);
+} weir_zero SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, NESTING);
+    __type(key, __u32);
+    __type(value, struct work);
+} weir_work SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct weir_counters);
+} weir_counters SEC(".maps");
+
+/* Who uses which work area of this CPU: 1 while one program does. */
+struct nesting {
+    __u64 users[NESTING];
+};
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct nesting);
+} weir_nesting SEC(".maps");
+
+/* Header names with what to do with their values (enum weir_manner). */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, WEIR_NAMES_MAXIMUM);
+    __type(key, struct weir_name);
+    __type(value, __u32);
+} weir_names SEC(".maps");
+
+/* Both ends of a connection within this host. */
+struct pair_key {
+    __u8 low[16], high[16];
+    __u16 low_port, high_port;
+    __u32 network_namespace; /* of loopback addresses, else 0 */
+};
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 32768);
+    __type(key, struct pair_key);
+    __type(value, __u64); /* id of the end that reads requests */
+} weir_readers SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 1024);
+    __type(key, __u32);
+    __type(value, __u8);
+} weir_processes SEC(".maps");
+
+/* Network-order-free ports: key host order, value enum weir_side. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 1024);
+    __type(key, __u16);
+    __type(value, __u8);
+} weir_ports SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+    __uint(max_entries, 1024);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, struct weir_network);
+    __type(value, __u8);
+} weir_networks SEC(".maps");
+
+/* sendmmsg and recvmmsg move one message after the other: where a thread is in its vector. */
+struct vector_place {
+    __u64 vector;
+    __u32 index;
+    __u32 length; /* bytes of the message before `index` */
+};
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 4096);
+    __type(key, __u64);
+    __type(value, struct vector_place);
+} weir_vectors SEC(".maps");

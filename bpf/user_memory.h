@@ -1,0 +1,89 @@
+/* user_memory.h: reading the bytes of a call from the application's memory, piece by piece. */
+#pragma once
+#include "bpf/emit.h"
+
+enum { PIECES_FILL = 64, PIECES_SKIP = 1100 /* more than UIO_MAXIOV */ };
+
+/* Loads the next vector into the cursor. False: none is left, or it cannot be read. */
+static __always_inline bool cursor_next(struct cursor *cursor)
+{
+    struct user_iovec vector;
+
+    if (!cursor->count)
+        return false;
+    if (bpf_probe_read_user(&vector, sizeof(vector), (void *)cursor->vector))
+        return false;
+    cursor->vector += sizeof(vector);
+    cursor->count--;
+    cursor->base = vector.iov_base;
+    cursor->left = vector.iov_len;
+    return true;
+}
+
+/*
+ * Appends up to `want` bytes (at most CHUNK) of the call to data. 0, or -1 when the application's
+ * memory cannot be read; what was appended before that stays.
+ */
+__noinline int weir_fill(__u32 slot, __u32 want)
+{
+    struct work *work = work_get(slot);
+
+    if (!work || work->unseen)
+        return -1;
+    for (int i = 0; i < PIECES_FILL; i++) {
+        __u64 part = work->cursor.left;
+        __u32 at = work->filled;
+
+        if (want == 0 || work->cursor.total == 0)
+            return 0;
+        if (part == 0) {
+            if (!cursor_next(&work->cursor))
+                return -1;
+            continue;
+        }
+        if (part > want)
+            part = want;
+        if (part > work->cursor.total)
+            part = work->cursor.total;
+        if (part > CHUNK)
+            part = CHUNK;
+        if (at > CHUNK)
+            return 0;
+        if (bpf_probe_read_user(&work->data[at], part, (void *)work->cursor.base))
+            return -1;
+        work->filled = at + part;
+        work->cursor.base += part;
+        work->cursor.left -= part;
+        work->cursor.total -= part;
+        want -= part;
+    }
+    return 0;
+}
+
+/* Moves the cursor on without reading the bytes. 0, or -1 as in weir_fill. */
+__noinline int weir_skip(__u32 slot, __u64 bytes)
+{
+    struct work *work = work_get(slot);
+
+    if (!work)
+        return -1;
+    if (bytes >= work->cursor.total) {
+        work->cursor.total = 0;
+        return 0;
+    }
+    work->cursor.total -= bytes;
+    if (work->unseen)
+        return 0;
+    for (int i = 0; i < PIECES_SKIP; i++) {
+        if (bytes <= work->cursor.left) {
+            work->cursor.base += bytes;
+            work->cursor.left -= bytes;
+            return 0;
+        }
+        bytes -= work->cursor.left;
+        work->cursor.left = 0;
+        if (!cursor_next(&work->cursor))
+            return -1;
+    }
+    return -1;
+}

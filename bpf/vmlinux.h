@@ -1,0 +1,192 @@
+/*
+ * vmlinux.h: the kernel types that weir's programs touch, trimmed by hand. Every structure is
+ * relocated at load time (CO-RE), so only names and types matter here, not layout or order.
+ * Names with a suffix behind ___ are the same kernel type as other versions know it.
+ */
+#pragma once
+
+typedef unsigned char __u8;
+typedef signed char __s8;
+typedef unsigned short __u16;
+typedef short __s16;
+typedef unsigned int __u32;
+typedef int __s32;
+typedef unsigned long long __u64;
+typedef long long __s64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u64 __be64;
+typedef __u32 __wsum;
+typedef _Bool bool;
+#define true 1
+#define false 0
+#define NULL ((void *)0)
+
+enum bpf_map_type {
+    BPF_MAP_TYPE_HASH = 1,
+    BPF_MAP_TYPE_ARRAY = 2,
+    BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+    BPF_MAP_TYPE_LRU_HASH = 9,
+    BPF_MAP_TYPE_LPM_TRIE = 11,
+    BPF_MAP_TYPE_SK_STORAGE = 24,
+    BPF_MAP_TYPE_RINGBUF = 27,
+};
+enum { BPF_ANY = 0, BPF_NOEXIST = 1, BPF_F_NO_PREALLOC = 1 };
+enum { BPF_SK_STORAGE_GET_F_CREATE = 1 };
+enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2, BPF_RB_AVAIL_DATA = 0 };
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct in6_addr {
+    union {
+        __u8 u6_addr8[16];
+        __be32 u6_addr32[4];
+    } in6_u;
+};
+
+struct ns_common {
+    unsigned int inum;
+};
+struct net {
+    struct ns_common ns;
+};
+typedef struct {
+    struct net *net;
+} possible_net_t;
+
+struct sock_common {
+    __be32 skc_daddr;
+    __be32 skc_rcv_saddr;
+    __be16 skc_dport;
+    __u16 skc_num;
+    unsigned short skc_family;
+    volatile unsigned char skc_state;
+    possible_net_t skc_net;
+    struct in6_addr skc_v6_daddr;
+    struct in6_addr skc_v6_rcv_saddr;
+};
+
+struct inode {
+    unsigned short i_mode;
+};
+struct file {
+    struct inode *f_inode;
+    void *private_data;
+};
+struct socket {
+    struct file *file;
+    struct sock *sk;
+};
+struct sock {
+    struct sock_common __sk_common;
+    __u16 sk_protocol;
+    __u16 sk_type;
+    int sk_err;
+    struct socket *sk_socket;
+};
+/* Before 5.6 these were bit fields; the oldest kernel here is 5.10. */
+
+struct inet_connection_sock {
+    const void *icsk_ulp_ops;
+};
+struct tcp_sock {
+    struct inet_connection_sock inet_conn;
+    __u32 write_seq;
+    __u32 copied_seq;
+};
+
+struct iovec {
+    void *iov_base;
+    unsigned long iov_len;
+};
+enum iter_type {
+    ITER_UBUF,
+    ITER_IOVEC,
+};
+struct iov_iter {
+    __u8 iter_type;
+    unsigned long iov_offset;
+    unsigned long count;
+    const struct iovec *__iov; /* 6.4 */
+    void *ubuf;                /* 6.0 */
+    unsigned long nr_segs;
+};
+struct iov_iter___before_6_4 {
+    const struct iovec *iov;
+};
+struct iov_iter___before_5_14 {
+    unsigned int type;
+};
+struct msghdr {
+    struct iov_iter msg_iter;
+};
+
+struct fdtable {
+    unsigned int max_fds;
+    struct file **fd;
+};
+struct files_struct {
+    struct fdtable *fdt;
+};
+typedef struct {
+    unsigned int val;
+} kuid_t;
+struct cred {
+    kuid_t uid;
+};
+struct thread_info {
+    unsigned int status;
+};
+struct task_struct {
+    struct thread_info thread_info;
+    unsigned int flags;
+    int tgid;
+    __u64 start_boottime;
+    struct task_struct *group_leader;
+    const struct cred *cred;
+    char comm[16];
+    struct files_struct *files;
+    void *io_uring;
+};
+struct task_struct___before_5_5 {
+    __u64 real_start_time;
+};
+
+#if defined(__TARGET_ARCH_x86)
+struct pt_regs {
+    unsigned long r10, r9, r8, ax, dx, si, di, orig_ax;
+};
+#elif defined(__TARGET_ARCH_arm64)
+struct user_pt_regs {
+    __u64 regs[31];
+};
+struct pt_regs {
+    __u64 regs[31];
+    __u64 orig_x0;
+    __s32 syscallno;
+};
+#endif
+
+#pragma clang attribute pop
+
+/* Laid out by the system-call ABI, not by the kernel's version. */
+struct user_msghdr {
+    __u64 msg_name;
+    __u32 msg_namelen;
+    __u32 padding;
+    __u64 msg_iov;
+    __u64 msg_iovlen;
+    __u64 msg_control;
+    __u64 msg_controllen;
+    __u32 msg_flags;
+    __u32 padding2;
+};
+struct user_mmsghdr {
+    struct user_msghdr msg_hdr;
+    __u32 msg_len;
+    __u32 padding;
+};
+struct user_iovec {
+    __u64 iov_base;
+    __u64 iov_len;
+};

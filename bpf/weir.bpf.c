@@ -1,0 +1,7 @@
+/* weir.bpf.c: one object of all hooks, so that they share maps, settings and the verified functions. */
+#include "bpf/maps.h"
+
+char weir_license[] SEC("license") = "Dual BSD/GPL";
+
+#include "bpf/hooks/tcp_state.bpf.c"
+#include "bpf/hooks/socket.bpf.c"

@@ -1,0 +1,109 @@
+/*
+ * event.h: what the kernel side hands to user space through the ring. Included by bpf/ (after its
+ * vmlinux.h) and by src/capture/ (after <linux/types.h>), by nobody else.
+ * Every structure is a multiple of 8 bytes without holes; a reader checks the ring's length.
+ */
+#pragma once
+
+enum weir_event_type {
+    WEIR_EVENT_OPEN = 1,    /* struct weir_event_open */
+    WEIR_EVENT_PROCESS = 2, /* struct weir_event_process */
+    WEIR_EVENT_DATA = 3,    /* struct weir_event_data, then its bytes */
+    WEIR_EVENT_DIGEST = 4,  /* struct weir_event_digest, before the data it belongs to */
+    WEIR_EVENT_END = 5,     /* struct weir_event_end: one direction has ended */
+    WEIR_EVENT_CLOSE = 6,   /* struct weir_event_end: the connection is gone */
+};
+
+enum weir_direction {
+    WEIR_SENT = 0,
+    WEIR_RECEIVED = 1,
+    WEIR_DIRECTIONS = 2,
+};
+
+enum weir_event_flag {
+    WEIR_FLAG_START = 1,     /* a message head starts at the first byte */
+    WEIR_FLAG_ORPHAN = 2,    /* it is a response to no request that was seen */
+    WEIR_FLAG_LATE = 4,      /* the connection lived before weir looked */
+    WEIR_FLAG_INITIATOR = 8, /* the local end connected */
+    WEIR_FLAG_RESET = 16,
+};
+
+struct weir_event_head {
+    __u8 type;      /* enum weir_event_type */
+    __u8 direction; /* enum weir_direction */
+    __u16 flags;    /* enum weir_event_flag */
+    __u32 length;   /* bytes behind the structure */
+    __u64 connection;
+    __u64 time_ns; /* CLOCK_MONOTONIC */
+};
+
+struct weir_event_open {
+    struct weir_event_head head;
+    __u8 local[16]; /* IPv4 as ::ffff:a.b.c.d */
+    __u8 remote[16];
+    __u16 local_port; /* host order */
+    __u16 remote_port;
+    __u32 family; /* AF_INET or AF_INET6 */
+    __u64 network_namespace;
+};
+
+struct weir_event_process {
+    struct weir_event_head head;
+    __u32 process_id;
+    __u32 user_id;
+    __u64 start_time_ns;
+    char command[16];
+};
+
+struct weir_event_data {
+    struct weir_event_head head;
+    __u64 position;
+    __u64 end_position;
+    __u64 messages; /* with FLAG_START: heads that began before (1xx and orphans not counted) */
+};
+
+struct weir_event_digest {
+    struct weir_event_head head;
+    __u64 position; /* of the value's first byte */
+    __u64 digest;
+};
+
+struct weir_event_end {
+    struct weir_event_head head;
+    __u64 position[2]; /* by direction */
+};
+
+/* Why something was not handed over. The names users see stand in capture/losses.c. */
+enum weir_loss {
+    WEIR_LOSS_RING_FULL,    /* the ring had no room */
+    WEIR_LOSS_FAULT,        /* the application's memory could not be read */
+    WEIR_LOSS_IO_URING,     /* moved by io_uring, whose buffers this rung cannot see */
+    WEIR_LOSS_UNSEEN_CALL,  /* moved by a call that this rung does not know */
+    WEIR_LOSS_COMPAT,       /* moved by a 32-bit process */
+    WEIR_LOSS_DISCARDED,    /* MSG_TRUNC: the application threw the bytes away unread */
+    WEIR_LOSS_STEPS,        /* one call held more lines than are looked at */
+    WEIR_LOSS_CONNECTIONS,  /* no room for one more connection */
+    WEIR_LOSS_NESTED,       /* hooks nested deeper than there are work areas */
+    WEIR_LOSS_CALLS,        /* no room to remember one more call */
+    WEIR_LOSS_COUNT,
+};
+
+struct weir_loss_counter {
+    __u64 exchanges;
+    __u64 bytes;
+    __u64 events;
+};
+
+struct weir_counters { /* per CPU */
+    struct weir_loss_counter lost[WEIR_LOSS_COUNT];
+    __u64 filtered;
+    __u64 calls;  /* socket calls that were looked into */
+    __u64 events; /* handed over */
+};
+
+_Static_assert(sizeof(struct weir_event_head) == 24, "layout");
+_Static_assert(sizeof(struct weir_event_open) == 72, "layout");
+_Static_assert(sizeof(struct weir_event_process) == 56, "layout");
+_Static_assert(sizeof(struct weir_event_data) == 48, "layout");
+_Static_assert(sizeof(struct weir_event_digest) == 40, "layout");
+_Static_assert(sizeof(struct weir_event_end) == 40, "layout");

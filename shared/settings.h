@@ -1,0 +1,74 @@
+/* settings.h: what user space tells the kernel side: constants before load, tables at any time. */
+#pragma once
+
+/* Constants; the verifier removes what they switch off. */
+struct weir_settings {
+    __u8 with_socket_storage;  /* else a table by the socket's address (5.10, rung syscall) */
+    __u8 with_both_sides;      /* never suppress the client's end */
+    __u8 with_masking;
+    __u8 with_hmac;
+    __u8 with_process_filter;  /* only processes in weir_processes */
+    __u8 with_cgroup_filter;   /* only cgroup_id and what is below it */
+    __u8 with_address_filter;  /* enum weir_address_filter: only connections those tables take */
+    __u8 with_return_helper;   /* bpf_get_func_ret (5.17) */
+    __u8 receive_flags_at;     /* index of tcp_recvmsg's flags */
+    __u8 padding[3];
+    __u32 head_maximum;        /* bytes of one head that are copied */
+    __u64 cgroup_id;
+    __u64 wakeup_bytes;        /* fill mark of the ring */
+    __u32 own_process;         /* weir itself: never captured */
+    __u32 cgroup_level;        /* depth of cgroup_id below the root */
+};
+
+/* Values of weir_ports and weir_networks: which side of a connection may be there. */
+enum weir_side {
+    WEIR_SIDE_SERVER = 1,
+    WEIR_SIDE_CLIENT = 2,
+};
+/* Which tables have a say about which side; the network's bits are the side's, shifted by 2. */
+enum weir_address_filter {
+    WEIR_FILTER_SERVER_PORT = 1,
+    WEIR_FILTER_CLIENT_PORT = 2,
+    WEIR_FILTER_SERVER_NETWORK = 4,
+    WEIR_FILTER_CLIENT_NETWORK = 8,
+};
+
+enum { WEIR_NAME_LENGTH = 40, WEIR_NAMES_MAXIMUM = 1024 };
+
+/* What to do with the value of a header of that name. */
+enum weir_manner {
+    WEIR_MANNER_NONE,
+    WEIR_MANNER_WHOLE,
+    WEIR_MANNER_CREDENTIALS, /* all behind a known scheme */
+    WEIR_MANNER_COOKIE,
+    WEIR_MANNER_SET_COOKIE,
+    WEIR_MANNER_SCHEME,      /* no header: an authentication scheme that may be shown */
+};
+
+/* Key of weir_names: lower case, '_' as '-', padded with zeros. */
+struct weir_name {
+    __u8 bytes[WEIR_NAME_LENGTH];
+};
+
+/*
+ * A name's first 8 bytes (each with bit 0x20 set; padded with zeros) as one little-endian number,
+ * hashed to a bit of the filter: a clear bit means that no name of the table starts so.
+ */
+enum { WEIR_FILTER_BITS = 12, WEIR_FILTER_WORDS = 1 << (WEIR_FILTER_BITS - 6) };
+#define WEIR_FILTER_HASH(first) (((first) * 0x9E3779B97F4A7C15ull) >> (64 - WEIR_FILTER_BITS))
+
+struct weir_name_filter {
+    __u64 words[WEIR_FILTER_WORDS];
+};
+
+/* Key of weir_networks (longest prefix match); IPv4 as ::ffff:a.b.c.d. */
+struct weir_network {
+    __u32 prefix;
+    __u8 address[16];
+};
+
+/* SHA-256 states behind the two pads of the HMAC key (RFC 2104). */
+struct weir_hmac_key {
+    __u32 inner[8];
+    __u32 outer[8];
+};

@@ -1,0 +1,417 @@
+/* pipeline: capture -> track -> parse -> refine -> encode -> sink, for one shard. */
+#include "agent/pipeline.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "agent/cgroup.h"
+#include "agent/commands.h"
+#include "agent/losses.h"
+#include "agent/totals.h"
+#include "capture/capture.h"
+#include "encode/encoder.h"
+#include "refine/filter.h"
+#include "refine/mask.h"
+#include "refine/processes.h"
+#include "sink/outlet.h"
+#include "track/streams.h"
+
+enum {
+    IDLE_POLL_MS = 50,           /* the longest sleep; the ring's fill mark wakes earlier */
+    CHUNK_FULL_BYTES = 128 * 1024,
+    CHUNK_MAXIMUM_BYTES = 4 * 1024 * 1024, /* one record of many full heads fits */
+    RECORD_RESERVE_BYTES = 4096, /* a chunk with less room is pushed first */
+};
+
+struct pipeline {
+    const struct run_options *options;
+    const struct encoder *encoder;
+    struct encoder_options encoder_options;
+    struct query *query;
+    void *mask;
+    struct processes *processes;
+    struct streams *streams;
+    struct outlet *outlet;
+    struct chunk *chunk;
+    struct capture *capture;
+    struct loss_reporter losses;
+    uint64_t filtered, lost_encoding, handed_out;
+    int signals;
+};
+
+static uint64_t now_ns(clockid_t clock)
+{
+    struct timespec now;
+
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+static void chunk_push(struct pipeline *pipeline)
+{
+    if (!pipeline->chunk)
+        return;
+    if (pipeline->chunk->buffer.length == 0)
+        outlet_chunk_drop(pipeline->outlet, &pipeline->chunk);
+    else
+        outlet_push(pipeline->outlet, &pipeline->chunk);
+}
+
+/* Appends the record to the chunk. False: it could not be encoded. */
+static bool record_encode(struct pipeline *pipeline, const struct record *record)
+{
+    if (!pipeline->chunk)
+        pipeline->chunk = outlet_chunk_take(pipeline->outlet);
+    if (!pipeline->chunk)
+        return false;
+    return pipeline->encoder->encode(record, &pipeline->encoder_options,
+                                     &pipeline->chunk->buffer) == 0;
+}
+
+static void record_write(struct pipeline *pipeline, const struct record *record, bool is_exchange)
+{
+    if (!record->is_masked || !record_encode(pipeline, record)) {
+        pipeline->lost_encoding += is_exchange;
+        return;
+    }
+    pipeline->chunk->record_count += is_exchange;
+    pipeline->handed_out += is_exchange;
+    if (pipeline->chunk->buffer.length >= CHUNK_FULL_BYTES)
+        chunk_push(pipeline);
+}
+
+static void on_record(void *context, struct record *record)
+{
+    struct pipeline *pipeline = context;
+
+    if (stage_mask.refine(pipeline->mask, record) == STAGE_PASS &&
+        stage_filter.refine(pipeline->query, record) == STAGE_PASS)
+        record_write(pipeline, record, true);
+    else
+        pipeline->filtered++;
+    record_unref(&record);
+}
+
+static void identify(void *context, const struct process_identity *identity,
+                     struct process_details *ret_details)
+{
+    processes_identify(((struct pipeline *)context)->processes, identity, ret_details);
+}
+
+static void totals_gather(struct pipeline *pipeline, struct totals *totals)
+{
+    const struct streams_counters *streams = streams_counters(pipeline->streams);
+    struct capture_counters kernel;
+    struct outlet_counters outlet;
+
+    capture_read_counters(pipeline->capture, &kernel);
+    outlet_count(pipeline->outlet, &outlet);
+    memset(totals, 0, sizeof(*totals));
+    totals->seen = streams->seen + kernel.lost_exchanges + kernel.filtered_exchanges;
+    totals->logged = outlet.logged;
+    totals->filtered = pipeline->filtered + kernel.filtered_exchanges;
+    for (size_t i = 0; i < kernel.reason_count; i++)
+        totals_add_loss(totals, kernel.reasons[i].reason, kernel.reasons[i].exchanges,
+                        kernel.reasons[i].bytes, kernel.reasons[i].events);
+    for (size_t i = 0; i < STREAMS_REASONS_MAXIMUM && streams->reasons[i].reason; i++)
+        totals_add_loss(totals, streams->reasons[i].reason, streams->reasons[i].count, 0,
+                        streams->reasons[i].count);
+    totals_add_loss(totals, "encoding", pipeline->lost_encoding, 0, pipeline->lost_encoding);
+    totals_add_loss(totals, "sink_full", outlet.lost_sink_full, 0, outlet.lost_sink_full);
+    totals_add_loss(totals, "sink_error", outlet.lost_sink_error, 0, outlet.lost_sink_error);
+}
+
+static void losses_write(struct pipeline *pipeline, uint64_t time_ns)
+{
+    struct totals totals;
+    struct record *record;
+
+    totals_gather(pipeline, &totals);
+    while ((record = loss_reporter_next(&pipeline->losses, &totals, time_ns))) {
+        stage_mask.refine(pipeline->mask, record);
+        record_write(pipeline, record, false);
+        record_unref(&record);
+    }
+    loss_reporter_done(&pipeline->losses, time_ns);
+}
+
+/* Takes what the ring holds through all stages. The number of ring records, or -errno. */
+static int pipeline_drain(struct pipeline *pipeline)
+{
+    int count = capture_drain(pipeline->capture);
+    uint64_t time_ns = now_ns(CLOCK_REALTIME);
+
+    streams_tick(pipeline->streams, time_ns);
+    if (loss_reporter_is_due(&pipeline->losses, time_ns))
+        losses_write(pipeline, time_ns);
+    chunk_push(pipeline);
+    return count;
+}
+
+/* False: a signal says that it is time to end. */
+static bool signals_handle(struct pipeline *pipeline)
+{
+    struct signalfd_siginfo info;
+
+    while (read(pipeline->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo != SIGHUP)
+            return false;
+        outlet_reopen(pipeline->outlet);
+    }
+    return true;
+}
+
+static bool limits_are_open(const struct pipeline *pipeline, uint64_t started_ns)
+{
+    const struct run_options *options = pipeline->options;
+
+    if (options->record_limit && pipeline->handed_out >= options->record_limit)
+        return false;
+    return !options->duration_ns || now_ns(CLOCK_MONOTONIC) - started_ns < options->duration_ns;
+}
+
+/* 0, or -errno when it was not the user who ended it. */
+static int pipeline_loop(struct pipeline *pipeline)
+{
+    struct pollfd polls[] = {
+        {.fd = pipeline->signals, .events = POLLIN},
+        {.fd = capture_descriptor(pipeline->capture), .events = POLLIN},
+    };
+    uint64_t started_ns = now_ns(CLOCK_MONOTONIC);
+    int shortest = (int)(pipeline->options->poll_interval_ns / 1000000), wait_ms;
+
+    if (shortest < 1)
+        shortest = 1;
+    wait_ms = shortest;
+    while (limits_are_open(pipeline, started_ns)) {
+        int count;
+
+        /*
+         * Busy: by time alone, since the ring's descriptor is readable at any byte. Idle: the
+         * ring too, so that a burst is not slept through.
+         */
+        if (poll(polls, wait_ms > shortest ? 2 : 1, wait_ms) > 0 && polls[0].revents &&
+            !signals_handle(pipeline))
+            return 0;
+        count = pipeline_drain(pipeline);
+        if (count < 0 && count != -EINTR)
+            return count;
+        if (outlet_error(pipeline->outlet) == -EPIPE)
+            return 0;
+        wait_ms = count > 0 ? shortest : wait_ms * 2;
+        polls[0].revents = 0;
+        if (wait_ms > IDLE_POLL_MS)
+            wait_ms = IDLE_POLL_MS;
+    }
+    return 0;
+}
+
+static int signals_block(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGPIPE);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+static const struct encoder *encoder_find(const char *name)
+{
+    static const struct encoder *const encoders[] = {
+#define ENCODER(name) &encoder_##name,
+#include "encode/encoders.def"
+#undef ENCODER
+    };
+
+    for (size_t i = 0; i < sizeof(encoders) / sizeof(*encoders); i++)
+        if (strcmp(encoders[i]->name, name) == 0)
+            return encoders[i];
+    return NULL;
+}
+
+static int outlet_start(struct pipeline *pipeline)
+{
+    const struct run_options *options = pipeline->options;
+    struct sink_options sink_options = {.target = options->output_file,
+                                        .queue_bytes = options->queue_bytes};
+    struct outlet_options outlet_options = {.queue_bytes = options->queue_bytes,
+                                            .chunk_bytes = CHUNK_MAXIMUM_BYTES,
+                                            .is_blocking = strcmp(options->on_full, "block") == 0};
+    int result = outlet_new(options->output_file ? &sink_file : &sink_stdout, &sink_options,
+                            &outlet_options, &pipeline->outlet);
+
+    if (result)
+        fprintf(stderr, "weir: %s: %s\n", options->output_file ? options->output_file : "stdout",
+                strerror(-result));
+    return result;
+}
+
+static int query_start(struct pipeline *pipeline, struct prefilter *ret_prefilter)
+{
+    struct buffer text;
+    struct query_error error;
+    int result;
+
+    memset(ret_prefilter, 0, sizeof(*ret_prefilter));
+    buffer_init(&text, 1024 * 1024);
+    result = run_options_query(pipeline->options, &text);
+    if (result == 0 && text.length) {
+        result = query_compile(buffer_slice(&text), &pipeline->query, &error);
+        if (result == -EINVAL)
+            fprintf(stderr, "weir: filter: %s\n", error.message);
+        else if (result == 0)
+            query_prefilter(pipeline->query, ret_prefilter);
+    }
+    buffer_done(&text);
+    return result;
+}
+
+/* Everything but capture. 0 or -errno, told. */
+static int stages_start(struct pipeline *pipeline)
+{
+    const struct run_options *options = pipeline->options;
+    struct mask_options mask_options = {
+        .is_disabled = options->is_masking_disabled,
+        .key = slice_of(options->mask_key, options->mask_key_length),
+        .names = options->mask_names.count ? options->mask_names.items : NULL,
+    };
+    struct streams_options streams_options = {
+        .connection_maximum = options->connection_limit,
+        .head_maximum = options->head_limit,
+        .source = "socket",
+        .with_both_sides = options->with_both_sides,
+        .context = pipeline,
+        .identify = identify,
+        .on_record = on_record,
+    };
+    int result = mask_new(&mask_options, &pipeline->mask);
+
+    if (result == 0)
+        result = processes_new(&pipeline->processes);
+    if (result == 0)
+        result = streams_new(&streams_options, &pipeline->streams);
+    if (result)
+        fprintf(stderr, "weir: %s\n", strerror(-result));
+    return result ? result : outlet_start(pipeline);
+}
+
+static int capture_start(struct pipeline *pipeline, const struct prefilter *prefilter)
+{
+    const struct run_options *options = pipeline->options;
+    struct stream_listener listener = streams_listener(pipeline->streams);
+    struct capture_options capture_options = {
+        .ring_bytes = options->ring_bytes,
+        .head_maximum = options->head_limit,
+        .with_both_sides = options->with_both_sides,
+        .is_masking_disabled = options->is_masking_disabled,
+        .mask_key = slice_of(options->mask_key, options->mask_key_length),
+        .mask_names = options->mask_names.count ? options->mask_names.items : NULL,
+        .prefilter = *prefilter,
+    };
+    char message[1024];
+    int result = 0;
+
+    for (int rung = 0; rung < CAPTURE_RUNG_COUNT; rung++)
+        if (strcmp(options->rung, capture_rung_names[rung]) == 0)
+            capture_options.rung = (enum capture_rung)rung;
+    if (options->cgroup)
+        result = cgroup_find(options->cgroup, &capture_options.cgroup_id,
+                             &capture_options.cgroup_level);
+    if (result) {
+        fprintf(stderr, "weir: --cgroup %s: %s; name a directory of the cgroup v2 file system\n",
+                options->cgroup, strerror(-result));
+        return result;
+    }
+    result = capture_new(&capture_options, &listener, &pipeline->capture, message);
+    if (result)
+        fprintf(stderr,
+                "weir: cannot capture: %s\n"
+                "weir: run as root or with CAP_BPF and CAP_PERFMON; `weir doctor` says more\n",
+                message[0] ? message : strerror(-result));
+    return result;
+}
+
+static void ready_tell(const struct pipeline *pipeline)
+{
+    const struct run_options *options = pipeline->options;
+    int file;
+
+    if (!options->is_quiet)
+        fprintf(stderr, "weir: capturing with rung %s\n",
+                capture_rung_names[capture_rung_used(pipeline->capture)]);
+    if (!options->ready_file)
+        return;
+    file = open(options->ready_file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0)
+        fprintf(stderr, "weir: --ready-file %s: %s\n", options->ready_file, strerror(errno));
+    else
+        close(file);
+}
+
+static void pipeline_end(struct pipeline *pipeline)
+{
+    struct totals totals;
+
+    capture_detach(pipeline->capture);
+    pipeline_drain(pipeline);
+    streams_flush(pipeline->streams, now_ns(CLOCK_REALTIME));
+    losses_write(pipeline, now_ns(CLOCK_REALTIME));
+    chunk_push(pipeline);
+    outlet_close(pipeline->outlet);
+    totals_gather(pipeline, &totals);
+    totals_print(&totals, stderr);
+}
+
+static void pipeline_done(struct pipeline *pipeline)
+{
+    capture_free(&pipeline->capture);
+    if (pipeline->outlet)
+        outlet_free(&pipeline->outlet);
+    if (pipeline->streams)
+        streams_free(&pipeline->streams);
+    if (pipeline->processes)
+        processes_free(&pipeline->processes);
+    if (pipeline->mask)
+        mask_free(&pipeline->mask);
+    query_free(&pipeline->query);
+    record_pool_done();
+    if (pipeline->signals >= 0)
+        close(pipeline->signals);
+}
+
+int pipeline_run(const struct run_options *options)
+{
+    struct pipeline pipeline = {
+        .options = options,
+        .encoder = encoder_find(options->format),
+        .encoder_options = {.with_colour = options->with_colour,
+                            .with_headers = options->is_verbose},
+    };
+    struct prefilter prefilter;
+    int status = EXIT_FAILED;
+
+    pipeline.signals = signals_block();
+    loss_reporter_init(&pipeline.losses, options->loss_interval_ns, now_ns(CLOCK_REALTIME));
+    if (query_start(&pipeline, &prefilter) == 0 && stages_start(&pipeline) == 0) {
+        int result = capture_start(&pipeline, &prefilter);
+
+        status = result == 0 ? EXIT_DONE : result == -ENOMEM ? EXIT_FAILED : EXIT_NOT_ALLOWED;
+        if (result == 0) {
+            ready_tell(&pipeline);
+            if (pipeline_loop(&pipeline) < 0)
+                status = EXIT_FAILED;
+            pipeline_end(&pipeline);
+        }
+    }
+    pipeline_done(&pipeline);
+    return status;
+}

@@ -1,0 +1,210 @@
+/* capture: load, attach, drain, count. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+#include "base/allocate.h"
+#include "capture/losses.h"
+#include "capture/program.h"
+
+enum { CLOCK_STEP_NS = 1000000 }; /* a smaller drift of the clocks is not followed */
+
+static int print_nothing(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+    if (level == LIBBPF_DEBUG || !getenv("WEIR_DEBUG_BPF"))
+        return 0;
+    return vfprintf(stderr, format, arguments);
+}
+
+static int64_t clock_offset(void)
+{
+    struct timespec wall, monotonic;
+
+    clock_gettime(CLOCK_MONOTONIC, &monotonic);
+    clock_gettime(CLOCK_REALTIME, &wall);
+    return (wall.tv_sec - monotonic.tv_sec) * 1000000000ll + (wall.tv_nsec - monotonic.tv_nsec);
+}
+
+static void settings_fill(struct weir *skeleton, const struct capture_options *options)
+{
+    struct weir_settings *settings = &skeleton->rodata->weir_settings;
+
+    settings->with_both_sides = options->with_both_sides;
+    settings->with_masking = !options->is_masking_disabled;
+    settings->with_hmac = settings->with_masking && options->mask_key.length;
+    settings->with_process_filter = options->prefilter.pid_count > 0;
+    settings->with_cgroup_filter = options->cgroup_id != 0;
+    settings->cgroup_id = options->cgroup_id;
+    settings->cgroup_level = options->cgroup_level;
+    settings->with_address_filter = (unsigned char)tables_address_filter(&options->prefilter);
+    settings->head_maximum = (unsigned)options->head_maximum;
+    settings->wakeup_bytes = options->ring_bytes / 4;
+    settings->own_process = (unsigned)getpid();
+}
+
+/* Loads and attaches one rung. 0, or -errno and a message. */
+static int rung_try(enum capture_rung rung, const struct capture_options *options,
+                    struct weir **ret_skeleton, char *message, size_t size)
+{
+    struct weir *skeleton = weir__open();
+    const char *const *names = rung_programs(rung);
+    struct bpf_program *program;
+    int result;
+
+    if (!skeleton)
+        return -errno;
+    settings_fill(skeleton, options);
+    result = rung_prepare(rung, skeleton, options, message, size);
+    bpf_map__set_max_entries(skeleton->maps.weir_ring, (__u32)options->ring_bytes);
+    bpf_object__for_each_program(program, skeleton->obj)
+        bpf_program__set_autoload(program, false);
+    for (size_t i = 0; result == 0 && names[i]; i++) {
+        program = bpf_object__find_program_by_name(skeleton->obj, names[i]);
+        if (!program)
+            result = -ENOENT;
+        else
+            bpf_program__set_autoload(program, true);
+    }
+    if (result == 0) {
+        result = weir__load(skeleton);
+        if (result)
+            snprintf(message, size, "the kernel refuses the programs (%s)", strerror(-result));
+    }
+    if (result == 0)
+        result = tables_fill(skeleton, options);
+    if (result == 0) {
+        result = weir__attach(skeleton);
+        if (result)
+            snprintf(message, size, "the hooks cannot be attached (%s)", strerror(-result));
+    }
+    if (result) {
+        weir__destroy(skeleton);
+        return result;
+    }
+    *ret_skeleton = skeleton;
+    return 0;
+}
+
+static int ladder_climb(struct capture *capture, const struct capture_options *options,
+                        char message[1024])
+{
+    enum capture_rung first = CAPTURE_RUNG_FENTRY, last = CAPTURE_RUNG_SYSCALL;
+    size_t used = 0;
+    int result = -EOPNOTSUPP;
+
+    if (options->rung != CAPTURE_RUNG_AUTO)
+        first = last = options->rung;
+    for (enum capture_rung rung = first; rung <= last; rung++) {
+        char why[256] = "";
+
+        result = rung_try(rung, options, &capture->skeleton, why, sizeof(why));
+        if (result == 0) {
+            capture->rung = rung;
+            return 0;
+        }
+        used += (size_t)snprintf(message + used, 1024 - used, "%srung %s: %s", used ? "; " : "",
+                                 capture_rung_names[rung], why[0] ? why : strerror(-result));
+        if (used >= 1024)
+            used = 1023;
+    }
+    return result;
+}
+
+int capture_new(const struct capture_options *options, const struct stream_listener *listener,
+                struct capture **ret_capture, char message[1024])
+{
+    struct capture *capture = allocate(sizeof(*capture));
+    const char *dump = getenv("WEIR_RING_DUMP");
+    int result;
+
+    message[0] = 0;
+    if (!capture)
+        return -ENOMEM;
+    memset(capture, 0, sizeof(*capture));
+    libbpf_set_print(print_nothing);
+    libbpf_set_strict_mode(LIBBPF_STRICT_ALL & ~LIBBPF_STRICT_AUTO_RLIMIT_MEMLOCK);
+    /* Before 5.11 maps count against this limit; where it cannot be raised, loading says so. */
+    setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
+    capture->listener = *listener;
+    capture->dump = dump ? open(dump, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
+    capture->clock_offset_ns = clock_offset();
+    capture->cpu_count = libbpf_num_possible_cpus();
+    capture->counters = allocate(sizeof(*capture->counters) * (size_t)capture->cpu_count);
+    result = capture->counters ? ladder_climb(capture, options, message) : -ENOMEM;
+    if (result == 0) {
+        capture->ring = ring_buffer__new(bpf_map__fd(capture->skeleton->maps.weir_ring),
+                                         events_handle, capture, NULL);
+        if (!capture->ring)
+            result = -errno;
+    }
+    if (result) {
+        capture_free(&capture);
+        return result;
+    }
+    *ret_capture = capture;
+    return 0;
+}
+
+void capture_free(struct capture **capture)
+{
+    if (!capture || !*capture)
+        return;
+    ring_buffer__free((*capture)->ring);
+    weir__destroy((*capture)->skeleton);
+    if ((*capture)->dump >= 0)
+        close((*capture)->dump);
+    deallocate((*capture)->counters);
+    deallocate(*capture);
+    *capture = NULL;
+}
+
+void capture_detach(struct capture *capture)
+{
+    weir__detach(capture->skeleton);
+}
+
+int capture_descriptor(const struct capture *capture)
+{
+    return ring_buffer__epoll_fd(capture->ring);
+}
+
+int capture_drain(struct capture *capture)
+{
+    int64_t offset = clock_offset(), step = offset - capture->clock_offset_ns;
+
+    if (step > CLOCK_STEP_NS || step < -CLOCK_STEP_NS)
+        capture->clock_offset_ns = offset;
+    return ring_buffer__consume(capture->ring);
+}
+
+enum capture_rung capture_rung_used(const struct capture *capture)
+{
+    return capture->rung;
+}
+
+void capture_read_counters(struct capture *capture, struct capture_counters *ret_counters)
+{
+    __u32 zero = 0;
+
+    memset(ret_counters, 0, sizeof(*ret_counters));
+    memset(capture->counters, 0, sizeof(*capture->counters) * (size_t)capture->cpu_count);
+    bpf_map_lookup_elem(bpf_map__fd(capture->skeleton->maps.weir_counters), &zero,
+                        capture->counters);
+    ret_counters->reason_count = WEIR_LOSS_COUNT;
+    for (int reason = 0; reason < WEIR_LOSS_COUNT; reason++) {
+        ret_counters->reasons[reason].reason = loss_names[reason];
+        for (int cpu = 0; cpu < capture->cpu_count; cpu++) {
+            const struct weir_loss_counter *lost = &capture->counters[cpu].lost[reason];
+
+            ret_counters->reasons[reason].exchanges += lost->exchanges;
+            ret_counters->reasons[reason].bytes += lost->bytes;
+            ret_counters->reasons[reason].events += lost->events;
+        }
+        ret_counters->lost_exchanges += ret_counters->reasons[reason].exchanges;
+    }
+    for (int cpu = 0; cpu < capture->cpu_count; cpu++)
+        ret_counters->filtered_exchanges += capture->counters[cpu].filtered;
+}

@@ -1,0 +1,126 @@
+/* events: ring records (shared/event.h) to events of contract/source.h. */
+#include <unistd.h>
+#include "capture/program.h"
+
+static uint64_t wall_time(const struct capture *capture, uint64_t monotonic_ns)
+{
+    return monotonic_ns + (uint64_t)capture->clock_offset_ns;
+}
+
+static void address_from_ring(const uint8_t bytes[16], struct address *ret_address)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+    memset(ret_address, 0, sizeof(*ret_address));
+    if (memcmp(bytes, mapped, sizeof(mapped)) == 0) {
+        ret_address->family = ADDRESS_IPV4;
+        memcpy(ret_address->bytes, bytes + 12, 4);
+        return;
+    }
+    ret_address->family = ADDRESS_IPV6;
+    memcpy(ret_address->bytes, bytes, 16);
+}
+
+static void handle_open(struct capture *capture, const struct weir_event_open *event)
+{
+    struct stream_open open = {
+        .connection = event->head.connection,
+        .network_namespace = event->network_namespace,
+        .is_initiator = event->head.flags & WEIR_FLAG_INITIATOR,
+        .is_late = event->head.flags & WEIR_FLAG_LATE,
+        .local.port = event->local_port,
+        .remote.port = event->remote_port,
+    };
+
+    address_from_ring(event->local, &open.local.address);
+    address_from_ring(event->remote, &open.remote.address);
+    capture->listener.on_open(capture->listener.context, &open);
+}
+
+static void handle_process(struct capture *capture, const struct weir_event_process *event)
+{
+    capture->process_connection = event->head.connection;
+    capture->process.pid = event->process_id;
+    capture->process.user_id = event->user_id;
+    capture->process.start_time_ns = event->start_time_ns;
+    memcpy(capture->process.command, event->command, sizeof(capture->process.command));
+}
+
+static void handle_digest(struct capture *capture, const struct weir_event_digest *event)
+{
+    if (capture->masked_count == PENDING_MASKED_MAXIMUM)
+        return;
+    capture->masked[capture->masked_count++] =
+        (struct masked_value){.position = event->position, .digest = event->digest};
+}
+
+static void handle_data(struct capture *capture, const struct weir_event_data *event, size_t size)
+{
+    size_t length = event->head.length;
+    struct stream_data data = {
+        .connection = event->head.connection,
+        .direction = event->head.direction == WEIR_SENT ? DIRECTION_A_TO_B : DIRECTION_B_TO_A,
+        .time_ns = wall_time(capture, event->head.time_ns),
+        .position = event->position,
+        .end_position = event->end_position,
+        .messages_before = event->messages,
+        .has_message_count = event->head.flags & WEIR_FLAG_START,
+        .starts_message = event->head.flags & WEIR_FLAG_START,
+        .is_orphan_response = event->head.flags & WEIR_FLAG_ORPHAN,
+        .masked = capture->masked,
+        .masked_count = capture->masked_count,
+    };
+
+    if (length > size - sizeof(*event))
+        length = size - sizeof(*event);
+    data.bytes = slice_of(event + 1, length);
+    if (capture->process.pid && capture->process_connection == data.connection)
+        data.process = capture->process;
+    capture->listener.on_data(capture->listener.context, &data);
+    capture->process.pid = 0;
+    capture->masked_count = 0;
+}
+
+static void handle_end(struct capture *capture, const struct weir_event_end *event)
+{
+    uint64_t time_ns = wall_time(capture, event->head.time_ns);
+    struct stream_end end = {
+        .connection = event->head.connection,
+        .direction = event->head.direction == WEIR_SENT ? DIRECTION_A_TO_B : DIRECTION_B_TO_A,
+        .time_ns = time_ns,
+        .position = event->position[event->head.direction & 1],
+    };
+
+    if (event->head.type == WEIR_EVENT_END) {
+        capture->listener.on_end(capture->listener.context, &end);
+        return;
+    }
+    for (int direction = WEIR_SENT; direction <= WEIR_RECEIVED; direction++) {
+        end.direction = direction == WEIR_SENT ? DIRECTION_A_TO_B : DIRECTION_B_TO_A;
+        end.position = event->position[direction];
+        capture->listener.on_end(capture->listener.context, &end);
+    }
+    capture->listener.on_close(capture->listener.context, end.connection, time_ns,
+                               event->head.flags & WEIR_FLAG_RESET);
+}
+
+int events_handle(void *context, void *record, size_t size)
+{
+    struct capture *capture = context;
+    const struct weir_event_head *head = record;
+
+    if (capture->dump >= 0 && write(capture->dump, record, size) < 0)
+        capture->dump = -1;
+    if (size >= sizeof(struct weir_event_data) && head->type == WEIR_EVENT_DATA)
+        handle_data(capture, record, size);
+    else if (size >= sizeof(struct weir_event_open) && head->type == WEIR_EVENT_OPEN)
+        handle_open(capture, record);
+    else if (size >= sizeof(struct weir_event_process) && head->type == WEIR_EVENT_PROCESS)
+        handle_process(capture, record);
+    else if (size >= sizeof(struct weir_event_digest) && head->type == WEIR_EVENT_DIGEST)
+        handle_digest(capture, record);
+    else if (size >= sizeof(struct weir_event_end) &&
+             (head->type == WEIR_EVENT_END || head->type == WEIR_EVENT_CLOSE))
+        handle_end(capture, record);
+    return 0;
+}

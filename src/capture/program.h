@@ -1,0 +1,41 @@
+/* program: the BPF side while it is loaded. Private to capture/. */
+#pragma once
+#include <linux/types.h>
+#include <bpf/libbpf.h>
+#include "capture/capture.h"
+#include "shared/event.h"
+#include "shared/settings.h"
+#include "weir.skel.h"
+
+enum { PENDING_MASKED_MAXIMUM = 64 };
+
+struct capture {
+    struct weir *skeleton;
+    struct ring_buffer *ring;
+    struct stream_listener listener;
+    enum capture_rung rung;
+    int64_t clock_offset_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC */
+    int cpu_count;
+    int dump; /* test aid: file descriptor that gets every raw ring record first; -1: none */
+    struct weir_counters *counters; /* scratch, one a CPU */
+
+    /* what arrived for the next data event of a connection */
+    struct process_identity process;
+    uint64_t process_connection;
+    struct masked_value masked[PENDING_MASKED_MAXIMUM];
+    uint32_t masked_count;
+};
+
+/* events.c: one ring record to the listener; libbpf's callback. */
+int events_handle(void *context, void *record, size_t size);
+
+/* tables.c: fills the kernel's tables from the options. 0 or -errno. */
+int tables_fill(struct weir *skeleton, const struct capture_options *options);
+/* Which dimensions the prefilter restricts: enum weir_address_filter. */
+unsigned tables_address_filter(const struct prefilter *prefilter);
+
+/* The programs of a rung; the names end with NULL. rungs.c */
+const char *const *rung_programs(enum capture_rung rung);
+/* Can this kernel's types take the rung at all? 0, or -errno and what is missing. */
+int rung_prepare(enum capture_rung rung, struct weir *skeleton,
+                 const struct capture_options *options, char *message, size_t size);

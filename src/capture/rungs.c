@@ -1,0 +1,81 @@
+/* rungs: which programs make a rung, and what a kernel must have for it. */
+#include <errno.h>
+#include <bpf/btf.h>
+#include "capture/program.h"
+
+const char *const capture_rung_names[CAPTURE_RUNG_COUNT] = {"auto", "fentry", "tracepoint",
+                                                            "syscall"};
+
+static const char *const fentry_programs[] = {"weir_tcp_state",         "weir_send_enter",
+                                              "weir_send_exit",         "weir_receive_enter",
+                                              "weir_receive_exit",      NULL};
+static const char *const tracepoint_programs[] = {"weir_tcp_state", "weir_sock_send",
+                                                  "weir_sock_receive", NULL};
+static const char *const syscall_programs[] = {"weir_tcp_state", "weir_call_exit", NULL};
+
+const char *const *rung_programs(enum capture_rung rung)
+{
+    switch (rung) {
+    case CAPTURE_RUNG_FENTRY: return fentry_programs;
+    case CAPTURE_RUNG_TRACEPOINT: return tracepoint_programs;
+    default: return syscall_programs;
+    }
+}
+
+/* The number of parameters of a kernel function, or -1 when it is not in the kernel's BTF. */
+static int parameter_count(const struct btf *btf, const char *name)
+{
+    int id = btf__find_by_name_kind(btf, name, BTF_KIND_FUNC);
+
+    if (id < 0)
+        return -1;
+    return btf_vlen(btf__type_by_id(btf, btf__type_by_id(btf, (__u32)id)->type));
+}
+
+static bool has_helper(enum bpf_func_id helper)
+{
+    return libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, helper, NULL) == 1;
+}
+
+/* tcp_recvmsg: (sk, msg, len, nonblock, flags, addr_len) in 5.10, without nonblock to 6.18,
+ * without addr_len since 7.2. */
+static int fentry_prepare(struct weir *skeleton, const struct btf *btf, char *message, size_t size)
+{
+    int count = parameter_count(btf, "tcp_recvmsg");
+
+    if (count < 4 || count > 6 || parameter_count(btf, "tcp_sendmsg") != 3) {
+        snprintf(message, size, "tcp_recvmsg and tcp_sendmsg of this kernel are not known");
+        return -EOPNOTSUPP;
+    }
+    skeleton->rodata->weir_settings.receive_flags_at = count == 6 ? 4 : 3;
+    skeleton->rodata->weir_settings.with_return_helper = has_helper(BPF_FUNC_get_func_ret);
+    return 0;
+}
+
+int rung_prepare(enum capture_rung rung, struct weir *skeleton,
+                 const struct capture_options *options, char *message, size_t size)
+{
+    struct btf *btf = btf__load_vmlinux_btf();
+    int result = 0;
+
+    (void)options;
+    if (!btf) {
+        snprintf(message, size, "the kernel has no type information (/sys/kernel/btf/vmlinux); "
+                                "it must be built with CONFIG_DEBUG_INFO_BTF");
+        return -EOPNOTSUPP;
+    }
+    if (rung == CAPTURE_RUNG_FENTRY)
+        result = fentry_prepare(skeleton, btf, message, size);
+    else if (rung == CAPTURE_RUNG_TRACEPOINT &&
+             btf__find_by_name_kind(btf, "btf_trace_sock_send_length", BTF_KIND_TYPEDEF) < 0) {
+        snprintf(message, size, "the tracepoints sock_send_length and sock_recv_length came with "
+                                "kernel 6.3");
+        result = -EOPNOTSUPP;
+    }
+    /* Socket storage in tracing programs came with 5.11, bpf_task_pt_regs with 5.15. */
+    skeleton->rodata->weir_settings.with_socket_storage =
+        rung != CAPTURE_RUNG_SYSCALL &&
+        btf__find_by_name_kind(btf, "bpf_sk_storage_tracing_allowed", BTF_KIND_FUNC) > 0;
+    btf__free(btf);
+    return result;
+}

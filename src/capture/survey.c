@@ -1,0 +1,128 @@
+/* survey: what this kernel and these privileges allow, for `weir doctor`. */
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "capture/program.h"
+
+static struct survey_item *item_add(struct survey *survey, const char *name, bool is_available)
+{
+    struct survey_item *item = &survey->items[survey->count];
+
+    if (survey->count < SURVEY_MAXIMUM)
+        survey->count++;
+    memset(item, 0, sizeof(*item));
+    item->name = name;
+    item->is_available = is_available;
+    return item;
+}
+
+static void survey_capability(struct survey *survey, const char *name, unsigned bit,
+                              const char *what_for)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {0};
+    bool has = syscall(SYS_capget, &header, data) == 0 &&
+               (data[bit / 32].effective & (1u << bit % 32));
+    struct survey_item *item = item_add(survey, name, has);
+
+    snprintf(item->detail, sizeof(item->detail), "%s", what_for);
+    if (!has)
+        snprintf(item->advice, sizeof(item->advice),
+                 "run as root, or grant it: setcap cap_bpf,cap_perfmon+ep on the weir binary");
+}
+
+static void survey_btf(struct survey *survey)
+{
+    bool has = access("/sys/kernel/btf/vmlinux", R_OK) == 0;
+    struct survey_item *item = item_add(survey, "kernel BTF", has);
+
+    snprintf(item->detail, sizeof(item->detail), "/sys/kernel/btf/vmlinux %s",
+             has ? "is there" : "cannot be read");
+    if (!has)
+        snprintf(item->advice, sizeof(item->advice),
+                 "use a kernel built with CONFIG_DEBUG_INFO_BTF (all of Debian's and Ubuntu's are)");
+}
+
+static void nothing_opens(void *context, const struct stream_open *open)
+{
+    (void)context;
+    (void)open;
+}
+static void nothing_comes(void *context, const struct stream_data *data)
+{
+    (void)context;
+    (void)data;
+}
+static void nothing_ends(void *context, const struct stream_end *end)
+{
+    (void)context;
+    (void)end;
+}
+static void nothing_closes(void *context, uint64_t connection, uint64_t time_ns, bool was_reset)
+{
+    (void)context;
+    (void)connection;
+    (void)time_ns;
+    (void)was_reset;
+}
+
+/* Loads and attaches the rung for a moment: nothing else tells whether it works. */
+static bool survey_rung(struct survey *survey, enum capture_rung rung, const char *name,
+                        const char *what_it_is, bool is_found)
+{
+    static const struct stream_listener nobody = {NULL, nothing_opens, nothing_comes, nothing_ends,
+                                                  nothing_closes};
+    struct capture_options options = {
+        .rung = rung, .ring_bytes = 65536, .head_maximum = 65536, .is_masking_disabled = true};
+    struct capture *capture = NULL;
+    struct survey_item *item;
+    char message[1024];
+    int result = capture_new(&options, &nobody, &capture, message);
+
+    capture_free(&capture);
+    item = item_add(survey, name, result == 0);
+    item->is_used = result == 0 && !is_found;
+    snprintf(item->detail, sizeof(item->detail), "%.250s", result ? message : what_it_is);
+    if (result == -EPERM || result == -EACCES)
+        snprintf(item->advice, sizeof(item->advice),
+                 "run as root (CAP_BPF and CAP_PERFMON); as root, this kernel refuses such "
+                 "programs and the next rung is used");
+    else if (result)
+        snprintf(item->advice, sizeof(item->advice), "the next rung is used");
+    return is_found || result == 0;
+}
+
+static void survey_io_uring(struct survey *survey, bool is_fentry)
+{
+    struct survey_item *item = item_add(survey, "io_uring", is_fentry);
+
+    snprintf(item->detail, sizeof(item->detail), "%s",
+             is_fentry ? "bytes that io_uring moves are seen"
+                       : "bytes that io_uring moves cannot be read on this rung; they are counted "
+                         "as lost with the reason io_uring");
+    if (!is_fentry)
+        snprintf(item->advice, sizeof(item->advice),
+                 "use a kernel that allows fentry programs (rung fentry)");
+}
+
+void capture_survey(struct survey *ret_survey)
+{
+    bool is_found, is_fentry;
+
+    memset(ret_survey, 0, sizeof(*ret_survey));
+    survey_btf(ret_survey);
+    survey_capability(ret_survey, "CAP_BPF", CAP_BPF, "to load programs and make maps");
+    survey_capability(ret_survey, "CAP_PERFMON", CAP_PERFMON, "to trace the kernel");
+    is_fentry = is_found =
+        survey_rung(ret_survey, CAPTURE_RUNG_FENTRY, "rung fentry",
+                    "fentry and fexit on tcp_sendmsg and tcp_recvmsg", false);
+    is_found = survey_rung(ret_survey, CAPTURE_RUNG_TRACEPOINT, "rung tracepoint",
+                           "the tracepoints sock_send_length and sock_recv_length: no cost on "
+                           "calls that touch no socket",
+                           is_found);
+    survey_rung(ret_survey, CAPTURE_RUNG_SYSCALL, "rung syscall",
+                "the tracepoint at the end of every system call", is_found);
+    survey_io_uring(ret_survey, is_fentry);
+}

@@ -1,0 +1,122 @@
+/* tables: the kernel's tables of names, processes, ports and networks. */
+#include <ctype.h>
+#include <errno.h>
+#include <bpf/bpf.h>
+#include "capture/program.h"
+
+/* Schemes that may be shown (IANA HTTP Authentication Schemes, and some in wide use). */
+static const char *const known_schemes[] = {
+    "basic",  "bearer", "digest",   "dpop",   "gnap",       "hoba",          "mutual",
+    "negotiate", "ntlm", "oauth",   "privatetoken", "scram-sha-1", "scram-sha-256", "vapid",
+    "apikey", "token",  "hawk",     "aws4-hmac-sha256", "sharedkey", "signature", "key", NULL,
+};
+
+/* Adds one name to the table and to the filter in front of it. 0 or -errno. */
+static int name_add(struct weir *skeleton, const char *name, __u32 manner)
+{
+    struct weir_name key = {0};
+    uint64_t first = 0, hash;
+    size_t length = strlen(name);
+
+    if (length == 0 || length >= sizeof(key.bytes))
+        return -EINVAL;
+    for (size_t i = 0; i < length; i++) {
+        unsigned char byte = (unsigned char)tolower((unsigned char)name[i]);
+        key.bytes[i] = byte == '_' ? '-' : byte;
+    }
+    for (size_t i = 0; i < length && i < 8; i++)
+        first |= (uint64_t)(key.bytes[i] | 0x20) << (8 * i);
+    if (manner != WEIR_MANNER_SCHEME) {
+        hash = WEIR_FILTER_HASH(first);
+        skeleton->bss->weir_name_filter.words[hash >> 6] |= 1ull << (hash & 63);
+    }
+    return bpf_map__update_elem(skeleton->maps.weir_names, &key, sizeof(key), &manner,
+                                sizeof(manner), BPF_ANY);
+}
+
+static __u32 manner_for_kernel(enum mask_manner manner)
+{
+    switch (manner) {
+    case MASK_CREDENTIALS: return WEIR_MANNER_CREDENTIALS;
+    case MASK_COOKIE: return WEIR_MANNER_COOKIE;
+    case MASK_SET_COOKIE: return WEIR_MANNER_SET_COOKIE;
+    case MASK_WHOLE: break;
+    }
+    return WEIR_MANNER_WHOLE;
+}
+
+static int names_fill(struct weir *skeleton, const struct capture_options *options)
+{
+    int result = 0;
+
+    for (size_t i = 0; result == 0 && known_schemes[i]; i++)
+        result = name_add(skeleton, known_schemes[i], WEIR_MANNER_SCHEME);
+    for (size_t i = 0; result == 0 && mask_default_names[i].name; i++)
+        result = name_add(skeleton, mask_default_names[i].name,
+                          manner_for_kernel(mask_default_names[i].manner));
+    for (size_t i = 0; result == 0 && options->mask_names && options->mask_names[i]; i++)
+        result = name_add(skeleton, options->mask_names[i], WEIR_MANNER_WHOLE);
+    return result;
+}
+
+static int port_add(struct weir *skeleton, uint16_t port, uint8_t side)
+{
+    uint8_t sides = 0;
+
+    bpf_map__lookup_elem(skeleton->maps.weir_ports, &port, sizeof(port), &sides, sizeof(sides), 0);
+    sides |= side;
+    return bpf_map__update_elem(skeleton->maps.weir_ports, &port, sizeof(port), &sides,
+                                sizeof(sides), BPF_ANY);
+}
+
+static int network_add(struct weir *skeleton, const struct cidr *cidr, uint8_t side)
+{
+    struct weir_network key = {.prefix = cidr->prefix};
+    uint8_t sides = 0;
+
+    if (cidr->address.family == ADDRESS_IPV4) {
+        key.prefix += 96;
+        key.address[10] = key.address[11] = 0xff;
+        memcpy(key.address + 12, cidr->address.bytes, 4);
+    } else {
+        memcpy(key.address, cidr->address.bytes, 16);
+    }
+    bpf_map__lookup_elem(skeleton->maps.weir_networks, &key, sizeof(key), &sides, sizeof(sides), 0);
+    sides |= side;
+    return bpf_map__update_elem(skeleton->maps.weir_networks, &key, sizeof(key), &sides,
+                                sizeof(sides), BPF_ANY);
+}
+
+unsigned tables_address_filter(const struct prefilter *prefilter)
+{
+    return (prefilter->server_port_count ? WEIR_FILTER_SERVER_PORT : 0) |
+           (prefilter->client_port_count ? WEIR_FILTER_CLIENT_PORT : 0) |
+           (prefilter->server_network_count ? WEIR_FILTER_SERVER_NETWORK : 0) |
+           (prefilter->client_network_count ? WEIR_FILTER_CLIENT_NETWORK : 0);
+}
+
+static int prefilter_fill(struct weir *skeleton, const struct prefilter *prefilter)
+{
+    int result = 0;
+    uint8_t one = 1;
+
+    for (size_t i = 0; result == 0 && i < prefilter->pid_count; i++)
+        result = bpf_map__update_elem(skeleton->maps.weir_processes, &prefilter->pids[i],
+                                      sizeof(prefilter->pids[i]), &one, sizeof(one), BPF_ANY);
+    for (size_t i = 0; result == 0 && i < prefilter->server_port_count; i++)
+        result = port_add(skeleton, prefilter->server_ports[i], WEIR_SIDE_SERVER);
+    for (size_t i = 0; result == 0 && i < prefilter->client_port_count; i++)
+        result = port_add(skeleton, prefilter->client_ports[i], WEIR_SIDE_CLIENT);
+    for (size_t i = 0; result == 0 && i < prefilter->server_network_count; i++)
+        result = network_add(skeleton, &prefilter->server_networks[i], WEIR_SIDE_SERVER);
+    for (size_t i = 0; result == 0 && i < prefilter->client_network_count; i++)
+        result = network_add(skeleton, &prefilter->client_networks[i], WEIR_SIDE_CLIENT);
+    return result;
+}
+
+int tables_fill(struct weir *skeleton, const struct capture_options *options)
+{
+    int result = options->is_masking_disabled ? 0 : names_fill(skeleton, options);
+
+    return result ? result : prefilter_fill(skeleton, &options->prefilter);
+}

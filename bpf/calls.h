@@ -32,6 +32,8 @@ enum { TASK_COMPAT = 0 }; /* told by the flags of the thread, not read here */
 #endif
 
 enum { MSG_OOB = 1, MSG_PEEK = 2, MSG_TRUNC = 0x20, MSG_ERRQUEUE = 0x2000 };
+/* Receiving so takes nothing out of the stream. */
+enum { MSG_IGNORED = MSG_PEEK | MSG_OOB | MSG_ERRQUEUE };
 enum { PF_IO_WORKER = 0x10, PF_KTHREAD = 0x200000 };
 enum { UNSEEN = 1 }; /* work.unseen is 1 + reason */
 
@@ -43,6 +45,7 @@ struct call {
     __s64 length;    /* bytes that moved */
     __u32 sequence;  /* TCP sequence number behind them */
     bool has_sequence;
+    bool is_end_received; /* the other end's FIN came: it takes a sequence number too */
     struct cursor cursor;
 };
 
@@ -88,6 +91,8 @@ static __always_inline void catch_up(struct work *work, __u32 slot, const struct
     __u32 start = call->sequence - (__u32)call->length;
     __s32 missing = start - stream->sequence;
 
+    if (missing == 1 && call->is_end_received && call->direction == WEIR_RECEIVED)
+        missing = 0;
     if (stream->has_sequence && missing > 0)
         call_through(work, slot, call, missing, UNSEEN + WEIR_LOSS_UNSEEN_CALL);
     stream->sequence = call->sequence;
@@ -115,6 +120,34 @@ static __always_inline void call_run(struct connection *connection, const struct
         call_through(work, slot, call, call->length, call->unseen);
     connection->streams[direction] = work->stream;
     connection->shared = work->shared;
+}
+
+/* Fills in where the socket's sequence numbers are; tcp may be NULL. */
+static __always_inline void call_sequence(struct call *call, const struct tcp_sock *tcp)
+{
+    __u8 state;
+
+    if (!tcp || BPF_CORE_READ(tcp, inet_conn.icsk_ulp_ops))
+        return; /* kTLS: the numbers count what is encrypted */
+    state = BPF_CORE_READ((const struct sock *)tcp, __sk_common.skc_state);
+    call->has_sequence = true;
+    call->is_end_received = state != TCP_ESTABLISHED;
+    call->sequence = call->direction == WEIR_SENT ? BPF_CORE_READ(tcp, write_seq)
+                                                  : BPF_CORE_READ(tcp, copied_seq);
+}
+
+/* The state of the socket's connection; made, as one joined late, where there is none. */
+static __always_inline struct connection *call_connection(void *socket, __s64 length)
+{
+    struct connection *connection = connection_find(socket);
+
+    if (connection || length <= 0)
+        return connection && connection->shared.is_off ? NULL : connection;
+    connection = connection_make(socket);
+    if (!connection)
+        return NULL;
+    connection_start(connection, socket, true, false);
+    return connection->shared.is_off ? NULL : connection;
 }
 
 /* The reading end was told that no byte follows: a body until the end is over. */

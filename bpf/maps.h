@@ -115,6 +115,7 @@ struct cursor {
     __u64 left;   /* bytes of the current piece */
     __u64 vector; /* address of the next struct iovec */
     __u64 count;  /* of vectors left */
+    __u64 skip;   /* bytes of the next vector that are not the call's */
     __u64 total;  /* bytes of the call that are left */
 };
 

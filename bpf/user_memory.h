@@ -17,6 +17,11 @@ static __always_inline bool cursor_next(struct cursor *cursor)
     cursor->count--;
     cursor->base = vector.iov_base;
     cursor->left = vector.iov_len;
+    if (cursor->skip && cursor->skip <= vector.iov_len) {
+        cursor->base += cursor->skip;
+        cursor->left -= cursor->skip;
+    }
+    cursor->skip = 0;
     return true;
 }
 

@@ -68,25 +68,18 @@ static __always_inline int socket_call(struct sock *sk, __u32 direction, int len
         return 0;
     if (family != AF_INET && family != AF_INET6)
         return 0;
-    connection = bpf_sk_storage_get(&weir_sockets, sk, 0, 0);
-    if (connection && connection->shared.is_off)
+    if (direction == WEIR_RECEIVED && (flags & MSG_IGNORED))
         return 0;
-    if (direction == WEIR_RECEIVED && (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)))
+    connection = call_connection(sk, length);
+    if (!connection)
         return 0;
-    if (!connection) {
-        if (length <= 0)
-            return 0;
-        connection = connection_make(sk);
-        if (!connection)
-            return 0;
-        connection_start(connection, sk, true, false);
-    }
     call.socket = sk;
     call.direction = direction;
     call.length = length;
     tcp = bpf_skc_to_tcp_sock(sk);
     if (tcp && !tcp->inet_conn.icsk_ulp_ops) {
         call.has_sequence = true;
+        call.is_end_received = sk->__sk_common.skc_state != TCP_ESTABLISHED;
         call.sequence = direction == WEIR_SENT ? tcp->write_seq : tcp->copied_seq;
     }
     cursor_from_task(&call, sk);

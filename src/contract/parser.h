@@ -51,6 +51,7 @@ struct emitter {
     bool has_message_count;  /* messages_before is known */
     uint64_t
         messages_before; /* heads that began in this direction before the slice, none for 1xx */
+    bool marks_starts;   /* the source marks, and counts at, the start of every message */
     bool is_reset;       /* in end and close: the connection was torn down, not finished */
     /* Written by the parser: heads that began in each direction (1xx and orphans not counted). */
     uint64_t heads[2];

@@ -225,7 +225,8 @@ static bool is_sure_start(struct http1_call *call, struct slice bytes)
         return false;
     if (call->emitter->starts_message)
         return bytes.length > 0;
-    return call->direction->was_gap && http1_scan_probe(bytes, &role) == PROBE_YES &&
+    return call->direction->was_gap && !call->emitter->marks_starts &&
+           http1_scan_probe(bytes, &role) == PROBE_YES &&
            (!call->state->is_decided || role == call->role);
 }
 

@@ -182,7 +182,7 @@ void http1_exchange_answer(struct http1_call *call)
             open_orphan(call, state->is_uncertain);
         } else {
             /* A source that counts has seen the request, and counted it as lost. */
-            bool is_logged = !call->emitter->has_message_count;
+            bool is_logged = !call->emitter->marks_starts;
             if (is_logged)
                 open_orphan(call, false);
             take_unmatched(state, call->emitter, is_logged);

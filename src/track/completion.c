@@ -29,6 +29,18 @@ void completion_deliver(struct streams *streams, struct record *record)
     streams->options.on_record(streams->options.context, record);
 }
 
+/* Requests on a connection that is not in the table are lost, as far as the source marks them. */
+void completion_count_unknown(struct streams *streams, const struct stream_data *data,
+                              const char *reason)
+{
+    struct slice protocol = SLICE_LITERAL("HTTP/");
+    bool is_response = slice_is_equal(slice_part(data->bytes, 0, protocol.length), protocol);
+    if (!data->starts_message || is_response)
+        return;
+    streams->counters.seen++;
+    completion_lose(streams, reason);
+}
+
 static struct connection *connection_of(struct emitter *emitter)
 {
     return (struct connection *)((char *)emitter - offsetof(struct connection, emitter));

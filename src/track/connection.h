@@ -58,6 +58,7 @@ struct streams {
     size_t record_maximum;
     size_t held_count;
     uint32_t id_counter;
+    bool marks_starts; /* the source has counted messages at least once */
 };
 
 /* streams.c */
@@ -80,5 +81,8 @@ bool pairs_covers_loss(const struct connection *connection);
 /* completion.c: the emitter, and the fields that come from the connection */
 void completion_init(struct connection *connection);
 void completion_lose(struct streams *streams, const char *reason);
+/* Data of a connection that is not in the table, or has no memory. */
+void completion_count_unknown(struct streams *streams, const struct stream_data *data,
+                              const char *reason);
 /* Hands the record on. */
 void completion_deliver(struct streams *streams, struct record *record);

@@ -141,6 +141,8 @@ static void tell_gap(struct connection *connection, enum direction direction, in
 
 static int64_t missed_messages(const struct emitter *emitter, enum direction direction)
 {
+    if (!emitter->has_message_count && emitter->marks_starts)
+        return 0; /* the next start tells */
     if (!emitter->has_message_count || emitter->messages_before < emitter->heads[direction])
         return -1;
     return (int64_t)(emitter->messages_before - emitter->heads[direction]);
@@ -211,8 +213,7 @@ static bool choose(struct connection *connection, enum direction direction, stru
     }
     if (!start_parser(connection, parser))
         return false;
-    if (connection->sides[!direction].gap)
-        tell_gap(connection, !direction, -1);
+    tell_gap(connection, !direction, connection->emitter.marks_starts ? 0 : -1);
     tell_gap(connection, direction, missed_messages(&connection->emitter, direction));
     if (side->buffer.length) {
         struct buffer waited = side->buffer;
@@ -331,18 +332,6 @@ static void on_open(void *context, const struct stream_open *open)
     pairs_open(connection);
 }
 
-/* Requests on a connection that is not in the table are lost, as far as the source marks them. */
-static void count_unknown(struct streams *streams, const struct stream_data *data,
-                          const char *reason)
-{
-    struct slice protocol = SLICE_LITERAL("HTTP/");
-    bool is_response = slice_is_equal(slice_part(data->bytes, 0, protocol.length), protocol);
-    if (!data->starts_message || is_response)
-        return;
-    streams->counters.seen++;
-    completion_lose(streams, reason);
-}
-
 static void touch(struct connection *connection)
 {
     struct connection_list *used = &connection->streams->used;
@@ -352,8 +341,11 @@ static void touch(struct connection *connection)
     connection_list_add(used, connection);
 }
 
-static void prepare_emitter(struct emitter *emitter, const struct stream_data *data)
+static void prepare_emitter(struct connection *connection, const struct stream_data *data)
 {
+    struct emitter *emitter = &connection->emitter;
+    connection->streams->marks_starts |= data->has_message_count;
+    emitter->marks_starts = connection->streams->marks_starts;
     emitter->time_ns = data->time_ns;
     emitter->starts_message = data->starts_message;
     emitter->is_orphan_response = data->is_orphan_response;
@@ -368,7 +360,7 @@ static void on_data(void *context, const struct stream_data *data)
     struct streams *streams = context;
     struct connection *connection = table_find(&streams->connections, data->connection);
     if (!connection || connection->is_refused) {
-        count_unknown(streams, data, connection ? "memory" : "connection_limit");
+        completion_count_unknown(streams, data, connection ? "memory" : "connection_limit");
         return;
     }
     struct side *side = &connection->sides[data->direction];
@@ -377,7 +369,7 @@ static void on_data(void *context, const struct stream_data *data)
     touch(connection);
     if (data->process.pid)
         connection->process = data->process;
-    prepare_emitter(&connection->emitter, data);
+    prepare_emitter(connection, data);
     if (data->direction == DIRECTION_B_TO_A)
         connection->read_time_ns = data->time_ns;
     if (bytes.length && data->position < expected) {

@@ -204,6 +204,28 @@ static void a_lost_response_leaves_its_request_unpaired(void **state)
     stop();
 }
 
+/* The rest of a head whose first part was lost tells nothing; the next start tells all. */
+static void the_next_start_tells_what_was_lost(void **state)
+{
+    (void)state;
+    start(NULL);
+    open_end(1, false);
+    head_event(1, DIRECTION_B_TO_A, 0, request, 0, 0);
+    head_event(1, DIRECTION_A_TO_B, 0, "HTTP/1.1 201 A\r\nContent-Length: 0\r\n\r\n", 0, 0);
+    feeder.positions[DIRECTION_B_TO_A] = REQUEST + 20;
+    feeder_send(&feeder, DIRECTION_B_TO_A, SLICE_LITERAL("GET /x HTTP/1.1\r\n\r\n"));
+    head_event(1, DIRECTION_B_TO_A, REQUEST + 39, "GET /3 HTTP/1.1\r\n\r\n", 0, 2);
+    head_event(1, DIRECTION_A_TO_B, 37, "HTTP/1.1 202 B\r\nContent-Length: 0\r\n\r\n", 0, 1);
+    head_event(1, DIRECTION_A_TO_B, 74, "HTTP/1.1 203 C\r\nContent-Length: 0\r\n\r\n", 0, 2);
+    close_end(1);
+    assert_int_equal(feeder.record_count, 2);
+    expect(1, "url.path", "/3");
+    expect(1, "http.response.status_code", "203");
+    assert_int_equal(feeder.records[1]->flags, 0);
+    assert_int_equal(counters->missed, 1);
+    stop();
+}
+
 static void an_orphan_is_logged_by_itself(void **state)
 {
     (void)state;
@@ -456,6 +478,7 @@ int main(void)
         cmocka_unit_test(a_lost_request_keeps_its_place),
         cmocka_unit_test(a_response_to_a_lost_request_is_not_logged),
         cmocka_unit_test(a_lost_response_leaves_its_request_unpaired),
+        cmocka_unit_test(the_next_start_tells_what_was_lost),
         cmocka_unit_test(an_orphan_is_logged_by_itself),
         cmocka_unit_test(two_ends_make_one_record),
         cmocka_unit_test(both_sides_when_asked_for),

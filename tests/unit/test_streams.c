@@ -226,6 +226,72 @@ static void the_next_start_tells_what_was_lost(void **state)
     stop();
 }
 
+enum { EXCHANGES = 5 };
+
+/* The record of request `number`, of which there must be as many as `expected` says. */
+static void expect_exchange(unsigned number, bool has_request, bool has_response)
+{
+    char path[16];
+    size_t count = 0;
+    snprintf(path, sizeof(path), "/%u", number);
+    for (size_t i = 0; i < feeder.record_count; i++) {
+        char *target = feeder_value(feeder.records[i], "url.path");
+        if (target && strcmp(target, path) == 0) {
+            count++;
+            expect(i, "http.response.reason", has_response ? path + 1 : NULL);
+            assert_int_equal(record_has_flag(feeder.records[i], RECORD_FLAG_UNPAIRED),
+                             !has_response);
+        }
+        free(target);
+    }
+    assert_int_equal(count, has_request);
+}
+
+/* Plays five exchanges, each event one message, without the events in `lost`. */
+static void play_lossy(const char *order, unsigned lost)
+{
+    unsigned numbers[2] = {0, 0}, event = 0;
+    uint64_t positions[2] = {0, 0};
+    bool has_request[EXCHANGES], has_response[EXCHANGES];
+    start(NULL);
+    open_end(1, false);
+    for (const char *at = order; *at; at++, event++) {
+        enum direction direction = *at == '>' ? DIRECTION_B_TO_A : DIRECTION_A_TO_B;
+        unsigned number = numbers[direction]++;
+        bool is_seen = !(lost >> event & 1);
+        char text[80];
+        snprintf(text, sizeof(text),
+                 *at == '>' ? "GET /%u HTTP/1.1\r\n\r\n"
+                            : "HTTP/1.1 200 %u\r\nContent-Length: 3\r\n\r\n",
+                 number);
+        (*at == '>' ? has_request : has_response)[number] = is_seen;
+        uint64_t rest = *at == '>' ? 0 : 3;
+        if (is_seen)
+            head_event(1, direction, positions[direction], text, rest, number);
+        positions[direction] += strlen(text) + rest;
+    }
+    close_end(1);
+    for (unsigned i = 0; i < EXCHANGES; i++)
+        expect_exchange(i, has_request[i], has_response[i]);
+    /* Nothing is logged of a request that the source has counted as lost. */
+    size_t requests = 0;
+    for (unsigned i = 0; i < EXCHANGES; i++)
+        requests += has_request[i];
+    assert_int_equal(feeder.record_count, requests);
+    assert_true(counters->missed <= EXCHANGES - requests);
+    stop();
+}
+
+static void any_lost_events_leave_the_rest_exact(void **state)
+{
+    (void)state;
+    static const char *const orders[] = {"><><><><><", ">>>>><<<<<", ">><>><<><<", ">><<>>><<<"};
+    for (size_t i = 0; i < sizeof(orders) / sizeof(*orders); i++) {
+        for (unsigned lost = 0; lost < 1 << 2 * EXCHANGES; lost++)
+            play_lossy(orders[i], lost);
+    }
+}
+
 static void an_orphan_is_logged_by_itself(void **state)
 {
     (void)state;
@@ -479,6 +545,7 @@ int main(void)
         cmocka_unit_test(a_response_to_a_lost_request_is_not_logged),
         cmocka_unit_test(a_lost_response_leaves_its_request_unpaired),
         cmocka_unit_test(the_next_start_tells_what_was_lost),
+        cmocka_unit_test(any_lost_events_leave_the_rest_exact),
         cmocka_unit_test(an_orphan_is_logged_by_itself),
         cmocka_unit_test(two_ends_make_one_record),
         cmocka_unit_test(both_sides_when_asked_for),

@@ -54,6 +54,7 @@ struct stream_end {
     enum direction direction;
     uint64_t time_ns;
     uint64_t position;
+    bool was_reset; /* torn down (RST), not finished (FIN) */
 };
 
 struct stream_listener {

@@ -405,6 +405,7 @@ static void on_end(void *context, const struct stream_end *end)
     uint64_t expected = side->position + side->buffer.length;
     connection->emitter.time_ns = end->time_ns;
     connection->emitter.starts_message = false;
+    connection->emitter.is_reset = end->was_reset;
     if (!side->is_ended && end->position > expected)
         advance(connection, end->direction, end->position - expected);
     end_side(connection, end->direction);

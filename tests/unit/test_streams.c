@@ -1,90 +1,5 @@
-/* streams: positions, skips, gaps with counts, two ends of one connection, and the counters. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include "tests/lib/feeder.h"
-
-#define BIT(flag) (1u << RECORD_FLAG_##flag)
-#define SECOND 1000000000ull
-
-static struct feeder feeder;
-static const struct streams_counters *counters;
-
-static void start(const struct streams_options *options)
-{
-    assert_int_equal(feeder_init(&feeder, options), 0);
-    counters = streams_counters(feeder.streams);
-}
-
-static void stop(void)
-{
-    assert_true(feeder_is_balanced(&feeder));
-    feeder_done(&feeder);
-}
-
-static void expect(size_t index, const char *field, const char *expected)
-{
-    assert_true(index < feeder.record_count);
-    char *value = feeder_value(feeder.records[index], field);
-    if ((!value) != (!expected) || (value && strcmp(value, expected) != 0))
-        fail_msg("record %zu %s: %s, expected %s", index, field, value ? value : "(absent)",
-                 expected ? expected : "(absent)");
-    free(value);
-}
-
-/* An event as the kernel makes it: a head, then `rest` bytes that were not copied. */
-static void head_event(uint64_t connection, enum direction direction, uint64_t position,
-                       const char *text, uint64_t rest, uint64_t messages_before)
-{
-    feeder.time_ns += 1000;
-    struct stream_data data = {.connection = connection,
-                               .direction = direction,
-                               .time_ns = feeder.time_ns,
-                               .position = position,
-                               .end_position = position + strlen(text) + rest,
-                               .messages_before = messages_before,
-                               .has_message_count = true,
-                               .starts_message = true,
-                               .bytes = slice_of_string(text),
-                               .process = {.pid = 100 + (uint32_t)connection, .command = "prog"}};
-    feeder.listener.on_data(feeder.listener.context, &data);
-}
-
-static void passed_event(uint64_t connection, enum direction direction, uint64_t end_position)
-{
-    feeder.time_ns += 1000;
-    struct stream_data data = {.connection = connection,
-                               .direction = direction,
-                               .time_ns = feeder.time_ns,
-                               .end_position = end_position};
-    feeder.listener.on_data(feeder.listener.context, &data);
-}
-
-static void open_end(uint64_t connection, bool is_client)
-{
-    struct endpoint client = {.address = {ADDRESS_IPV4, {127, 0, 0, 1}}, .port = 50000};
-    struct endpoint server = {.address = {ADDRESS_IPV4, {127, 0, 0, 1}}, .port = 80};
-    struct stream_open open = {.connection = connection,
-                               .local = is_client ? client : server,
-                               .remote = is_client ? server : client,
-                               .network_namespace = 7,
-                               .is_initiator = is_client};
-    feeder.listener.on_open(feeder.listener.context, &open);
-}
-
-static void close_end(uint64_t connection)
-{
-    feeder.listener.on_close(feeder.listener.context, connection, feeder.time_ns, false);
-}
-
-static const char request[] = "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n";
-static const char post[] = "POST /2 HTTP/1.1\r\nContent-Length: 1000\r\n\r\n";
-static const char response[] = "HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n";
-enum { REQUEST = sizeof(request) - 1, POST = sizeof(post) - 1, RESPONSE = sizeof(response) - 1 };
+/* streams: positions, skips, gaps with counts, and the counters. */
+#include "tests/lib/stream_events.h"
 
 static void bodies_pass_uncopied(void **state)
 {
@@ -116,6 +31,30 @@ static void bodies_pass_uncopied(void **state)
     expect(1, "http.response.body.size", "10");
     assert_int_equal(counters->gap_bytes, 0);
     stop();
+}
+
+/* A body that lasts until the end is whole after a FIN, and cut after a RST. */
+static void a_reset_cuts_what_has_no_length(void **state)
+{
+    (void)state;
+    static const char endless[] = "HTTP/1.1 200 OK\r\n\r\nabc";
+    for (int i = 0; i < 2; i++) {
+        start(NULL);
+        open_end(1, false);
+        head_event(1, DIRECTION_B_TO_A, 0, request, 0, 0);
+        head_event(1, DIRECTION_A_TO_B, 0, endless, 0, 0);
+        struct stream_end end = {.connection = 1,
+                                 .direction = DIRECTION_A_TO_B,
+                                 .time_ns = feeder.time_ns,
+                                 .position = sizeof(endless) - 1 + 100,
+                                 .was_reset = i == 1};
+        feeder.listener.on_end(feeder.listener.context, &end);
+        close_end(1);
+        assert_int_equal(feeder.record_count, 1);
+        expect(0, "http.response.body.size", "103");
+        assert_int_equal(feeder.records[0]->flags, i ? BIT(INCOMPLETE) : 0);
+        stop();
+    }
 }
 
 static void bytes_seen_twice_count_once(void **state)
@@ -319,122 +258,6 @@ static void an_orphan_is_logged_by_itself(void **state)
     stop();
 }
 
-/* Connection 1 is the client's end, 2 the server's. */
-static void two_ends_make_one_record(void **state)
-{
-    (void)state;
-    start(NULL);
-    open_end(1, true);
-    open_end(2, false);
-    head_event(1, DIRECTION_A_TO_B, 0, request, 0, 0);
-    head_event(2, DIRECTION_B_TO_A, 0, request, 0, 0);
-    head_event(2, DIRECTION_A_TO_B, 0, response, 5000, 0);
-    close_end(2);
-    head_event(1, DIRECTION_B_TO_A, 0, response, 5000, 0);
-    close_end(1);
-    assert_int_equal(feeder.record_count, 1);
-    expect(0, "role", "server");
-    expect(0, "process.pid", "102");
-    expect(0, "peer.process.pid", "101");
-    assert_int_equal(counters->duplicates, 1);
-    assert_int_equal(counters->seen, 1);
-    stop();
-}
-
-static void both_sides_when_asked_for(void **state)
-{
-    (void)state;
-    start(&(struct streams_options){.with_both_sides = true});
-    open_end(1, true);
-    open_end(2, false);
-    head_event(1, DIRECTION_A_TO_B, 0, request, 0, 0);
-    head_event(2, DIRECTION_B_TO_A, 0, request, 0, 0);
-    head_event(2, DIRECTION_A_TO_B, 0, response, 5000, 0);
-    head_event(1, DIRECTION_B_TO_A, 0, response, 5000, 0);
-    assert_int_equal(feeder.record_count, 2);
-    close_end(1);
-    close_end(2);
-    stop();
-}
-
-/* The source stops telling about the client's end once the server's is read. */
-static void a_silent_client_end_is_a_duplicate(void **state)
-{
-    (void)state;
-    start(NULL);
-    open_end(1, true);
-    open_end(2, false);
-    head_event(1, DIRECTION_A_TO_B, 0, request, 0, 0);
-    head_event(2, DIRECTION_B_TO_A, 0, request, 0, 0);
-    close_end(1);
-    head_event(2, DIRECTION_A_TO_B, 0, response, 5000, 0);
-    close_end(2);
-    assert_int_equal(feeder.record_count, 1);
-    expect(0, "role", "server");
-    assert_int_equal(counters->duplicates, 1);
-    stop();
-}
-
-static void a_hung_server_leaves_the_clients_record(void **state)
-{
-    (void)state;
-    start(NULL);
-    open_end(1, true);
-    open_end(2, false);
-    head_event(1, DIRECTION_A_TO_B, 0, request, 0, 0);
-    close_end(1);
-    assert_int_equal(feeder.record_count, 0); /* the server may still read it */
-    streams_tick(feeder.streams, feeder.time_ns + 3 * SECOND);
-    assert_int_equal(feeder.record_count, 1);
-    expect(0, "role", "client");
-    assert_int_equal(feeder.records[0]->flags, BIT(UNPAIRED));
-    /* It reads after all: the exchange has been logged. */
-    feeder.time_ns += 3 * SECOND;
-    head_event(2, DIRECTION_B_TO_A, 0, request, 0, 0);
-    close_end(2);
-    assert_int_equal(feeder.record_count, 1);
-    assert_int_equal(counters->duplicates, 1);
-    stop();
-}
-
-static void a_late_reader_makes_the_held_record_a_duplicate(void **state)
-{
-    (void)state;
-    start(NULL);
-    open_end(1, true);
-    open_end(2, false);
-    head_event(1, DIRECTION_A_TO_B, 0, request, 0, 0);
-    close_end(1);
-    head_event(2, DIRECTION_B_TO_A, 0, request, 0, 0);
-    close_end(2);
-    assert_int_equal(feeder.record_count, 1);
-    expect(0, "role", "server");
-    expect(0, "peer.process.pid", "101");
-    assert_int_equal(counters->duplicates, 1);
-    stop();
-}
-
-static void a_server_that_accepts_late_logs_nothing_twice(void **state)
-{
-    (void)state;
-    start(NULL);
-    open_end(1, true);
-    head_event(1, DIRECTION_A_TO_B, 0, request, 0, 0);
-    close_end(1);
-    assert_int_equal(feeder.record_count, 1);
-    open_end(2, false);
-    head_event(2, DIRECTION_B_TO_A, 0, request, 0, 0);
-    close_end(2);
-    assert_int_equal(feeder.record_count, 1);
-    assert_int_equal(counters->duplicates, 1);
-    /* The port is used again by another connection: a new exchange. */
-    open_end(4, false);
-    head_event(4, DIRECTION_B_TO_A, 0, request, 0, 0);
-    close_end(4);
-    assert_int_equal(feeder.record_count, 2);
-    stop();
-}
-
 static void a_full_table_closes_the_one_unused_longest(void **state)
 {
     (void)state;
@@ -528,17 +351,11 @@ static void single_bytes_are_linear(void **state)
     stop();
 }
 
-static int finish(void **state)
-{
-    (void)state;
-    record_pool_done();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bodies_pass_uncopied),
+        cmocka_unit_test(a_reset_cuts_what_has_no_length),
         cmocka_unit_test(bytes_seen_twice_count_once),
         cmocka_unit_test(a_false_start_in_a_body_is_none),
         cmocka_unit_test(a_lost_request_keeps_its_place),
@@ -547,12 +364,6 @@ int main(void)
         cmocka_unit_test(the_next_start_tells_what_was_lost),
         cmocka_unit_test(any_lost_events_leave_the_rest_exact),
         cmocka_unit_test(an_orphan_is_logged_by_itself),
-        cmocka_unit_test(two_ends_make_one_record),
-        cmocka_unit_test(both_sides_when_asked_for),
-        cmocka_unit_test(a_silent_client_end_is_a_duplicate),
-        cmocka_unit_test(a_hung_server_leaves_the_clients_record),
-        cmocka_unit_test(a_late_reader_makes_the_held_record_a_duplicate),
-        cmocka_unit_test(a_server_that_accepts_late_logs_nothing_twice),
         cmocka_unit_test(a_full_table_closes_the_one_unused_longest),
         cmocka_unit_test(late_connections_say_so),
         cmocka_unit_test(masked_digests_follow_their_head),

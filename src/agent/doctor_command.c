@@ -26,17 +26,6 @@ static const char *used_rung(const struct survey *survey)
     return NULL;
 }
 
-/* What the rung cannot see, or NULL. */
-static const char *rung_limits(const char *rung)
-{
-    if (!rung || strcmp(rung, "fentry") == 0)
-        return NULL;
-    if (strcmp(rung, "tracepoint") == 0)
-        return "bytes that io_uring moves are not visible to this rung: no system call is under "
-               "way when they flow. They are counted as lost with the reason io_uring.";
-    return "bytes that io_uring moves are not visible to this rung, which sees system calls only.";
-}
-
 static void print_wrapped(const char *text, size_t indent)
 {
     size_t column = indent;
@@ -85,10 +74,6 @@ static void print_table(const struct survey *survey)
         return;
     }
     printf("\nweir run would use the rung %s (*).\n", rung);
-    if (rung_limits(rung)) {
-        fputs("Note: ", stdout);
-        print_wrapped(rung_limits(rung), 6);
-    }
     if (geteuid() != 0)
         puts("This is what can be told without being root; sudo weir doctor tries it.");
 }
@@ -126,8 +111,6 @@ static void print_json(const struct survey *survey)
     printf(",\"is_root\":%s", geteuid() == 0 ? "true" : "false");
     if (rung)
         print_json_member("rung", rung);
-    if (rung_limits(rung))
-        print_json_member("note", rung_limits(rung));
     fputs(",\"items\":[", stdout);
     for (size_t i = 0; i < survey->count; i++) {
         const struct survey_item *item = &survey->items[i];

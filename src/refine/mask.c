@@ -9,6 +9,7 @@
 #include "refine/mask.h"
 #include "refine/mask_detectors.h"
 #include "refine/mask_digest.h"
+#include "refine/mask_memory.h"
 #include "refine/mask_places.h"
 #include "refine/mask_scan.h"
 
@@ -27,6 +28,7 @@ struct mask_context {
     bool is_disabled;
     struct mask_digest *digest; /* NULL: no key */
     struct mask_patterns *patterns;
+    struct mask_memory memory;
     struct mask_spans spans;
     struct change changes[CHANGED_MAXIMUM]; /* of the record at hand */
     size_t change_count;
@@ -154,14 +156,12 @@ static struct slice rebuild(struct mask_context *mask, struct record *record, st
     return slice_of(built, length + text.length - done);
 }
 
-/* Everything that may be secret in a text whose name is not. */
-static struct slice mask_text(struct mask_context *mask, struct record *record, struct slice text,
-                              enum mask_text kind, bool is_unknown)
+/* Collects everything that may be secret in a text whose name is not. */
+static void find_secrets(struct mask_context *mask, struct slice text, enum mask_text kind,
+                         bool is_unknown)
 {
     unsigned triggers = mask_scan(text);
 
-    if (!triggers && !is_unknown && text.length < 6)
-        return text;
     mask_spans_reset(&mask->spans);
     if (is_overwritten(text))
         mask_spans_add(&mask->spans, 0, text.length);
@@ -171,9 +171,22 @@ static struct slice mask_text(struct mask_context *mask, struct record *record, 
     if (triggers & (MASK_TRIGGER_AT | MASK_TRIGGER_PERCENT))
         mask_places_find_userinfo(text, kind, &mask->spans);
     mask_detectors_run(text, triggers, is_unknown, &mask->spans);
-    if (!mask->spans.count)
+}
+
+/* `text`, or what stands for it when something in it is secret. */
+static struct slice mask_text(struct mask_context *mask, struct record *record, struct slice text,
+                              enum mask_text kind, bool is_unknown)
+{
+    unsigned way = (unsigned)kind << 1 | is_unknown;
+    struct mask_memory_slot *slot;
+
+    if (!text.length || mask_memory_holds(&mask->memory, text, way, &slot))
         return text;
-    return rebuild(mask, record, text);
+    find_secrets(mask, text, kind, is_unknown);
+    if (mask->spans.count)
+        return rebuild(mask, record, text);
+    mask_memory_store(slot, text, way);
+    return text;
 }
 
 static void remember(struct mask_context *mask, struct slice before, struct slice after)

@@ -11,18 +11,12 @@
 
 enum { EMAIL_LOCAL_MAXIMUM = 64, EMAIL_DOMAIN_MAXIMUM = 255 };
 enum { RUN_MINIMUM = 15, ENTROPY_MINIMUM = 32 };
-enum { CLASS_ALPHANUMERIC = 1, CLASS_RUN = 2, CLASS_TOKEN_FIRST = 4 /* of token_prefixes */ };
+enum { CLASS_ALPHANUMERIC = 1, CLASS_RUN = 2 };
 
 #define LETTER (CLASS_ALPHANUMERIC | CLASS_RUN)
-#define FIRST (LETTER | CLASS_TOKEN_FIRST)
 static const uint8_t classes_of[256] = {
-    ['0' ... '9'] = LETTER, ['_'] = CLASS_RUN, ['-'] = CLASS_RUN, ['.'] = CLASS_RUN,
-    ['A'] = FIRST, ['B' ... 'D'] = LETTER, ['E'] = FIRST, ['F'] = LETTER, ['G'] = FIRST,
-    ['H' ... 'O'] = LETTER, ['P'] = FIRST, ['Q' ... 'R'] = LETTER, ['S'] = FIRST,
-    ['T' ... 'Z'] = LETTER, ['a' ... 'c'] = LETTER, ['d' ... 'h'] = FIRST, ['i' ... 'j'] = LETTER,
-    ['k' ... 'l'] = FIRST, ['m'] = LETTER, ['n'] = FIRST, ['o'] = LETTER, ['p'] = FIRST,
-    ['q'] = LETTER, ['r' ... 's'] = FIRST, ['t' ... 'v'] = LETTER, ['w' ... 'y'] = FIRST,
-    ['z'] = LETTER,
+    ['0' ... '9'] = LETTER, ['A' ... 'Z'] = LETTER, ['a' ... 'z'] = LETTER,
+    ['_'] = CLASS_RUN,      ['-'] = CLASS_RUN,      ['.'] = CLASS_RUN,
 };
 
 static bool is_alphanumeric(uint8_t byte)
@@ -67,34 +61,46 @@ struct token_prefix {
     uint8_t minimum; /* run bytes that follow at least */
 };
 
-/* Sorted by nothing but the first byte, which the caller tests first. */
-static const struct token_prefix token_prefixes[] = {
-    {"AKIA", 12},        {"ASIA", 12},        {"AIza", 20},         {"AGE-SECRET-KEY-", 10},
-    {"ATATT3", 20},      {"ATBB", 20},        {"EAACEdEose0cBA", 1},{"GOCSPX-", 10},
-    {"PMAK-", 20},       {"SG.", 20},         {"SK", 32},           {"dapi", 32},
-    {"dckr_pat_", 10},   {"dop_v1_", 20},     {"eyI", 12},          {"eyJ", 12},
-    {"eyK", 12},         {"eyL", 12},         {"figd_", 10},        {"ghp_", 20},
-    {"gho_", 20},        {"ghu_", 20},        {"ghs_", 20},         {"ghr_", 20},
-    {"github_pat_", 20}, {"glpat-", 10},      {"glptt-", 10},       {"gldt-", 10},
-    {"glrt-", 10},       {"glcbt-", 10},      {"gloas-", 10},       {"gsk_", 20},
-    {"hf_", 20},         {"hvb.", 12},        {"hvs.", 12},         {"key-", 32},
-    {"lin_api_", 20},    {"npm_", 20},        {"pypi-", 16},        {"rk_live_", 10},
-    {"rk_test_", 10},    {"shpat_", 20},      {"shpca_", 20},       {"shppa_", 20},
-    {"shpss_", 20},      {"sk-", 16},         {"sk_live_", 10},     {"sk_test_", 10},
-    {"sq0atp-", 10},     {"sq0csp-", 10},     {"whsec_", 10},       {"xapp-", 10},
-    {"xoxa-", 8},        {"xoxb-", 8},        {"xoxe-", 8},         {"xoxe.", 8},
-    {"xoxo-", 8},        {"xoxp-", 8},        {"xoxr-", 8},         {"xoxs-", 8},
-    {"ya29.", 12},       {"AAAAB3NzaC1yc2", 64}, {"AAAAC3NzaC1lZDI1NTE5", 24}, {"AAAAE2VjZHNh", 24},
+/* The issuers' prefixes by their first byte; each list ends with NULL. */
+#define TOKENS(first, ...)                                                                         \
+    [first] = (const struct token_prefix[])                                                        \
+    {                                                                                              \
+        __VA_ARGS__, {NULL, 0}                                                                     \
+    }
+static const struct token_prefix *const token_prefixes[256] = {
+    TOKENS('A', {"AKIA", 12}, {"ASIA", 12}, {"AIza", 20}, {"AGE-SECRET-KEY-", 10}, {"ATATT3", 20},
+           {"ATBB", 20}, {"AAAAB3NzaC1yc2", 64}, {"AAAAC3NzaC1lZDI1NTE5", 24},
+           {"AAAAE2VjZHNh", 24}),
+    TOKENS('E', {"EAACEdEose0cBA", 1}),
+    TOKENS('G', {"GOCSPX-", 10}),
+    TOKENS('P', {"PMAK-", 20}),
+    TOKENS('S', {"SG.", 20}, {"SK", 32}),
+    TOKENS('d', {"dapi", 32}, {"dckr_pat_", 10}, {"dop_v1_", 20}),
+    TOKENS('e', {"eyI", 12}, {"eyJ", 12}, {"eyK", 12}, {"eyL", 12}),
+    TOKENS('f', {"figd_", 10}),
+    TOKENS('g', {"ghp_", 20}, {"gho_", 20}, {"ghu_", 20}, {"ghs_", 20}, {"ghr_", 20},
+           {"github_pat_", 20}, {"glpat-", 10}, {"glptt-", 10}, {"gldt-", 10}, {"glrt-", 10},
+           {"glcbt-", 10}, {"gloas-", 10}, {"gsk_", 20}),
+    TOKENS('h', {"hf_", 20}, {"hvb.", 12}, {"hvs.", 12}),
+    TOKENS('k', {"key-", 32}),
+    TOKENS('l', {"lin_api_", 20}),
+    TOKENS('n', {"npm_", 20}),
+    TOKENS('p', {"pypi-", 16}),
+    TOKENS('r', {"rk_live_", 10}, {"rk_test_", 10}),
+    TOKENS('s', {"shpat_", 20}, {"shpca_", 20}, {"shppa_", 20}, {"shpss_", 20}, {"sk-", 16},
+           {"sk_live_", 10}, {"sk_test_", 10}, {"sq0atp-", 10}, {"sq0csp-", 10}),
+    TOKENS('w', {"whsec_", 10}),
+    TOKENS('x', {"xapp-", 10}, {"xoxa-", 8}, {"xoxb-", 8}, {"xoxe-", 8}, {"xoxe.", 8},
+           {"xoxo-", 8}, {"xoxp-", 8}, {"xoxr-", 8}, {"xoxs-", 8}),
+    TOKENS('y', {"ya29.", 12}),
 };
 
 static bool is_token(struct slice text, size_t at, size_t run_end)
 {
-    if (!(classes_of[text.data[at]] & CLASS_TOKEN_FIRST))
-        return false;
-    for (size_t i = 0; i < sizeof(token_prefixes) / sizeof(token_prefixes[0]); i++) {
-        const struct token_prefix *token = &token_prefixes[i];
+    const struct token_prefix *token = token_prefixes[text.data[at]];
 
-        if (token->prefix[0] == text.data[at] && has_prefix(text, at, token->prefix) &&
+    for (; token && token->prefix; token++) {
+        if (text.data[at + 1] == (uint8_t)token->prefix[1] && has_prefix(text, at, token->prefix) &&
             run_end - at >= strlen(token->prefix) + token->minimum)
             return true;
     }

@@ -11,12 +11,8 @@
 
 enum { MEMO_SLOTS = 512, MEMO_NAME = 46 };
 
-struct memo_key {
-    uint64_t first, last;
-};
-
 struct memo_slot {
-    struct memo_key key;
+    uint64_t first, last;
     uint8_t length;
     uint8_t verdict; /* MASK_VERDICT_NONE: empty */
     uint8_t middle[MEMO_NAME - 16];
@@ -138,45 +134,60 @@ void mask_patterns_free(struct mask_patterns **patterns)
     *patterns = NULL;
 }
 
-/* The first and the last eight bytes; they overlap in a name shorter than 16. */
-static struct memo_key memo_key(struct slice name)
+/*
+ * The first and the last eight bytes; they overlap in a name shorter than 16. In two scalars: as
+ * a struct they would go through memory, and wait there.
+ */
+static inline uint64_t first_bytes(struct slice name)
 {
-    struct memo_key key = {0, 0};
-    uint32_t low, high;
+    uint64_t word = 0;
+    uint32_t half;
 
     if (name.length >= 8) {
-        memcpy(&key.first, name.data, 8);
-        memcpy(&key.last, name.data + name.length - 8, 8);
+        memcpy(&word, name.data, 8);
     } else if (name.length >= 4) {
-        memcpy(&low, name.data, 4);
-        memcpy(&high, name.data + name.length - 4, 4);
-        key.first = low;
-        key.last = high;
+        memcpy(&half, name.data, 4);
+        word = half;
     } else {
         for (size_t i = 0; i < name.length; i++)
-            key.first = key.first << 8 | name.data[i];
+            word = word << 8 | name.data[i];
     }
-    return key;
+    return word;
 }
 
-static struct memo_slot *memo_slot(struct memo_slot *memo, struct memo_key key, size_t length)
+static inline uint64_t last_bytes(struct slice name)
 {
-    uint64_t hash = (key.first ^ (key.last * 0x9E3779B97F4A7C15u) ^ length) * 0xD6E8FEB86659FD93u;
+    uint64_t word = 0;
+    uint32_t half;
 
-    return &memo[hash >> 32 & (MEMO_SLOTS - 1)];
+    if (name.length >= 8) {
+        memcpy(&word, name.data + name.length - 8, 8);
+    } else if (name.length >= 4) {
+        memcpy(&half, name.data + name.length - 4, 4);
+        word = half;
+    }
+    return word;
 }
 
-static bool memo_holds(const struct memo_slot *slot, struct memo_key key, struct slice name)
+/* The slot where the name is or belongs. */
+static inline struct memo_slot *memo_find(struct memo_slot *memo, struct slice name,
+                                          bool *ret_holds)
 {
-    return slot->verdict && slot->length == name.length && slot->key.first == key.first &&
-           slot->key.last == key.last &&
-           (name.length <= 16 || memcmp(slot->middle, name.data + 8, name.length - 16) == 0);
+    uint64_t first = first_bytes(name), last = last_bytes(name);
+    uint64_t hash = (first ^ (last * 0x9E3779B97F4A7C15u) ^ name.length) * 0xD6E8FEB86659FD93u;
+    struct memo_slot *slot = &memo[hash >> 32 & (MEMO_SLOTS - 1)];
+
+    *ret_holds = slot->verdict && slot->length == name.length && slot->first == first &&
+                 slot->last == last &&
+                 (name.length <= 16 ||
+                  memcmp(slot->middle, name.data + 8, name.length - 16) == 0);
+    return slot;
 }
 
-static void memo_store(struct memo_slot *slot, struct memo_key key, struct slice name,
-                       unsigned verdict)
+static void memo_store(struct memo_slot *slot, struct slice name, unsigned verdict)
 {
-    slot->key = key;
+    slot->first = first_bytes(name);
+    slot->last = last_bytes(name);
     slot->length = (uint8_t)name.length;
     slot->verdict = (uint8_t)verdict;
     if (name.length > 16)
@@ -243,21 +254,11 @@ static unsigned judge_canonical(const struct mask_patterns *patterns, const char
     return MASK_VERDICT_UNKNOWN;
 }
 
-unsigned mask_patterns_judge_header(struct mask_patterns *patterns, struct slice name)
+static unsigned judge_new_header(struct mask_patterns *patterns, struct slice name)
 {
-    struct memo_slot *slot = NULL;
-    struct memo_key key = {0, 0};
     char canonical[MASK_NAME_MAXIMUM + 1];
-    struct slice stripped;
-    unsigned verdict;
+    struct slice stripped = strip_name(name);
 
-    if (name.length <= MEMO_NAME) {
-        key = memo_key(name);
-        slot = memo_slot(patterns->header_memo, key, name.length);
-        if (memo_holds(slot, key, name))
-            return slot->verdict;
-    }
-    stripped = strip_name(name);
     if (stripped.length > MASK_NAME_MAXIMUM)
         return MASK_VERDICT_MANNERS + MASK_WHOLE;
     for (size_t i = 0; i < stripped.length; i++) {
@@ -266,9 +267,22 @@ unsigned mask_patterns_judge_header(struct mask_patterns *patterns, struct slice
             canonical[i] = '-';
     }
     canonical[stripped.length] = 0;
-    verdict = judge_canonical(patterns, canonical);
-    if (slot)
-        memo_store(slot, key, name, verdict);
+    return judge_canonical(patterns, canonical);
+}
+
+unsigned mask_patterns_judge_header(struct mask_patterns *patterns, struct slice name)
+{
+    struct memo_slot *slot;
+    unsigned verdict;
+    bool holds;
+
+    if (name.length > MEMO_NAME)
+        return judge_new_header(patterns, name);
+    slot = memo_find(patterns->header_memo, name, &holds);
+    if (holds)
+        return slot->verdict;
+    verdict = judge_new_header(patterns, name);
+    memo_store(slot, name, verdict);
     return verdict;
 }
 
@@ -322,24 +336,27 @@ static bool judge_parameter(char *name)
            strncmp(name, "oauth-", 6) == 0 || strncmp(name, "openid.", 7) == 0;
 }
 
+static bool judge_new_parameter(struct slice name)
+{
+    char canonical[MASK_PARAMETER_MAXIMUM + 1];
+
+    canonical_parameter(name, canonical);
+    return judge_parameter(canonical);
+}
+
 bool mask_patterns_is_secret_parameter(struct mask_patterns *patterns, struct slice name)
 {
-    struct memo_slot *slot = NULL;
-    struct memo_key key = {0, 0};
-    char canonical[MASK_PARAMETER_MAXIMUM + 1];
-    bool is_secret;
+    struct memo_slot *slot;
+    bool is_secret, holds;
 
     if (name.length > MASK_PARAMETER_MAXIMUM)
         name = slice_part(name, name.length - MASK_PARAMETER_MAXIMUM, MASK_PARAMETER_MAXIMUM);
-    if (name.length <= MEMO_NAME) {
-        key = memo_key(name);
-        slot = memo_slot(patterns->parameter_memo, key, name.length);
-        if (memo_holds(slot, key, name))
-            return slot->verdict == MASK_VERDICT_SECRET;
-    }
-    canonical_parameter(name, canonical);
-    is_secret = judge_parameter(canonical);
-    if (slot)
-        memo_store(slot, key, name, is_secret ? MASK_VERDICT_SECRET : MASK_VERDICT_UNKNOWN);
+    if (name.length > MEMO_NAME)
+        return judge_new_parameter(name);
+    slot = memo_find(patterns->parameter_memo, name, &holds);
+    if (holds)
+        return slot->verdict == MASK_VERDICT_SECRET;
+    is_secret = judge_new_parameter(name);
+    memo_store(slot, name, is_secret ? MASK_VERDICT_SECRET : MASK_VERDICT_UNKNOWN);
     return is_secret;
 }

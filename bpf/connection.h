@@ -12,14 +12,6 @@ enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT, TCP_SYN_RECV, TCP_FIN_WAIT1, TCP_FIN_W
 enum { SUPPRESSION_CHECKS = 8 /* messages of a connection for which a local reader is looked for */ };
 enum admission { ADMIT_YES, ADMIT_NO_ROOM, ADMIT_NEVER };
 
-/* The ends of a connection as the kernel keeps them, by probe: any kernel, any rung. */
-struct ends {
-    __u8 local[16], remote[16];
-    __u16 local_port, remote_port;
-    __u32 family;
-    __u32 network_namespace;
-};
-
 static __always_inline void ends_read(const struct sock *sk, struct ends *ends)
 {
     __builtin_memset(ends, 0, sizeof(*ends));
@@ -156,32 +148,32 @@ static __always_inline void connection_start(struct connection *connection, cons
 /* Tells the reader of the connection. 0 or -1. */
 static __always_inline int announce(struct work *work, const struct ends *ends)
 {
-    struct weir_event_open open = {};
+    struct weir_event_open *open = &work->open;
 
-    head_fill(&open.head, work, WEIR_EVENT_OPEN);
-    open.head.flags = (work->shared.is_late ? WEIR_FLAG_LATE : 0) |
+    head_fill(&open->head, work, WEIR_EVENT_OPEN);
+    open->head.flags = (work->shared.is_late ? WEIR_FLAG_LATE : 0) |
                       (work->shared.is_initiator ? WEIR_FLAG_INITIATOR : 0);
-    __builtin_memcpy(open.local, ends->local, 16);
-    __builtin_memcpy(open.remote, ends->remote, 16);
-    open.local_port = ends->local_port;
-    open.remote_port = ends->remote_port;
-    open.family = ends->family;
-    open.network_namespace = ends->network_namespace;
-    return emit(&open, sizeof(open));
+    __builtin_memcpy(open->local, ends->local, 16);
+    __builtin_memcpy(open->remote, ends->remote, 16);
+    open->local_port = ends->local_port;
+    open->remote_port = ends->remote_port;
+    open->family = ends->family;
+    open->network_namespace = ends->network_namespace;
+    return emit(open, sizeof(*open));
 }
 
 /* Tells the reader who moves the bytes. 0 or -1. */
 static __always_inline int introduce(struct work *work, __u32 process_id)
 {
-    struct weir_event_process process = {};
+    struct weir_event_process *process = &work->process;
     struct task_struct *task = (void *)bpf_get_current_task();
 
-    head_fill(&process.head, work, WEIR_EVENT_PROCESS);
-    process.process_id = process_id;
-    process.user_id = (__u32)bpf_get_current_uid_gid();
-    process.start_time_ns = BPF_CORE_READ(task, group_leader, start_boottime);
-    BPF_CORE_READ_INTO(&process.command, task, group_leader, comm);
-    return emit(&process, sizeof(process));
+    head_fill(&process->head, work, WEIR_EVENT_PROCESS);
+    process->process_id = process_id;
+    process->user_id = (__u32)bpf_get_current_uid_gid();
+    process->start_time_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+    BPF_CORE_READ_INTO(&process->command, task, group_leader, comm);
+    return emit(process, sizeof(*process));
 }
 
 static __always_inline bool process_is_wanted(__u32 process_id)
@@ -204,21 +196,21 @@ static __always_inline bool is_suppressed(struct work *work, const struct ends *
                                           bool is_response)
 {
     bool reads = (work->direction == WEIR_RECEIVED) != is_response;
-    struct pair_key key = {};
+    struct pair_key *key = &work->pair;
     __u64 *reader;
 
     if (weir_settings.with_both_sides || weir_settings.with_process_filter ||
         weir_settings.with_cgroup_filter)
         return false;
-    pair_key_make(ends, &key);
+    pair_key_make(ends, key);
     if (reads) {
         if (work->shared.is_reader)
             return false;
-        bpf_map_update_elem(&weir_readers, &key, &work->shared.id, BPF_ANY);
+        bpf_map_update_elem(&weir_readers, key, &work->shared.id, BPF_ANY);
         work->shared.is_reader = 1;
         return false;
     }
-    reader = bpf_map_lookup_elem(&weir_readers, &key);
+    reader = bpf_map_lookup_elem(&weir_readers, key);
     return reader && *reader != work->shared.id;
 }
 
@@ -228,10 +220,11 @@ __noinline int weir_admit(__u32 slot, __u32 is_response)
     struct work *work = work_get(slot);
     __u32 process_id = bpf_get_current_pid_tgid() >> 32;
     bool is_new;
-    struct ends ends;
+    struct ends *ends;
 
     if (!work)
         return ADMIT_NEVER;
+    ends = &work->ends;
     is_new = work->shared.process_id != process_id;
     if (!is_new && work->shared.is_reader)
         return ADMIT_YES;
@@ -240,12 +233,12 @@ __noinline int weir_admit(__u32 slot, __u32 is_response)
         return ADMIT_NEVER;
     }
     if (!work->shared.is_announced || !work->shared.is_reader) {
-        ends_read((const struct sock *)work->socket, &ends);
-        if (work->stream.messages < SUPPRESSION_CHECKS && is_suppressed(work, &ends, is_response)) {
+        ends_read((const struct sock *)work->socket, ends);
+        if (work->stream.messages < SUPPRESSION_CHECKS && is_suppressed(work, ends, is_response)) {
             work->shared.is_off = 1;
             return ADMIT_NEVER;
         }
-        if (!work->shared.is_announced && announce(work, &ends))
+        if (!work->shared.is_announced && announce(work, ends))
             return ADMIT_NO_ROOM;
         work->shared.is_announced = 1;
     }

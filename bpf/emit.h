@@ -2,6 +2,9 @@
 #pragma once
 #include "bpf/maps.h"
 
+/* Keeps the compiler from using what it knows of a variable: the verifier wants to see it itself. */
+#define BOUND(variable) asm volatile("" : "+r"(variable))
+
 static __always_inline struct work *work_get(__u32 slot)
 {
     return bpf_map_lookup_elem(&weir_work, &slot);
@@ -20,6 +23,9 @@ static __always_inline void count_loss(__u32 reason, __u64 exchanges, __u64 byte
 
     if (!counters || reason >= WEIR_LOSS_COUNT)
         return;
+    /* Adding a known 0 would become an atomic OR, which 5.10 does not have. */
+    BOUND(exchanges);
+    BOUND(bytes);
     __sync_fetch_and_add(&counters->lost[reason].exchanges, exchanges);
     __sync_fetch_and_add(&counters->lost[reason].bytes, bytes);
     __sync_fetch_and_add(&counters->lost[reason].events, 1);

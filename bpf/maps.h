@@ -119,6 +119,20 @@ struct cursor {
     __u64 total;  /* bytes of the call that are left */
 };
 
+/* The ends of a connection as the kernel keeps them, by probe: any kernel, any rung. */
+struct ends {
+    __u8 local[16], remote[16];
+    __u16 local_port, remote_port;
+    __u32 family;
+    __u32 network_namespace;
+};
+
+/* Both ends of a connection within this host. */
+struct pair_key {
+    __u8 low[16], high[16];
+    __u16 low_port, high_port;
+    __u32 network_namespace; /* of loopback addresses, else 0 */
+};
 struct work {
     struct cursor cursor; /* behind data[filled] */
     struct cursor mark;   /* at data[0] */
@@ -133,6 +147,10 @@ struct work {
     __u32 filled;         /* valid bytes of data */
     __u64 before, before_previous; /* the last words that were masked, as they were */
     struct weir_name name;
+    struct ends ends;
+    struct pair_key pair;
+    struct weir_event_open open;
+    struct weir_event_process process;
     struct weir_event_data event; /* in front of data: both go out as one record */
     __u8 data[2 * CHUNK + CHUNK_SLACK];
 };
@@ -199,12 +217,7 @@ struct {
     __type(value, __u32);
 } weir_names SEC(".maps");
 
-/* Both ends of a connection within this host. */
-struct pair_key {
-    __u8 low[16], high[16];
-    __u16 low_port, high_port;
-    __u32 network_namespace; /* of loopback addresses, else 0 */
-};
+/* Which end of a connection within this host reads its requests. */
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, 32768);

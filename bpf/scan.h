@@ -11,8 +11,6 @@ enum scan_verdict { SCAN_MORE = 0, SCAN_GOES_ON = 1, SCAN_HEAD_ENDS = 2, SCAN_NO
 enum { LINE_RETURN = 1, LINE_BLANK = 2 }; /* stream.has_return */
 enum { LINE_WORDS = CHUNK / 8 + 1, MASK = '*' };
 #define AT(work, offset) ((work)->data[(offset) & (2 * CHUNK - 1)])
-/* Keeps the compiler from proving a bound away that the verifier wants to see. */
-#define BOUND(variable) asm volatile("" : "+r"(variable))
 #define WORD_AT(work, offset) (*word_pointer(&AT(work, offset)))
 
 /* Through a function: else clang takes the array's alignment and loads byte by byte. */

@@ -10,9 +10,8 @@ struct weir_settings {
     __u8 with_process_filter;  /* only processes in weir_processes */
     __u8 with_cgroup_filter;   /* only cgroup_id and what is below it */
     __u8 with_address_filter;  /* enum weir_address_filter: only connections those tables take */
-    __u8 with_return_helper;   /* bpf_get_func_ret (5.17) */
     __u8 receive_flags_at;     /* index of tcp_recvmsg's flags */
-    __u8 padding[3];
+    __u8 padding[4];
     __u32 head_maximum;        /* bytes of one head that are copied */
     __u64 cgroup_id;
     __u64 wakeup_bytes;        /* fill mark of the ring */

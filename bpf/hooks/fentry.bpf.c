@@ -126,13 +126,18 @@ SEC("fexit/tcp_recvmsg")
 int weir_receive_exit(__u64 *context)
 {
     struct sock *sk = (struct sock *)context[0];
-    __u64 result = 0;
-    int flags;
+    __u64 result = 0, flags;
 
-    if (weir_settings.with_return_helper)
-        bpf_get_func_ret(context, &result);
+    if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_func_ret))
+        bpf_get_func_ret(context, &result); /* 5.17 */
     else
         result = context[6]; /* 5.10: behind (sk, msg, len, nonblock, flags, addr_len) */
-    flags = weir_settings.receive_flags_at == 4 ? context[4] : context[3];
+    BOUND(context);
+    flags = context[3];
+    BOUND(flags); /* two loads, not one through a moved context pointer */
+    if (weir_settings.receive_flags_at == 4) {
+        flags = context[4];
+        BOUND(flags);
+    }
     return call_exits(sk, WEIR_RECEIVED, (int)result, flags);
 }

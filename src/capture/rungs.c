@@ -32,11 +32,6 @@ static int parameter_count(const struct btf *btf, const char *name)
     return btf_vlen(btf__type_by_id(btf, btf__type_by_id(btf, (__u32)id)->type));
 }
 
-static bool has_helper(enum bpf_func_id helper)
-{
-    return libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, helper, NULL) == 1;
-}
-
 /* tcp_recvmsg: (sk, msg, len, nonblock, flags, addr_len) in 5.10, without nonblock to 6.18,
  * without addr_len since 7.2. */
 static int fentry_prepare(struct weir *skeleton, const struct btf *btf, char *message, size_t size)
@@ -48,7 +43,6 @@ static int fentry_prepare(struct weir *skeleton, const struct btf *btf, char *me
         return -EOPNOTSUPP;
     }
     skeleton->rodata->weir_settings.receive_flags_at = count == 6 ? 4 : 3;
-    skeleton->rodata->weir_settings.with_return_helper = has_helper(BPF_FUNC_get_func_ret);
     return 0;
 }
 

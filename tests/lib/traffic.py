@@ -237,8 +237,9 @@ def expected_record(exchange):
     return fields
 
 
-# Whether a body of no bytes is said as 0 or left out is the record's own choice.
-_ZERO_OR_ABSENT = ("http.request.body.size", "http.response.body.size")
+# What is nothing may be left out: no bytes of body, no headers, no reason phrase.
+_MAY_BE_ABSENT = ("http.request.body.size", "http.response.body.size", "http.response.reason",
+                  "http.request.headers", "http.response.headers")
 
 
 def field_differences(record, fields):
@@ -246,9 +247,7 @@ def field_differences(record, fields):
     found = []
     for name, expected in fields.items():
         actual = record.get(name)
-        if actual == expected or (name in _ZERO_OR_ABSENT and not actual and not expected):
-            continue
-        if name == "http.response.reason" and not actual and not expected:
+        if actual == expected or (name in _MAY_BE_ABSENT and not actual and not expected):
             continue
         found.append(f"{name}: is {actual!r}, not {expected!r}")
     return found

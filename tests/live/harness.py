@@ -289,7 +289,7 @@ def check_clean_end(weir):
           weir.totals.text[-1500:])
     lines = weir.raw_lines()
     bad = []
-    seen_ids, logged = set(), 0
+    seen_ids, logged, host_names = set(), 0, set()
     for line in lines:
         try:
             record = parse_record(line)
@@ -300,8 +300,10 @@ def check_clean_end(weir):
         if record.get("id") in seen_ids:
             bad.append(f"id {record['id']} twice")
         seen_ids.add(record.get("id"))
+        host_names.add(record.get("host.name"))
         logged += record.get("type") == "http"
     check_empty(bad, f"{len(lines)} lines are well-formed records")
+    check(host_names <= {os.uname().nodename}, "host.name is this host's", str(host_names))
     check(weir.totals.logged == logged, f"the {logged} http records are the logged of the totals",
           str(weir.totals))
 
@@ -313,9 +315,7 @@ _HEX = re.compile(r"[0-9a-f]{16}")
 def record_problems(record):
     """What breaks the rules that hold for every record."""
     bad = []
-    for name in ("time", "type", "id", "host.name"):
-        if name not in record:
-            bad.append(f"{name} is absent: {record}")
+    bad += [f"{name} is absent: {record}" for name in ("time", "type", "id") if name not in record]
     if not _TIME.fullmatch(record.get("time", "")):
         bad.append(f"time is {record.get('time')!r}")
     for name, value in record.items():

@@ -340,8 +340,8 @@ def check_filters():
         found = [record["client.port"] for record in weir.records()]
         check(found == [ports[index] for index in wanted] and weir.status == 0,
               f"filter {text}", f"{found} of {ports}: {weir.stderr()[-300:]}")
-        check(weir.totals.is_identity and weir.totals.logged == len(wanted)
-              and weir.totals.filtered >= len(EXCHANGES) - len(wanted),
+        # What the kernel already refuses for its addresses is not even seen.
+        check(weir.totals.is_identity and weir.totals.logged == len(wanted),
               f"filter {text}: the totals add up ({weir.totals})")
 
 
@@ -389,8 +389,6 @@ def check_pid_and_port():
         check_clean_end(weir)
         check([record["client.port"] for record in weir.records()] == ports,
               "--port: a list of two ports")
-        check(weir.totals.filtered >= 1, f"--port: the others are counted as filtered "
-                                         f"({weir.totals})")
     six = Stage("::1")
     for arguments, wanted in ((["--address", "::1"], 1), (["--address", "127.0.0.0/8,::1"], 2),
                               (["--host", "live.test", "--method", "GET"], 2),

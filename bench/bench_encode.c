@@ -10,7 +10,10 @@
 #include "encode/encoder.h"
 #include "refine/mask.h"
 
-#define HEADER(n, v) {SLICE_LITERAL(n), SLICE_LITERAL(v)}
+#define HEADER(n, v)                                                                               \
+    {                                                                                              \
+        SLICE_LITERAL(n), SLICE_LITERAL(v)                                                         \
+    }
 
 static const struct header request_headers[] = {
     HEADER("Host", "www.example.com"),
@@ -116,7 +119,8 @@ static void bench_mask(unsigned rounds)
         stage_mask.refine(mask, record);
         record_unref(&record);
     }
-    printf("mask     %6.0f ns/record\n", ((double)(now_ns() - started) - (double)building) / rounds);
+    printf("mask     %6.0f ns/record\n",
+           ((double)(now_ns() - started) - (double)building) / rounds);
     mask_free(&mask);
 }
 

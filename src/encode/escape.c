@@ -135,11 +135,10 @@ static inline size_t copy_clean(uint8_t *to, const uint8_t *from, size_t length)
     for (; length - done >= 16; done += 16) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(from + done));
         /* signed comparison: bytes from 0x80 on are below the space, too */
-        __m128i bad = _mm_or_si128(
-            _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(' ')),
-                         _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f))),
-            _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
-                         _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
+        __m128i bad = _mm_or_si128(_mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(' ')),
+                                                _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f))),
+                                   _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
+                                                _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
         unsigned mask = (unsigned)_mm_movemask_epi8(bad);
 
         _mm_storeu_si128((__m128i *)(to + done), bytes);

@@ -7,20 +7,28 @@
 #include "encode/encoder.h"
 #include "encode/writer.h"
 
-static bool is_key_byte(uint8_t byte)
+enum { BYTE_KEY = 1, BYTE_PLAIN = 2 };
+
+#define PLAIN (BYTE_KEY | BYTE_PLAIN)
+/* Printable ASCII without '"', '=' and '\'; a key has no '%' either, as that begins an escape. */
+static const uint8_t classes_of[256] = {
+    ['!'] = PLAIN,         ['#' ... '$'] = PLAIN, ['%'] = BYTE_PLAIN,
+    ['&' ... '<'] = PLAIN, ['>' ... '['] = PLAIN, [']' ... '~'] = PLAIN,
+};
+
+/* How many bytes from `at` on are of that class. */
+static size_t span_of(struct slice text, size_t at, uint8_t class)
 {
-    return byte > ' ' && byte < 0x7f && byte != '=' && byte != '"' && byte != '%' && byte != '\\';
+    size_t end = at;
+
+    while (end < text.length && classes_of[text.data[end]] & class)
+        end++;
+    return end - at;
 }
 
 static bool is_plain(struct slice text)
 {
-    for (size_t i = 0; i < text.length; i++) {
-        uint8_t byte = text.data[i];
-
-        if (byte <= ' ' || byte >= 0x7f || byte == '=' || byte == '"' || byte == '\\')
-            return false;
-    }
-    return text.length > 0;
+    return text.length > 0 && span_of(text, 0, BYTE_PLAIN) == text.length;
 }
 
 static void write_text(struct writer *writer, struct slice text)
@@ -41,21 +49,6 @@ static void write_key(struct writer *writer, const char *name)
     writer_bytes(writer, name, strlen(name));
 }
 
-static void write_header_name(struct writer *writer, struct slice name)
-{
-    static const char digits[] = "0123456789ABCDEF";
-
-    for (size_t i = 0; i < name.length; i++) {
-        uint8_t byte = name.data[i];
-        char code[3] = {'%', digits[byte >> 4], digits[byte & 15]};
-
-        if (is_key_byte(byte))
-            writer_bytes(writer, &byte, 1);
-        else
-            writer_bytes(writer, code, 3);
-    }
-}
-
 /* Is every byte part of a valid UTF-8 character? */
 static bool is_utf8(struct slice text)
 {
@@ -66,14 +59,34 @@ static bool is_utf8(struct slice text)
     return length > 0;
 }
 
+static void write_header_name(struct writer *writer, struct slice name)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    size_t at = span_of(name, 0, BYTE_KEY);
+
+    writer_bytes(writer, name.data, at);
+    if (at < name.length && !is_utf8(name))
+        writer->has_binary = true;
+    while (at < name.length) {
+        uint8_t byte = name.data[at];
+        char code[3] = {'%', digits[byte >> 4], digits[byte & 15]};
+        size_t clean = span_of(name, at + 1, BYTE_KEY);
+
+        if (classes_of[byte] & BYTE_KEY)
+            writer_bytes(writer, &byte, 1);
+        else
+            writer_bytes(writer, code, 3);
+        writer_bytes(writer, name.data + at + 1, clean);
+        at += clean + 1;
+    }
+}
+
 static void write_headers(struct writer *writer, const char *name, const struct value *value)
 {
     for (uint32_t i = 0; i < value->count; i++) {
         write_key(writer, name);
         writer_literal(writer, ".");
         write_header_name(writer, value->headers[i].name);
-        if (!is_utf8(value->headers[i].name))
-            writer->has_binary = true;
         writer_literal(writer, "=");
         write_text(writer, value->headers[i].value);
     }

@@ -9,10 +9,10 @@
  * table is filled with. Ends with a NULL name.
  */
 enum mask_manner {
-    MASK_WHOLE,      /* all of the value */
-    MASK_CREDENTIALS,/* all behind the scheme: Authorization */
-    MASK_COOKIE,     /* the values of name=value pairs */
-    MASK_SET_COOKIE, /* the first pair's value; attributes stay */
+    MASK_WHOLE,       /* all of the value */
+    MASK_CREDENTIALS, /* all behind the scheme: Authorization */
+    MASK_COOKIE,      /* the values of name=value pairs */
+    MASK_SET_COOKIE,  /* the first pair's value; attributes stay */
 };
 struct mask_name {
     const char *name;

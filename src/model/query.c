@@ -49,7 +49,7 @@ static bool number_holds(enum query_operator operator, uint64_t number, uint64_t
 
 static bool text_holds(const struct query_node *test, struct slice text)
 {
-    if (test->operator == QUERY_MATCHES)
+    if (test->operator== QUERY_MATCHES)
         return query_pattern_matches(test->pattern, text);
     for (size_t i = 0; i < test->literal_count; i++) {
         if (text_is_equal(test, text, test->literals[i].text))
@@ -95,20 +95,20 @@ static bool header_test_matches(const struct query_node *test, const struct valu
         if (!slice_is_equal_ignoring_case(value->headers[i].name, test->header))
             continue;
         is_present = true;
-        holds = test->operator == QUERY_EXISTS || text_holds(test, value->headers[i].value);
+        holds = test->operator== QUERY_EXISTS || text_holds(test, value->headers[i].value);
     }
-    return test->operator == QUERY_NOT_EQUAL ? is_present && !holds : holds;
+    return test->operator== QUERY_NOT_EQUAL ? is_present && !holds : holds;
 }
 
 static bool flags_match(const struct query_node *test, uint32_t flags)
 {
     bool holds = false;
 
-    if (test->operator == QUERY_EXISTS)
+    if (test->operator== QUERY_EXISTS)
         return flags != 0;
     for (size_t i = 0; i < test->literal_count && !holds; i++)
         holds = flags & test->literals[i].number;
-    return test->operator == QUERY_NOT_EQUAL ? flags && !holds : holds;
+    return test->operator== QUERY_NOT_EQUAL ? flags && !holds : holds;
 }
 
 static bool test_matches(const struct query_node *test, const struct record *record)
@@ -124,15 +124,15 @@ static bool test_matches(const struct query_node *test, const struct record *rec
 
         if (test->field != FIELD_TIME || !record->time_ns)
             return false;
-        holds = test->operator == QUERY_EXISTS || value_holds(test, &time);
-        return test->operator == QUERY_NOT_EQUAL ? !holds : holds;
+        holds = test->operator== QUERY_EXISTS || value_holds(test, &time);
+        return test->operator== QUERY_NOT_EQUAL ? !holds : holds;
     }
     if (value->kind == VALUE_HEADERS && test->header.length)
         return header_test_matches(test, value);
-    if (test->operator == QUERY_EXISTS)
+    if (test->operator== QUERY_EXISTS)
         return true;
     holds = value->kind == VALUE_TEXT ? text_holds(test, value->text) : value_holds(test, value);
-    return test->operator == QUERY_NOT_EQUAL ? !holds : holds;
+    return test->operator== QUERY_NOT_EQUAL ? !holds : holds;
 }
 
 /*

@@ -30,12 +30,19 @@ bool query_matches(const struct query *query, const struct record *record);
  */
 enum { PREFILTER_MAXIMUM = 16 };
 struct prefilter {
-    uint32_t pids[PREFILTER_MAXIMUM];          size_t pid_count;          /* process.pid */
-    uint16_t server_ports[PREFILTER_MAXIMUM];  size_t server_port_count;
-    uint16_t client_ports[PREFILTER_MAXIMUM];  size_t client_port_count;
-    struct cidr server_networks[PREFILTER_MAXIMUM]; size_t server_network_count;
-    struct cidr client_networks[PREFILTER_MAXIMUM]; size_t client_network_count;
-    char methods[PREFILTER_MAXIMUM][16];       size_t method_count;
-    char hosts[PREFILTER_MAXIMUM][64];         size_t host_count;  /* lower case */
+    uint32_t pids[PREFILTER_MAXIMUM];
+    size_t pid_count; /* process.pid */
+    uint16_t server_ports[PREFILTER_MAXIMUM];
+    size_t server_port_count;
+    uint16_t client_ports[PREFILTER_MAXIMUM];
+    size_t client_port_count;
+    struct cidr server_networks[PREFILTER_MAXIMUM];
+    size_t server_network_count;
+    struct cidr client_networks[PREFILTER_MAXIMUM];
+    size_t client_network_count;
+    char methods[PREFILTER_MAXIMUM][16];
+    size_t method_count;
+    char hosts[PREFILTER_MAXIMUM][64];
+    size_t host_count; /* lower case */
 };
 void query_prefilter(const struct query *query, struct prefilter *ret_prefilter);

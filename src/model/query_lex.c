@@ -81,7 +81,7 @@ static int lex_sign(struct slice query, size_t *at, struct query_token *token,
         if (query.length - *at < length || memcmp(query.data + *at, signs[i].text, length) != 0)
             continue;
         token->kind = signs[i].kind;
-        token->operator = signs[i].operator;
+        token->operator= signs[i].operator;
         token->text = slice_part(query, *at, length);
         *at += length;
         return 0;

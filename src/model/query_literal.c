@@ -16,10 +16,18 @@ struct unit {
 };
 
 static const struct unit units[] = {
-    {"ns", 1, true},           {"us", 1000, true},        {"ms", 1000000, true},
-    {"s", 1000000000, true},   {"m", 60000000000, true},  {"h", 3600000000000, true},
-    {"B", 1, false},           {"kB", 1000, false},       {"MB", 1000000, false},
-    {"GB", 1000000000, false}, {"KiB", 1024, false},      {"MiB", 1048576, false},
+    {"ns", 1, true},
+    {"us", 1000, true},
+    {"ms", 1000000, true},
+    {"s", 1000000000, true},
+    {"m", 60000000000, true},
+    {"h", 3600000000000, true},
+    {"B", 1, false},
+    {"kB", 1000, false},
+    {"MB", 1000000, false},
+    {"GB", 1000000000, false},
+    {"KiB", 1024, false},
+    {"MiB", 1048576, false},
     {"GiB", 1073741824, false},
 };
 

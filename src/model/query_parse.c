@@ -168,10 +168,9 @@ static int check_operator(struct parser *parser, const struct query_node *test, 
 
     if (kind == VALUE_HEADERS && !test->header.length)
         return query_fail(parser->error, column, "which header? Write %s[\"name\"]", name);
-    if (test->operator == QUERY_MATCHES && kind != VALUE_TEXT && kind != VALUE_HEADERS)
+    if (test->operator== QUERY_MATCHES && kind != VALUE_TEXT && kind != VALUE_HEADERS)
         return query_fail(parser->error, column, "=~ is for text, and %s holds none", name);
-    if (test->operator >= QUERY_LESS && test->operator <= QUERY_GREATER_OR_EQUAL &&
-        !is_ordered(kind))
+    if (test->operator>= QUERY_LESS && test->operator<= QUERY_GREATER_OR_EQUAL && !is_ordered(kind))
         return query_fail(parser->error, column, "%s has no order; use == != =~ or in", name);
     return 0;
 }
@@ -252,24 +251,24 @@ static int parse_comparison(struct parser *parser, struct query_node *test)
     int result;
 
     if (sign.kind == QUERY_TOKEN_EXISTS) {
-        test->operator = QUERY_EXISTS;
+        test->operator= QUERY_EXISTS;
         return next(parser);
     }
     if (sign.kind != QUERY_TOKEN_OPERATOR && sign.kind != QUERY_TOKEN_IN)
         return query_fail(parser->error, sign.column,
                           "one of == != < <= > >= =~ in exists is expected, not %s",
                           found(parser, text));
-    test->operator = sign.kind == QUERY_TOKEN_IN ? QUERY_IN : sign.operator;
+    test->operator= sign.kind == QUERY_TOKEN_IN ? QUERY_IN : sign.operator;
     result = check_operator(parser, test, sign.column);
     if (result == 0)
         result = next(parser);
     if (result < 0)
         return result;
-    if (test->operator == QUERY_IN)
+    if (test->operator== QUERY_IN)
         return parse_list(parser, test);
     column = parser->token.column;
     result = parse_literal(parser, test);
-    if (result == 0 && test->operator == QUERY_MATCHES)
+    if (result == 0 && test->operator== QUERY_MATCHES)
         result = compile_pattern(parser, test, column);
     return result;
 }
@@ -285,7 +284,7 @@ static int parse_test(struct parser *parser, struct query_node **ret_node)
     if (result == 0)
         result = parse_name(parser, test);
     if (result == 0 && has_prefix)
-        test->operator = QUERY_EXISTS;
+        test->operator= QUERY_EXISTS;
     else if (result == 0)
         result = parse_comparison(parser, test);
     if (result == 0)

@@ -7,8 +7,7 @@
 
 static bool is_listing(const struct query_node *node)
 {
-    return node->kind == QUERY_TEST &&
-           (node->operator == QUERY_EQUAL || node->operator == QUERY_IN);
+    return node->kind == QUERY_TEST && (node->operator== QUERY_EQUAL || node->operator== QUERY_IN);
 }
 
 /* Every leaf of the or is ==/in on the same field? */

@@ -147,9 +147,8 @@ static struct slice rebuild(struct mask_context *mask, struct record *record, st
 
         memcpy(built + length, text.data + done, span.start - done);
         length += span.start - done;
-        length += write_replacement(mask, record,
-                                    slice_part(text, span.start, span.end - span.start),
-                                    built + length);
+        length += write_replacement(
+            mask, record, slice_part(text, span.start, span.end - span.start), built + length);
         done = span.end;
     }
     memcpy(built + length, text.data + done, text.length - done);
@@ -208,8 +207,8 @@ static void mask_headers(struct mask_context *mask, struct record *record, struc
             continue;
         verdict = mask_patterns_judge_header(mask->patterns, headers[i].name);
         if (verdict < MASK_VERDICT_MANNERS) {
-            headers[i].value = mask_text(mask, record, before, MASK_TEXT_HEADER,
-                                         verdict == MASK_VERDICT_UNKNOWN);
+            headers[i].value =
+                mask_text(mask, record, before, MASK_TEXT_HEADER, verdict == MASK_VERDICT_UNKNOWN);
         } else {
             mask_spans_reset(&mask->spans);
             mask_places_find_value(before, verdict - MASK_VERDICT_MANNERS, &mask->spans);

@@ -6,9 +6,9 @@
 #include "contract/stage.h"
 
 struct mask_options {
-    bool is_disabled;        /* --no-mask */
-    struct slice key;        /* HMAC key; length 0: values become *** */
-    const char *const *names;/* further exact header names, NULL-terminated; may be NULL */
+    bool is_disabled;         /* --no-mask */
+    struct slice key;         /* HMAC key; length 0: values become *** */
+    const char *const *names; /* further exact header names, NULL-terminated; may be NULL */
 };
 
 /* 0 or -errno. The options are copied. */

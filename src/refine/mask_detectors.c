@@ -65,7 +65,10 @@ struct token_prefix {
 #define TOKENS(first, ...)                                                                         \
     [first] = (const struct token_prefix[])                                                        \
     {                                                                                              \
-        __VA_ARGS__, {NULL, 0}                                                                     \
+        __VA_ARGS__,                                                                               \
+        {                                                                                          \
+            NULL, 0                                                                                \
+        }                                                                                          \
     }
 static const struct token_prefix *const token_prefixes[256] = {
     TOKENS('A', {"AKIA", 12}, {"ASIA", 12}, {"AIza", 20}, {"AGE-SECRET-KEY-", 10}, {"ATATT3", 20},
@@ -90,8 +93,8 @@ static const struct token_prefix *const token_prefixes[256] = {
     TOKENS('s', {"shpat_", 20}, {"shpca_", 20}, {"shppa_", 20}, {"shpss_", 20}, {"sk-", 16},
            {"sk_live_", 10}, {"sk_test_", 10}, {"sq0atp-", 10}, {"sq0csp-", 10}),
     TOKENS('w', {"whsec_", 10}),
-    TOKENS('x', {"xapp-", 10}, {"xoxa-", 8}, {"xoxb-", 8}, {"xoxe-", 8}, {"xoxe.", 8},
-           {"xoxo-", 8}, {"xoxp-", 8}, {"xoxr-", 8}, {"xoxs-", 8}),
+    TOKENS('x', {"xapp-", 10}, {"xoxa-", 8}, {"xoxb-", 8}, {"xoxe-", 8}, {"xoxe.", 8}, {"xoxo-", 8},
+           {"xoxp-", 8}, {"xoxr-", 8}, {"xoxs-", 8}),
     TOKENS('y', {"ya29.", 12}),
 };
 
@@ -188,7 +191,8 @@ static bool is_card_range(const uint8_t *digits, size_t count)
     if (two == 36 || two == 38 || two == 39 || (four >= 3000 && four <= 3059))
         return count >= 14;
     return (two == 35 || two == 62 || two == 65 || two == 64 || four == 6011 || two == 50 ||
-            (two >= 56 && two <= 69)) && count >= 16;
+            (two >= 56 && two <= 69)) &&
+           count >= 16;
 }
 
 static bool has_luhn_sum(const uint8_t *digits, size_t count)
@@ -245,7 +249,8 @@ static void find_numbers(struct slice text, struct mask_spans *spans)
             (end < text.length && is_alphanumeric(text.data[end])))
             continue;
         if ((count >= 13 && count <= 19 && is_card_range(digits, count) &&
-             has_luhn_sum(digits, count)) || is_social_number(text, start, end))
+             has_luhn_sum(digits, count)) ||
+            is_social_number(text, start, end))
             mask_spans_add(spans, start, end);
     }
 }

@@ -39,8 +39,7 @@ int mask_digest_new(struct slice key, struct mask_digest **ret_digest)
         return -ENOMEM;
     digest->method = EVP_MAC_fetch(NULL, "HMAC", NULL);
     digest->context = digest->method ? EVP_MAC_CTX_new(digest->method) : NULL;
-    if (!digest->context ||
-        !EVP_MAC_init(digest->context, key.data, key.length, parameters)) {
+    if (!digest->context || !EVP_MAC_init(digest->context, key.data, key.length, parameters)) {
         mask_digest_free(&digest);
         return -ENOMEM;
     }

@@ -89,9 +89,9 @@ static int fill(struct mask_patterns *patterns, const char *const *names)
     if (!patterns->headers || !patterns->owned)
         return -ENOMEM;
     for (size_t i = 0; i < defaults; i++)
-        patterns->headers[i] = (struct entry){
-            mask_default_names[i].name,
-            MASK_VERDICT_MANNERS + (unsigned)mask_default_names[i].manner};
+        patterns->headers[i] =
+            (struct entry){mask_default_names[i].name,
+                           MASK_VERDICT_MANNERS + (unsigned)mask_default_names[i].manner};
     patterns->header_count = defaults;
     qsort(patterns->headers, defaults, sizeof(struct entry), compare_entries);
     for (size_t i = 0; i < further; i++) {
@@ -179,8 +179,7 @@ static inline struct memo_slot *memo_find(struct memo_slot *memo, struct slice n
 
     *ret_holds = slot->verdict && slot->length == name.length && slot->first == first &&
                  slot->last == last &&
-                 (name.length <= 16 ||
-                  memcmp(slot->middle, name.data + 8, name.length - 16) == 0);
+                 (name.length <= 16 || memcmp(slot->middle, name.data + 8, name.length - 16) == 0);
     return slot;
 }
 
@@ -236,8 +235,8 @@ static bool has_suffix(const char *text, const char *suffix)
 
 static unsigned judge_canonical(const struct mask_patterns *patterns, const char *name)
 {
-    const struct entry *found = bsearch(name, patterns->headers, patterns->header_count,
-                                        sizeof(struct entry), compare_key);
+    const struct entry *found =
+        bsearch(name, patterns->headers, patterns->header_count, sizeof(struct entry), compare_key);
 
     if (found)
         return found->verdict;

@@ -11,7 +11,7 @@ enum mask_verdict {
     MASK_VERDICT_MANNERS = 4,
 };
 
-enum { MASK_NAME_MAXIMUM = 256 }; /* the value of a header with a longer name is secret */
+enum { MASK_NAME_MAXIMUM = 256 };     /* the value of a header with a longer name is secret */
 enum { MASK_PARAMETER_MAXIMUM = 64 }; /* bytes before '=' that are taken for a parameter's name */
 
 struct mask_patterns;

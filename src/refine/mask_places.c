@@ -13,8 +13,8 @@ static bool is_alphanumeric(uint8_t byte)
 static bool is_name_byte(uint8_t byte)
 {
     static const uint8_t is_other[256] = {
-        ['_'] = 1, ['-'] = 1, ['.'] = 1, ['%'] = 1, ['['] = 1, [']'] = 1, ['$'] = 1,
-        [':'] = 1, ['~'] = 1, ['*'] = 1, ['!'] = 1, [0x80 ... 0xff] = 1,
+        ['_'] = 1, ['-'] = 1, ['.'] = 1, ['%'] = 1, ['['] = 1, [']'] = 1,
+        ['$'] = 1, [':'] = 1, ['~'] = 1, ['*'] = 1, ['!'] = 1, [0x80 ... 0xff] = 1,
     };
 
     return is_alphanumeric(byte) || is_other[byte];
@@ -28,8 +28,8 @@ static bool is_one_of(uint8_t byte, const char *set)
 /* "%3d" or "%3D" at `at`? `code`: two lower-case hex digits. */
 static bool is_encoded(struct slice text, size_t at, const char *code)
 {
-    return at + 2 < text.length && text.data[at] == '%' &&
-           text.data[at + 1] == (uint8_t)code[0] && (text.data[at + 2] | 0x20) == code[1];
+    return at + 2 < text.length && text.data[at] == '%' && text.data[at + 1] == (uint8_t)code[0] &&
+           (text.data[at + 2] | 0x20) == code[1];
 }
 
 static bool is_encoded_delimiter(struct slice text, size_t at)
@@ -153,7 +153,8 @@ void mask_places_find_userinfo(struct slice text, enum mask_text kind, struct ma
 static bool is_scheme(struct slice word)
 {
     static const char *const with_digits[] = {"aws4-hmac-sha256", "aws4-ecdsa-p256-sha256",
-                                              "scram-sha-1", "scram-sha-256", "oauth2", NULL};
+                                              "scram-sha-1",      "scram-sha-256",
+                                              "oauth2",           NULL};
 
     for (size_t i = 0; with_digits[i]; i++) {
         if (slice_is_equal_ignoring_case(word, slice_of_string(with_digits[i])))
@@ -218,9 +219,9 @@ static void find_pair(struct slice value, size_t start, size_t end, struct mask_
 /* Attributes of Set-Cookie (RFC 6265 §4.1.2, RFC 2965 §3.2) hold no secrets. */
 static bool is_cookie_attribute(struct slice name)
 {
-    static const char *const names[] = {"path",     "domain",   "expires",     "max-age", "secure",
-                                        "httponly", "samesite", "partitioned", "priority",
-                                        "version",  "discard",  "port",        NULL};
+    static const char *const names[] = {
+        "path",        "domain",   "expires", "max-age", "secure", "httponly", "samesite",
+        "partitioned", "priority", "version", "discard", "port",   NULL};
 
     for (size_t i = 0; names[i]; i++) {
         if (slice_is_equal_ignoring_case(name, slice_of_string(names[i])))

@@ -77,9 +77,9 @@ static inline struct classes classify(__m128i bytes, __m128i *equals, __m128i *a
     __m128i digit = is_below(bytes, '0', 10);
     __m128i dash = is_byte(bytes, '-');
     __m128i blank = is_byte(bytes, ' ');
-    __m128i run = _mm_or_si128(_mm_or_si128(is_below(lower, 'a', 26), digit),
-                               _mm_or_si128(dash, _mm_or_si128(is_byte(bytes, '_'),
-                                                               is_byte(bytes, '.'))));
+    __m128i run =
+        _mm_or_si128(_mm_or_si128(is_below(lower, 'a', 26), digit),
+                     _mm_or_si128(dash, _mm_or_si128(is_byte(bytes, '_'), is_byte(bytes, '.'))));
 
     *equals = _mm_or_si128(*equals, is_byte(bytes, '='));
     *at = _mm_or_si128(*at, is_byte(bytes, '@'));
@@ -118,8 +118,8 @@ static inline void window_add_last(struct window *window, struct classes a)
 {
     window->run = window->run >> 32 | (uint64_t)(unsigned)_mm_movemask_epi8(a.run) << 32;
     window->digits = window->digits >> 32 | (uint64_t)(unsigned)_mm_movemask_epi8(a.digits) << 32;
-    window->letter_r =
-        window->letter_r >> 32 | (uint64_t)(unsigned)_mm_movemask_epi8(a.letter_r) << 32;
+    window->letter_r = window->letter_r >> 32 | (uint64_t)(unsigned)_mm_movemask_epi8(a.letter_r)
+                                                    << 32;
     window->space = window->space >> 32 | (uint64_t)(unsigned)_mm_movemask_epi8(a.space) << 32;
     window_judge(window);
 }

@@ -85,8 +85,7 @@ static void write_first(struct outlet *outlet)
         outlet->last = NULL;
     pthread_mutex_unlock(&outlet->lock);
     if (error != -EPIPE)
-        error = outlet->sink->write(outlet->sink_context, buffer_slice(&chunk->buffer),
-                                    &written);
+        error = outlet->sink->write(outlet->sink_context, buffer_slice(&chunk->buffer), &written);
     pthread_mutex_lock(&outlet->lock);
     settle(outlet, chunk, written, error);
     outlet->queued_bytes -= chunk->buffer.length;
@@ -222,9 +221,8 @@ void outlet_chunk_drop(struct outlet *outlet, struct chunk **chunk)
 /* An empty queue takes any chunk, so one larger than the limit is not lost for ever. */
 static bool has_space(const struct outlet *outlet, size_t bytes)
 {
-    return !outlet->queued_bytes ||
-           (bytes <= outlet->options.queue_bytes &&
-            outlet->queued_bytes <= outlet->options.queue_bytes - bytes);
+    return !outlet->queued_bytes || (bytes <= outlet->options.queue_bytes &&
+                                     outlet->queued_bytes <= outlet->options.queue_bytes - bytes);
 }
 
 int outlet_push(struct outlet *outlet, struct chunk **chunk)

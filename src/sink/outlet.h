@@ -12,10 +12,10 @@
 enum { OUTLET_CHUNK_BYTES = 256 * 1024, OUTLET_QUEUE_BYTES = 8 * 1024 * 1024 };
 
 struct outlet_options {
-    size_t queue_bytes;       /* of chunks waiting; 0: OUTLET_QUEUE_BYTES */
-    size_t chunk_bytes;       /* a chunk's maximum; 0: OUTLET_CHUNK_BYTES */
-    bool is_blocking;         /* a push into a full queue waits (offline reading) */
-    unsigned close_timeout_ms;/* how long close waits for the sink; 0: 5000 */
+    size_t queue_bytes;        /* of chunks waiting; 0: OUTLET_QUEUE_BYTES */
+    size_t chunk_bytes;        /* a chunk's maximum; 0: OUTLET_CHUNK_BYTES */
+    bool is_blocking;          /* a push into a full queue waits (offline reading) */
+    unsigned close_timeout_ms; /* how long close waits for the sink; 0: 5000 */
 };
 
 struct outlet_counters {

@@ -226,10 +226,16 @@ static void test_hidden_characters(void **state)
     static const struct {
         const char *text, *escaped;
     } cases[] = {
-        {"\u202e", "\\u202e"}, {"\u2028", "\\u2028"}, {"\u2066", "\\u2066"},
-        {"\xc2\x9b", "\\u009b"}, {"\ufeff", "\\ufeff"}, {"\U000e0041", "\\udb40\\udc41"},
-        {"\u20ac\U0001f600", "\u20ac\U0001f600"}, {"\xed\xa0\x80", "\\u00ed\\u00a0\\u0080"},
-        {"\xc0\xaf", "\\u00c0\\u00af"}, {"\xf4\x90\x80\x80", "\\u00f4\\u0090\\u0080\\u0080"},
+        {"\u202e", "\\u202e"},
+        {"\u2028", "\\u2028"},
+        {"\u2066", "\\u2066"},
+        {"\xc2\x9b", "\\u009b"},
+        {"\ufeff", "\\ufeff"},
+        {"\U000e0041", "\\udb40\\udc41"},
+        {"\u20ac\U0001f600", "\u20ac\U0001f600"},
+        {"\xed\xa0\x80", "\\u00ed\\u00a0\\u0080"},
+        {"\xc0\xaf", "\\u00c0\\u00af"},
+        {"\xf4\x90\x80\x80", "\\u00f4\\u0090\\u0080\\u0080"},
         {"\xe2\x82", "\\u00e2\\u0082"},
     };
 
@@ -310,8 +316,12 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(test_golden),      CASE(test_times),       CASE(test_each_byte),
-        CASE(test_full_buffer), CASE(test_empty_record), CASE(test_hidden_characters),
+        CASE(test_golden),
+        CASE(test_times),
+        CASE(test_each_byte),
+        CASE(test_full_buffer),
+        CASE(test_empty_record),
+        CASE(test_hidden_characters),
         CASE(test_every_allocation_fails),
     };
 

@@ -131,17 +131,17 @@ static const char *value_for(enum mask_manner manner, unsigned shape)
     static const char *const whole[] = {CANARY, "\r\n\t" CANARY, CANARY "\r\n " CANARY,
                                         "\"" CANARY "\"", "a=" CANARY "; b=" CANARY};
     static const char *const credentials[] = {"Basic " CANARY, "Bearer\r\n\t" CANARY,
-                                              "\r\n Digest a=\"" CANARY "\", b=" CANARY,
-                                              CANARY, "AWS4-HMAC-SHA256 \t x=" CANARY};
-    static const char *const cookie[] = {"a=" CANARY, "a = " CANARY " ; b=\r\n " CANARY,
-                                         CANARY, "a=x;" CANARY "==", ";;a=\"" CANARY "\";b"};
+                                              "\r\n Digest a=\"" CANARY "\", b=" CANARY, CANARY,
+                                              "AWS4-HMAC-SHA256 \t x=" CANARY};
+    static const char *const cookie[] = {"a=" CANARY, "a = " CANARY " ; b=\r\n " CANARY, CANARY,
+                                         "a=x;" CANARY "==", ";;a=\"" CANARY "\";b"};
     static const char *const set_cookie[] = {"a=" CANARY "; Path=/", "a= \r\n " CANARY,
-                                             CANARY "; Secure",
-                                             "a=b; Path=/, c=" CANARY "; Secure",
+                                             CANARY "; Secure", "a=b; Path=/, c=" CANARY "; Secure",
                                              "a=" CANARY "; unknown=" CANARY "; HttpOnly"};
-    static const char *const *const shapes[] = {
-        [MASK_WHOLE] = whole, [MASK_CREDENTIALS] = credentials, [MASK_COOKIE] = cookie,
-        [MASK_SET_COOKIE] = set_cookie};
+    static const char *const *const shapes[] = {[MASK_WHOLE] = whole,
+                                                [MASK_CREDENTIALS] = credentials,
+                                                [MASK_COOKIE] = cookie,
+                                                [MASK_SET_COOKIE] = set_cookie};
 
     return shapes[manner][shape];
 }
@@ -174,9 +174,23 @@ static void test_default_names(void **state)
 static void test_name_patterns(void **state)
 {
     static const char *const names[] = {
-        "X-My-Auth", "x-authz", "X_AUTHORIZED_USER", "my-credential", "TokenX", "x-secretive",
-        "x-pin", "pin", "x-card-number", "my_api_key", "grpc-thing-bin", "x-parse-foo-key",
-        "X-Saml-Assertion", "x-certificate", "x-goog-iam-other", "x-recovery-phrase", "X-Otp-Code",
+        "X-My-Auth",
+        "x-authz",
+        "X_AUTHORIZED_USER",
+        "my-credential",
+        "TokenX",
+        "x-secretive",
+        "x-pin",
+        "pin",
+        "x-card-number",
+        "my_api_key",
+        "grpc-thing-bin",
+        "x-parse-foo-key",
+        "X-Saml-Assertion",
+        "x-certificate",
+        "x-goog-iam-other",
+        "x-recovery-phrase",
+        "X-Otp-Code",
     };
     char longest[400];
 
@@ -250,8 +264,8 @@ static void test_places_in_headers(void **state)
     expect_header("Link", "<https://h/?a=1&token=" CANARY ">; rel=next",
                   "<https://h/?a=1&token=***>; rel=next");
     expect_header("X-Original-URL", "/p;jsessionid=" CANARY "?x=1", "/p;jsessionid=***?x=1");
-    expect_header("Location", "/next?to=https%3A%2F%2Fu%3A" CANARY "%40h%2Fcb%3Ftoken%3D" CANARY
-                              "%26y%3D1&z=2",
+    expect_header("Location",
+                  "/next?to=https%3A%2F%2Fu%3A" CANARY "%40h%2Fcb%3Ftoken%3D" CANARY "%26y%3D1&z=2",
                   "/next?to=https%3A%2F%2F***%40h%2Fcb%3Ftoken%3D***%26y%3D1&z=2");
     expect_header("X-Info", "user=1, password=\"" CANARY " " CANARY "\", x=2",
                   "user=1, password=***, x=2");
@@ -265,12 +279,24 @@ static void test_detectors(void **state)
 {
     static const char *const values[] = {
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P",
-        "ghp_0123456789012345678901234567890123ab", "glpat-abcdefghij0123456789",
-        "AKIAIOSFODNN7EXAMPLE", "AIzaSyA-0123456789abcdefghijklmnopqrstuv",
-        "xoxb-123456789012-abcdefghijkl", "sk_live_0123456789abcdefghijklmn",
-        "sk-proj-0123456789abcdefghij", "4111 1111 1111 1111", "4111-1111-1111-1111",
-        "378282246310005", "5555555555554444", "someone@example.org", "DE89370400440532013000",
-        "GB82WEST12345698765432", "078-05-1120", "Bearer abc", "bearer\tabc", "Basic dTpw",
+        "ghp_0123456789012345678901234567890123ab",
+        "glpat-abcdefghij0123456789",
+        "AKIAIOSFODNN7EXAMPLE",
+        "AIzaSyA-0123456789abcdefghijklmnopqrstuv",
+        "xoxb-123456789012-abcdefghijkl",
+        "sk_live_0123456789abcdefghijklmn",
+        "sk-proj-0123456789abcdefghij",
+        "4111 1111 1111 1111",
+        "4111-1111-1111-1111",
+        "378282246310005",
+        "5555555555554444",
+        "someone@example.org",
+        "DE89370400440532013000",
+        "GB82WEST12345698765432",
+        "078-05-1120",
+        "Bearer abc",
+        "bearer\tabc",
+        "Basic dTpw",
         "Zx9Kq2Lm8Vt4Rw7Yp1Bn6Hd3Fs5Gj0Ac+/eUiOTQ=",
     };
 
@@ -411,10 +437,10 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(test_default_names),   CASE(test_name_patterns), CASE(test_kept_forms),
-        CASE(test_harmless_values), CASE(test_detectors),     CASE(test_places_in_headers),
+        CASE(test_default_names),   CASE(test_name_patterns),  CASE(test_kept_forms),
+        CASE(test_harmless_values), CASE(test_detectors),      CASE(test_places_in_headers),
         CASE(test_targets),         CASE(test_derived_fields), CASE(test_hmac),
-        CASE(test_kernel_digest),   CASE(test_disabled),      CASE(test_abundance),
+        CASE(test_kernel_digest),   CASE(test_disabled),       CASE(test_abundance),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,7 @@
-/* test_query: filter expressions: what matches, what is refused and how, what the kernel can decide. */
+/*
+ * test_query: filter expressions: what matches, what is refused and how, what the kernel can
+ * decide.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -197,16 +200,17 @@ static void test_limits(void **state)
     /* a pattern that would backtrack for ever is no match, soon */
     record_unref(&record);
     record = record_new(65536);
-    record_add_text(record, FIELD_URL_PATH, SLICE_LITERAL("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"));
+    record_add_text(record, FIELD_URL_PATH, SLICE_LITERAL("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"));
     check("url.path =~ '^(a|aa)+$'", false);
 }
 
 static void test_prefilter(void **state)
 {
     struct prefilter filter;
-    struct query *query = compile("process.pid in (1, 2) and (server.port == 80 or server.port == 443)"
-                                  " and http.request.method == GET and url.domain == Api.Local and "
-                                  "client.address in (10.0.0.0/8) and url.path =~ x");
+    struct query *query =
+        compile("process.pid in (1, 2) and (server.port == 80 or server.port == 443)"
+                " and http.request.method == GET and url.domain == Api.Local and "
+                "client.address in (10.0.0.0/8) and url.path =~ x");
 
     (void)state;
     query_prefilter(query, &filter);

@@ -63,11 +63,11 @@ static struct outlet_counters close_and_count(struct outlet **outlet)
 
 /* A sink that does what the test says. */
 static struct {
-    int result;         /* of each write */
-    size_t accepted;    /* bytes before it fails */
-    unsigned delay_ms;  /* of each write */
-    bool hangs;         /* until interrupted */
-    size_t bytes;       /* taken so far */
+    int result;        /* of each write */
+    size_t accepted;   /* bytes before it fails */
+    unsigned delay_ms; /* of each write */
+    bool hangs;        /* until interrupted */
+    size_t bytes;      /* taken so far */
 } fake;
 
 static int fake_open(const struct sink_options *options, void **ret_context)
@@ -344,11 +344,16 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(test_file),         CASE(test_file_refuses),
-        CASE(test_file_reopen),  CASE(test_file_full),
-        CASE(test_full_queue),   CASE(test_stdout_without_reader),
-        CASE(test_blocking_queue), CASE(test_failing_sink),
-        CASE(test_nobody_reads), CASE(test_close_is_bounded),
+        CASE(test_file),
+        CASE(test_file_refuses),
+        CASE(test_file_reopen),
+        CASE(test_file_full),
+        CASE(test_full_queue),
+        CASE(test_stdout_without_reader),
+        CASE(test_blocking_queue),
+        CASE(test_failing_sink),
+        CASE(test_nobody_reads),
+        CASE(test_close_is_bounded),
         CASE(test_every_allocation_fails),
     };
 

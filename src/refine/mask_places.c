@@ -135,7 +135,7 @@ void mask_places_find_userinfo(struct slice text, enum mask_text kind, struct ma
     size_t at = 0;
 
     if (kind == MASK_TEXT_TARGET && text.length && text.data[0] != '/')
-        at = try_userinfo(text, 0, spans); /* authority-form, and what looks like it */
+        try_userinfo(text, 0, spans); /* authority-form, and what looks like it */
     for (at = 0; at + 1 < text.length;) {
         if (text.data[at] == '/' && text.data[at + 1] == '/')
             at = try_userinfo(text, at + 2, spans);

@@ -318,6 +318,34 @@ static void test_close_is_bounded(void **state)
     assert_int_equal(counters.lost_sink_error, 14);
 }
 
+/* A pipe whose reader sleeps: the real write is interrupted, and what it took is counted. */
+static void test_stdout_hangs(void **state)
+{
+    struct outlet_options options = {.close_timeout_ms = 50};
+    struct outlet *outlet = NULL;
+    struct outlet_counters counters;
+    int ends[2], kept = dup(STDOUT_FILENO);
+
+    (void)state;
+    fflush(stdout);
+    assert_int_equal(pipe(ends), 0);
+    dup2(ends[1], STDOUT_FILENO);
+    assert_int_equal(outlet_new(&sink_stdout, NULL, &options, &outlet), 0);
+    for (unsigned i = 0; i < 4; i++) {
+        struct chunk *chunk = make_chunk(outlet, 25000, "0123456\n");
+
+        assert_int_equal(outlet_push(outlet, &chunk), 0);
+    }
+    counters = close_and_count(&outlet);
+    dup2(kept, STDOUT_FILENO);
+    close(kept);
+    close(ends[0]);
+    close(ends[1]);
+    assert_int_equal(counters.pushed, 100000);
+    assert_int_equal(counters.logged, counters.written_bytes / 8);
+    assert_true(counters.logged > 0 && counters.logged < 25000);
+}
+
 static void test_every_allocation_fails(void **state)
 {
     struct outlet *outlet = NULL;
@@ -344,17 +372,12 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(test_file),
-        CASE(test_file_refuses),
-        CASE(test_file_reopen),
-        CASE(test_file_full),
-        CASE(test_full_queue),
-        CASE(test_stdout_without_reader),
-        CASE(test_blocking_queue),
-        CASE(test_failing_sink),
-        CASE(test_nobody_reads),
-        CASE(test_close_is_bounded),
-        CASE(test_every_allocation_fails),
+        CASE(test_file),           CASE(test_file_refuses),
+        CASE(test_file_reopen),    CASE(test_file_full),
+        CASE(test_full_queue),     CASE(test_stdout_without_reader),
+        CASE(test_blocking_queue), CASE(test_failing_sink),
+        CASE(test_nobody_reads),   CASE(test_close_is_bounded),
+        CASE(test_stdout_hangs),   CASE(test_every_allocation_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

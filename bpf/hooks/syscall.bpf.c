@@ -62,23 +62,71 @@ static __always_inline __u32 receive_flags(long number, const __u64 *arguments)
     return number == NR_RECVMSG ? arguments[2] : 0;
 }
 
-/* One message of a vector; a function of its own, verified once. `sequence` is the one behind it. */
-__noinline int weir_vector_message(__u64 socket, __u64 address, __u32 direction, __u32 sequence,
-                                   __u32 has_sequence)
+/*
+ * The hook's own frame and the functions below it share 512 bytes of stack, so each way to handle
+ * a call is a function of its own with numbers as arguments, and the call itself lives here. The
+ * kernel keeps this tracepoint's programs from being preempted.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct call);
+} weir_call_ending SEC(".maps");
+
+static __always_inline struct call *call_area(void)
+{
+    __u32 zero = 0;
+    struct call *call = bpf_map_lookup_elem(&weir_call_ending, &zero);
+
+    if (call)
+        __builtin_memset(call, 0, sizeof(*call));
+    return call;
+}
+
+enum { CALL_RECEIVES = 1 << 16, CALL_DISCARDS = 1 << 17 };
+
+/* A call with one place for its bytes. `what`: the system call's number and CALL_* bits. */
+__noinline int weir_plain_call(__u64 socket, __u64 what, __u64 second, __u64 third, __u64 length)
 {
     struct connection *connection = bpf_map_lookup_elem(&weir_socket_table, &socket);
-    struct user_mmsghdr message;
-    struct call call = {};
+    __u64 arguments[3];
+    struct call *call = call_area();
 
-    if (!connection || bpf_probe_read_user(&message, sizeof(message), (void *)address))
+    if (!connection || !call)
         return 0;
-    call.socket = (void *)socket;
-    call.direction = direction & 1;
-    call.length = message.msg_len;
-    call.sequence = sequence;
-    call.has_sequence = has_sequence;
-    cursor_many(&call.cursor, message.msg_hdr.msg_iov, message.msg_hdr.msg_iovlen);
-    call_handle(connection, &call);
+    arguments[1] = second;
+    arguments[2] = third;
+    call->socket = (void *)socket;
+    call->direction = what & CALL_RECEIVES ? WEIR_RECEIVED : WEIR_SENT;
+    call->length = length;
+    call_sequence(call, (struct tcp_sock *)socket);
+    cursor_from_call(call, what & 0xffff, arguments);
+    if (what & CALL_DISCARDS)
+        call->unseen = UNSEEN + WEIR_LOSS_DISCARDED;
+    call_handle(connection, call);
+    return 0;
+}
+
+/* One message of sendmmsg or recvmmsg; `behind` bytes of later messages follow it. */
+__noinline int weir_vector_message(__u64 socket, __u64 address, __u32 direction, __u32 behind)
+{
+    struct connection *connection = bpf_map_lookup_elem(&weir_socket_table, &socket);
+    const struct user_mmsghdr *message = (void *)address;
+    struct call *call = call_area();
+    __u32 length = 0;
+
+    if (!connection || !call ||
+        bpf_probe_read_user(&length, sizeof(length), &message->msg_len))
+        return 0;
+    call->socket = (void *)socket;
+    call->direction = direction & 1;
+    call->length = length;
+    call_sequence(call, (struct tcp_sock *)socket);
+    call->sequence -= behind;
+    if (!cursor_message(&call->cursor, address))
+        call->unseen = UNSEEN + WEIR_LOSS_FAULT;
+    call_handle(connection, call);
     return 0;
 }
 
@@ -92,31 +140,29 @@ static __always_inline __u32 message_length(__u64 vector, __u32 index)
     return length;
 }
 
-/* The messages of sendmmsg or recvmmsg one after the other; call.length is their number. */
-static __always_inline void calls_of_vector(const struct call *call, __u64 vector)
+/* The messages of sendmmsg or recvmmsg one after the other. */
+static __always_inline void calls_of_vector(__u64 socket, __u64 vector, __u32 direction,
+                                            __u32 count)
 {
-    __u32 sequence = call->sequence, count = call->length;
+    __u32 behind = 0;
 
-    for (int i = 0; i < MESSAGES_PER_CALL; i++) /* back to the first message's start */
+    for (int i = 0; i < MESSAGES_PER_CALL; i++)
         if (i < count)
-            sequence -= message_length(vector, i);
+            behind += message_length(vector, i);
     for (int i = 0; i < MESSAGES_PER_CALL; i++) {
         if (i >= count)
             break;
-        sequence += message_length(vector, i);
-        weir_vector_message((__u64)call->socket, vector + i * sizeof(struct user_mmsghdr),
-                            call->direction, sequence, call->has_sequence);
+        behind -= message_length(vector, i);
+        weir_vector_message(socket, vector + i * sizeof(struct user_mmsghdr), direction, behind);
     }
 }
 
 static __always_inline int syscall_ends(struct pt_regs *regs, long result)
 {
     struct task_struct *task;
-    struct connection *connection;
-    struct call call = {};
     long number = CALL_NUMBER(regs);
     int direction = direction_of(number);
-    __u64 arguments[4];
+    __u64 arguments[4], what;
     struct sock *sk;
 
     if (direction < 0 || result < 0)
@@ -125,33 +171,23 @@ static __always_inline int syscall_ends(struct pt_regs *regs, long result)
     if (TASK_COMPAT != 0 && (BPF_CORE_READ(task, thread_info.status) & TASK_COMPAT))
         return 0; /* other numbers; what they moved shows in the sequence numbers */
     CALL_ARGUMENTS(regs, arguments);
-    if (number == NR_SPLICE) {
-        sk = socket_of(task, arguments[2]);
-        if (!sk) {
-            sk = socket_of(task, arguments[0]);
-            direction = WEIR_RECEIVED;
-        }
-    } else {
+    sk = socket_of(task, number == NR_SPLICE ? arguments[2] : arguments[0]);
+    if (!sk && number == NR_SPLICE) {
         sk = socket_of(task, arguments[0]);
+        direction = WEIR_RECEIVED;
     }
     if (!sk || (direction == WEIR_RECEIVED && (receive_flags(number, arguments) & MSG_IGNORED)))
         return 0;
-    connection = call_connection(sk, result);
-    if (!connection)
+    if (!call_connection(sk, result))
         return 0;
-    call.socket = sk;
-    call.direction = direction;
-    call.length = result;
-    call_sequence(&call, (struct tcp_sock *)sk);
     if (number == NR_SENDMMSG || number == NR_RECVMMSG) {
-        calls_of_vector(&call, arguments[1]);
+        calls_of_vector((__u64)sk, arguments[1], direction, result);
         return 0;
     }
-    cursor_from_call(&call, number, arguments);
+    what = number | (direction == WEIR_RECEIVED ? CALL_RECEIVES : 0);
     if (direction == WEIR_RECEIVED && (receive_flags(number, arguments) & MSG_TRUNC))
-        call.unseen = UNSEEN + WEIR_LOSS_DISCARDED;
-    call_handle(connection, &call);
-    return 0;
+        what |= CALL_DISCARDS;
+    return weir_plain_call((__u64)sk, what, arguments[1], arguments[2], result);
 }
 
 SEC("tp_btf/sys_exit")

@@ -10,6 +10,7 @@ enum { AF_INET = 2, AF_INET6 = 10, IPPROTO_TCP = 6, IPPROTO_MPTCP = 262 };
 enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT, TCP_SYN_RECV, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_TIME_WAIT,
        TCP_CLOSE, TCP_CLOSE_WAIT, TCP_LAST_ACK };
 enum { SUPPRESSION_CHECKS = 8 /* messages of a connection for which a local reader is looked for */ };
+#define READER_GONE 0ull /* in weir_readers: the end that read is closed */
 enum admission { ADMIT_YES, ADMIT_NO_ROOM, ADMIT_NEVER };
 
 static __always_inline void ends_read(const struct sock *sk, struct ends *ends)
@@ -169,6 +170,7 @@ static __always_inline int introduce(struct work *work, __u32 process_id)
     struct task_struct *task = (void *)bpf_get_current_task();
 
     head_fill(&process->head, work, WEIR_EVENT_PROCESS);
+    process->position = work->stream.position;
     process->process_id = process_id;
     process->user_id = (__u32)bpf_get_current_uid_gid();
     process->start_time_ns = BPF_CORE_READ(task, group_leader, start_boottime);
@@ -188,6 +190,21 @@ static __always_inline bool process_is_wanted(__u32 process_id)
                weir_settings.cgroup_id;
 }
 
+/* Are both ends of a connection within this host looked at, and one of them logged? */
+static __always_inline bool may_be_paired(void)
+{
+    return !weir_settings.with_both_sides && !weir_settings.with_process_filter &&
+           !weir_settings.with_cgroup_filter;
+}
+
+/* Nobody of this host reads this connection: what could not be handed over was lost. */
+static __always_inline void losses_settle(struct shared_state *shared, bool has_reader)
+{
+    if (shared->uncounted && !has_reader)
+        count_exchanges(WEIR_LOSS_RING_FULL, shared->uncounted);
+    shared->uncounted = 0;
+}
+
 /*
  * Of a connection within this host the end that reads requests is logged. The other end's first
  * messages are handed over too, since only its reading shows that the reader is alive.
@@ -199,8 +216,7 @@ static __always_inline bool is_suppressed(struct work *work, const struct ends *
     struct pair_key *key = &work->pair;
     __u64 *reader;
 
-    if (weir_settings.with_both_sides || weir_settings.with_process_filter ||
-        weir_settings.with_cgroup_filter)
+    if (!may_be_paired())
         return false;
     pair_key_make(ends, key);
     if (reads) {
@@ -211,7 +227,7 @@ static __always_inline bool is_suppressed(struct work *work, const struct ends *
         return false;
     }
     reader = bpf_map_lookup_elem(&weir_readers, key);
-    return reader && *reader != work->shared.id;
+    return reader && *reader != READER_GONE && *reader != work->shared.id;
 }
 
 /* May a message that starts now be handed over? enum admission. */
@@ -219,7 +235,7 @@ __noinline int weir_admit(__u32 slot, __u32 is_response)
 {
     struct work *work = work_get(slot);
     __u32 process_id = bpf_get_current_pid_tgid() >> 32;
-    bool is_new;
+    bool is_new, is_other_logged = false;
     struct ends *ends;
 
     if (!work)
@@ -234,16 +250,17 @@ __noinline int weir_admit(__u32 slot, __u32 is_response)
     }
     if (!work->shared.is_announced || !work->shared.is_reader) {
         ends_read((const struct sock *)work->socket, ends);
-        if (work->stream.messages < SUPPRESSION_CHECKS && is_suppressed(work, ends, is_response)) {
-            work->shared.is_off = 1;
-            return ADMIT_NEVER;
-        }
-        if (!work->shared.is_announced && announce(work, ends))
+        is_other_logged =
+            work->stream.messages < SUPPRESSION_CHECKS && is_suppressed(work, ends, is_response);
+        if (work->stream.messages == SUPPRESSION_CHECKS || is_other_logged)
+            losses_settle(&work->shared, is_other_logged);
+        if (!work->shared.is_announced && announce(work, ends) && !is_other_logged)
             return ADMIT_NO_ROOM;
         work->shared.is_announced = 1;
     }
-    if (is_new && introduce(work, process_id))
+    if (is_new && introduce(work, process_id) && !is_other_logged)
         return ADMIT_NO_ROOM;
     work->shared.process_id = process_id;
-    return ADMIT_YES;
+    work->shared.is_off |= is_other_logged;
+    return is_other_logged ? ADMIT_NEVER : ADMIT_YES;
 }

@@ -31,6 +31,15 @@ static __always_inline void count_loss(__u32 reason, __u64 exchanges, __u64 byte
     __sync_fetch_and_add(&counters->lost[reason].events, 1);
 }
 
+/* Exchanges whose loss was counted in bytes and events before. */
+static __always_inline void count_exchanges(__u32 reason, __u64 exchanges)
+{
+    struct weir_counters *counters = counters_get();
+
+    if (counters && reason < WEIR_LOSS_COUNT)
+        __sync_fetch_and_add(&counters->lost[reason].exchanges, exchanges);
+}
+
 /*
  * Waking the reader costs the application's CPU up to 1.4 us, so it is done only above the fill mark, and
  * the fill is looked at for every 16th event only: it lives in a cache line that the reader writes.

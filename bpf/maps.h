@@ -102,6 +102,8 @@ struct shared_state {
     __u8 is_http;       /* at least one start line was seen */
     __u8 is_reader;     /* this end reads requests, and the table of readers knows it */
     __u8 padding[2];
+    __u32 uncounted;    /* lost requests that the other end, if it is here, counts as well */
+    __u32 padding_word;
 };
 
 struct connection {

@@ -7,7 +7,7 @@
 #include "bpf/scan.h"
 #include "bpf/user_memory.h"
 
-enum { STEPS_INNER = 256, STEPS_OUTER = 256, HEAD_HARD_MAXIMUM = 1 << 20, LOST_FILL = 32 };
+enum { STEPS_INNER = 256, STEPS_OUTER = 1024, HEAD_HARD_MAXIMUM = 1 << 20, LOST_FILL = 32 };
 enum step_verdict { STEP_DONE = 0, STEP_AGAIN = 1 };
 
 #define WORD8(a, b, c, d, e, f, g, h)                                                              \
@@ -237,7 +237,12 @@ static __always_inline void refuse_message(struct work *work, bool is_response, 
 {
     struct stream *stream = &work->stream;
 
-    count_loss(WEIR_LOSS_RING_FULL, !is_response || stream->is_orphan, length);
+    if (!is_response && work->direction == WEIR_SENT && may_be_paired()) {
+        work->shared.uncounted++; /* the other end may be here and count it too */
+        count_loss(WEIR_LOSS_RING_FULL, 0, length);
+    } else {
+        count_loss(WEIR_LOSS_RING_FULL, !is_response || stream->is_orphan, length);
+    }
     stream->is_refused = 1;
     stream->is_started = 0;
 }
@@ -500,7 +505,7 @@ __noinline int weir_step(__u32 slot)
     if (stream->phase == PHASE_CHUNK) {
         if (weir_chunk(slot) == SCAN_HEAD_ENDS && stream->phase == PHASE_CHUNK_DATA)
             return weir_flush(slot);
-        return STEP_AGAIN;
+        return stream->phase == PHASE_LOST ? weir_flush(slot) : STEP_AGAIN;
     }
     if (stream->phase == PHASE_START || was_lost)
         message_starts(work, stream);

@@ -185,6 +185,8 @@ static __always_inline __u32 name_fast(struct work *work, struct stream *stream,
     lower = word_lower(word) & below;
     if (lower == 0x726566736e617274ull) /* transfer… */
         return 0;
+    if (lower == 0x2d746e65746e6f63ull && at + 16 > work->filled)
+        return 0;
     if (lower == 0x2d746e65746e6f63ull && /* content-length: */
         (word_lower(WORD_AT(work, at + 8)) & 0x00ffffffffffffffull) == 0x003a6874676e656cull)
         return 0;

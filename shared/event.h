@@ -49,6 +49,7 @@ struct weir_event_open {
 
 struct weir_event_process {
     struct weir_event_head head;
+    __u64 position; /* of the bytes that it moves next */
     __u32 process_id;
     __u32 user_id;
     __u64 start_time_ns;
@@ -103,7 +104,7 @@ struct weir_counters { /* per CPU */
 
 _Static_assert(sizeof(struct weir_event_head) == 24, "layout");
 _Static_assert(sizeof(struct weir_event_open) == 72, "layout");
-_Static_assert(sizeof(struct weir_event_process) == 56, "layout");
+_Static_assert(sizeof(struct weir_event_process) == 64, "layout");
 _Static_assert(sizeof(struct weir_event_data) == 48, "layout");
 _Static_assert(sizeof(struct weir_event_digest) == 40, "layout");
 _Static_assert(sizeof(struct weir_event_end) == 40, "layout");

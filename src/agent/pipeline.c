@@ -2,6 +2,7 @@
 #include "agent/pipeline.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -40,6 +41,7 @@ struct pipeline {
     struct chunk *chunk;
     struct capture *capture;
     struct loss_reporter losses;
+    char host_name[HOST_NAME_MAX + 1];
     uint64_t filtered, lost_encoding, handed_out;
     int signals;
 };
@@ -85,11 +87,19 @@ static void record_write(struct pipeline *pipeline, const struct record *record,
         chunk_push(pipeline);
 }
 
+static bool is_limit_reached(const struct pipeline *pipeline)
+{
+    uint64_t limit = pipeline->options->record_limit;
+
+    return limit && pipeline->handed_out >= limit;
+}
+
 static void on_record(void *context, struct record *record)
 {
     struct pipeline *pipeline = context;
 
-    if (stage_mask.refine(pipeline->mask, record) == STAGE_PASS &&
+    record_add_text(record, FIELD_HOST_NAME, slice_of_string(pipeline->host_name));
+    if (!is_limit_reached(pipeline) && stage_mask.refine(pipeline->mask, record) == STAGE_PASS &&
         stage_filter.refine(pipeline->query, record) == STAGE_PASS)
         record_write(pipeline, record, true);
     else
@@ -170,7 +180,7 @@ static bool limits_are_open(const struct pipeline *pipeline, uint64_t started_ns
 {
     const struct run_options *options = pipeline->options;
 
-    if (options->record_limit && pipeline->handed_out >= options->record_limit)
+    if (is_limit_reached(pipeline))
         return false;
     return !options->duration_ns || now_ns(CLOCK_MONOTONIC) - started_ns < options->duration_ns;
 }
@@ -400,6 +410,7 @@ int pipeline_run(const struct run_options *options)
     int status = EXIT_FAILED;
 
     pipeline.signals = signals_block();
+    gethostname(pipeline.host_name, sizeof(pipeline.host_name) - 1);
     loss_reporter_init(&pipeline.losses, options->loss_interval_ns, now_ns(CLOCK_REALTIME));
     if (query_start(&pipeline, &prefilter) == 0 && stages_start(&pipeline) == 0) {
         int result = capture_start(&pipeline, &prefilter);

@@ -37,21 +37,52 @@ static void handle_open(struct capture *capture, const struct weir_event_open *e
     capture->listener.on_open(capture->listener.context, &open);
 }
 
+/* Told as data without bytes, at the position that the process moves next. */
 static void handle_process(struct capture *capture, const struct weir_event_process *event)
 {
-    capture->process_connection = event->head.connection;
-    capture->process.pid = event->process_id;
-    capture->process.user_id = event->user_id;
-    capture->process.start_time_ns = event->start_time_ns;
-    memcpy(capture->process.command, event->command, sizeof(capture->process.command));
+    struct stream_data data = {
+        .connection = event->head.connection,
+        .direction = event->head.direction == WEIR_SENT ? DIRECTION_A_TO_B : DIRECTION_B_TO_A,
+        .time_ns = wall_time(capture, event->head.time_ns),
+        .position = event->position,
+        .end_position = event->position,
+        .process = {.pid = event->process_id,
+                    .user_id = event->user_id,
+                    .start_time_ns = event->start_time_ns},
+    };
+
+    memcpy(data.process.command, event->command, sizeof(data.process.command));
+    capture->listener.on_data(capture->listener.context, &data);
 }
 
 static void handle_digest(struct capture *capture, const struct weir_event_digest *event)
 {
-    if (capture->masked_count == PENDING_MASKED_MAXIMUM)
-        return;
-    capture->masked[capture->masked_count++] =
-        (struct masked_value){.position = event->position, .digest = event->digest};
+    struct pending_digest *pending;
+
+    if (capture->pending_count == PENDING_MASKED_MAXIMUM) /* its data never came */
+        capture->pending_count = 0;
+    pending = &capture->pending[capture->pending_count++];
+    pending->connection = event->head.connection;
+    pending->direction = event->head.direction;
+    pending->value.position = event->position;
+    pending->value.digest = event->digest;
+}
+
+/* Moves the digests of this data to capture->masked. How many there are. */
+static uint32_t masked_take(struct capture *capture, const struct weir_event_head *head)
+{
+    uint32_t taken = 0, kept = 0;
+
+    for (uint32_t i = 0; i < capture->pending_count; i++) {
+        const struct pending_digest *pending = &capture->pending[i];
+
+        if (pending->connection == head->connection && pending->direction == head->direction)
+            capture->masked[taken++] = pending->value;
+        else
+            capture->pending[kept++] = *pending;
+    }
+    capture->pending_count = kept;
+    return taken;
 }
 
 static void handle_data(struct capture *capture, const struct weir_event_data *event, size_t size)
@@ -68,17 +99,13 @@ static void handle_data(struct capture *capture, const struct weir_event_data *e
         .starts_message = event->head.flags & WEIR_FLAG_START,
         .is_orphan_response = event->head.flags & WEIR_FLAG_ORPHAN,
         .masked = capture->masked,
-        .masked_count = capture->masked_count,
+        .masked_count = capture->pending_count ? masked_take(capture, &event->head) : 0,
     };
 
     if (length > size - sizeof(*event))
         length = size - sizeof(*event);
     data.bytes = slice_of(event + 1, length);
-    if (capture->process.pid && capture->process_connection == data.connection)
-        data.process = capture->process;
     capture->listener.on_data(capture->listener.context, &data);
-    capture->process.pid = 0;
-    capture->masked_count = 0;
 }
 
 static void handle_end(struct capture *capture, const struct weir_event_end *event)
@@ -89,6 +116,7 @@ static void handle_end(struct capture *capture, const struct weir_event_end *eve
         .direction = event->head.direction == WEIR_SENT ? DIRECTION_A_TO_B : DIRECTION_B_TO_A,
         .time_ns = time_ns,
         .position = event->position[event->head.direction & 1],
+        .was_reset = event->head.flags & WEIR_FLAG_RESET,
     };
 
     if (event->head.type == WEIR_EVENT_END) {

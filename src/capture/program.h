@@ -19,11 +19,14 @@ struct capture {
     int dump; /* test aid: file descriptor that gets every raw ring record first; -1: none */
     struct weir_counters *counters; /* scratch, one a CPU */
 
-    /* what arrived for the next data event of a connection */
-    struct process_identity process;
-    uint64_t process_connection;
-    struct masked_value masked[PENDING_MASKED_MAXIMUM];
-    uint32_t masked_count;
+    /* digests that arrived for the next data events of their connections and directions */
+    struct pending_digest {
+        uint64_t connection;
+        uint8_t direction;
+        struct masked_value value;
+    } pending[PENDING_MASKED_MAXIMUM];
+    uint32_t pending_count;
+    struct masked_value masked[PENDING_MASKED_MAXIMUM]; /* of the data event in hand */
 };
 
 /* events.c: one ring record to the listener; libbpf's callback. */

@@ -254,13 +254,17 @@ def run_ring(plan):
 
 def check_sides(plan, records):
     """Each expected exchange once for either role, equal in all that was on the wire."""
-    found, twice = {}, []
+    found, twice, unknown = {}, [], []
     for record in records:
         key = (traffic.sequence_of(record), record["role"])
-        if key in found:
+        if key[0] is None:
+            if not flags(record):
+                unknown.append(str(record)[:300])
+        elif key in found:
             twice.append(key)
         found[key] = record
     check_empty(twice, "no exchange is there twice from one side")
+    check_empty(unknown, "no record without its request is taken for a whole one")
     groups = {}
     for exchange in plan.expected:
         group = exchange.sequence.rsplit("-", 1)[0]

@@ -47,8 +47,10 @@ struct record *loss_reporter_next(struct loss_reporter *reporter, const struct t
                                   uint64_t now_ns)
 {
     while (reporter->next < totals->reason_count) {
-        size_t index = reporter->next++, at = told_find(&reporter->told, totals->reasons[index].reason);
-        uint64_t exchanges = totals->reasons[index].exchanges - reporter->told.reasons[at].exchanges;
+        size_t index = reporter->next++,
+               at = told_find(&reporter->told, totals->reasons[index].reason);
+        uint64_t exchanges = totals->reasons[index].exchanges -
+                             reporter->told.reasons[at].exchanges;
         uint64_t bytes = totals->reasons[index].bytes - reporter->told.reasons[at].bytes;
 
         if (!exchanges && !bytes)

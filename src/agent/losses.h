@@ -5,9 +5,9 @@
 
 struct loss_reporter {
     uint64_t interval_ns;
-    uint64_t last_ns;      /* end of the last interval */
-    size_t next;           /* reason to look at next */
-    struct totals told;    /* what was told so far */
+    uint64_t last_ns;   /* end of the last interval */
+    size_t next;        /* reason to look at next */
+    struct totals told; /* what was told so far */
 };
 
 void loss_reporter_init(struct loss_reporter *reporter, uint64_t interval_ns, uint64_t now_ns);
@@ -17,4 +17,3 @@ struct record *loss_reporter_next(struct loss_reporter *reporter, const struct t
                                   uint64_t now_ns);
 /* The interval is over. */
 void loss_reporter_done(struct loss_reporter *reporter, uint64_t now_ns);
-

@@ -23,10 +23,10 @@
 #include "track/streams.h"
 
 enum {
-    IDLE_POLL_MS = 50,           /* the longest sleep; the ring's fill mark wakes earlier */
+    IDLE_POLL_MS = 50, /* the longest sleep; the ring's fill mark wakes earlier */
     CHUNK_FULL_BYTES = 128 * 1024,
     CHUNK_MAXIMUM_BYTES = 4 * 1024 * 1024, /* one record of many full heads fits */
-    RECORD_RESERVE_BYTES = 4096, /* a chunk with less room is pushed first */
+    RECORD_RESERVE_BYTES = 4096,           /* a chunk with less room is pushed first */
 };
 
 struct pipeline {
@@ -334,8 +334,8 @@ static int capture_start(struct pipeline *pipeline, const struct prefilter *pref
         if (strcmp(options->rung, capture_rung_names[rung]) == 0)
             capture_options.rung = (enum capture_rung)rung;
     if (options->cgroup)
-        result = cgroup_find(options->cgroup, &capture_options.cgroup_id,
-                             &capture_options.cgroup_level);
+        result =
+            cgroup_find(options->cgroup, &capture_options.cgroup_id, &capture_options.cgroup_level);
     if (result) {
         fprintf(stderr, "weir: --cgroup %s: %s; name a directory of the cgroup v2 file system\n",
                 options->cgroup, strerror(-result));

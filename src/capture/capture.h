@@ -1,6 +1,7 @@
 /*
- * capture: loads the BPF programs, attaches the best rung of the ladder that this kernel takes, and turns ring
- * records into events of contract/source.h. The only place that knows libbpf, the skeleton and shared/.
+ * capture: loads the BPF programs, attaches the best rung of the ladder that this kernel takes, and
+ * turns ring records into events of contract/source.h. The only place that knows libbpf, the
+ * skeleton and shared/.
  */
 #pragma once
 #include "contract/source.h"
@@ -10,28 +11,29 @@
 enum capture_rung {
     CAPTURE_RUNG_AUTO,
     CAPTURE_RUNG_FENTRY,     /* (a) fentry/fexit on tcp_sendmsg and tcp_recvmsg */
-    CAPTURE_RUNG_TRACEPOINT, /* (b) BTF tracepoints sock_send_length and sock_recv_length, kernel 6.3 */
+    CAPTURE_RUNG_TRACEPOINT, /* (b) BTF tracepoints sock_send_length, sock_recv_length; 6.3 */
     CAPTURE_RUNG_SYSCALL,    /* (c) system-call tracepoints */
     CAPTURE_RUNG_COUNT
 };
-extern const char *const capture_rung_names[CAPTURE_RUNG_COUNT]; /* auto fentry tracepoint syscall */
+/* auto fentry tracepoint syscall */
+extern const char *const capture_rung_names[CAPTURE_RUNG_COUNT];
 
 struct capture_options {
     enum capture_rung rung;
-    size_t ring_bytes;           /* a power of two */
-    size_t head_maximum;         /* bytes of one head that are copied */
-    bool with_both_sides;        /* also the client's end of connections within this host */
+    size_t ring_bytes;    /* a power of two */
+    size_t head_maximum;  /* bytes of one head that are copied */
+    bool with_both_sides; /* also the client's end of connections within this host */
     bool is_masking_disabled;
-    struct slice mask_key;       /* HMAC mode when not empty */
+    struct slice mask_key;         /* HMAC mode when not empty */
     const char *const *mask_names; /* further exact names, NULL-terminated; may be NULL */
-    struct prefilter prefilter;  /* decided in the kernel */
-    uint64_t cgroup_id;          /* 0: any; v2 id of the directory */
-    uint32_t cgroup_level;       /* its depth below the root */
+    struct prefilter prefilter;    /* decided in the kernel */
+    uint64_t cgroup_id;            /* 0: any; v2 id of the directory */
+    uint32_t cgroup_level;         /* its depth below the root */
 };
 
 enum { CAPTURE_LOSS_MAXIMUM = 24 };
 struct capture_counters {
-    uint64_t lost_exchanges;  /* began in the kernel and could not be handed over; part of `seen` */
+    uint64_t lost_exchanges; /* began in the kernel and could not be handed over; part of `seen` */
     uint64_t filtered_exchanges; /* began in the kernel and were refused by the prefilter */
     size_t reason_count;
     struct {
@@ -63,11 +65,11 @@ enum capture_rung capture_rung_used(const struct capture *capture);
 /* For `weir doctor`: what this kernel and these privileges allow. */
 enum { SURVEY_MAXIMUM = 32 };
 struct survey_item {
-    const char *name;  /* such as "rung tracepoint", "kernel BTF", "CAP_BPF" */
+    const char *name; /* such as "rung tracepoint", "kernel BTF", "CAP_BPF" */
     bool is_available;
-    bool is_used;      /* what `weir run` would choose */
-    char detail[256];  /* what was found */
-    char advice[256];  /* how to get it; empty when available */
+    bool is_used;     /* what `weir run` would choose */
+    char detail[256]; /* what was found */
+    char advice[256]; /* how to get it; empty when available */
 };
 struct survey {
     size_t count;

@@ -6,9 +6,9 @@
 const char *const capture_rung_names[CAPTURE_RUNG_COUNT] = {"auto", "fentry", "tracepoint",
                                                             "syscall"};
 
-static const char *const fentry_programs[] = {"weir_tcp_state",         "weir_send_enter",
-                                              "weir_send_exit",         "weir_receive_enter",
-                                              "weir_receive_exit",      NULL};
+static const char *const fentry_programs[] = {"weir_tcp_state",    "weir_send_enter",
+                                              "weir_send_exit",    "weir_receive_enter",
+                                              "weir_receive_exit", NULL};
 static const char *const tracepoint_programs[] = {"weir_tcp_state", "weir_sock_send",
                                                   "weir_sock_receive", NULL};
 static const char *const syscall_programs[] = {"weir_tcp_state", "weir_call_exit", NULL};
@@ -16,9 +16,12 @@ static const char *const syscall_programs[] = {"weir_tcp_state", "weir_call_exit
 const char *const *rung_programs(enum capture_rung rung)
 {
     switch (rung) {
-    case CAPTURE_RUNG_FENTRY: return fentry_programs;
-    case CAPTURE_RUNG_TRACEPOINT: return tracepoint_programs;
-    default: return syscall_programs;
+    case CAPTURE_RUNG_FENTRY:
+        return fentry_programs;
+    case CAPTURE_RUNG_TRACEPOINT:
+        return tracepoint_programs;
+    default:
+        return syscall_programs;
     }
 }
 
@@ -54,16 +57,18 @@ int rung_prepare(enum capture_rung rung, struct weir *skeleton,
 
     (void)options;
     if (!btf) {
-        snprintf(message, size, "the kernel has no type information (/sys/kernel/btf/vmlinux); "
-                                "it must be built with CONFIG_DEBUG_INFO_BTF");
+        snprintf(message, size,
+                 "the kernel has no type information (/sys/kernel/btf/vmlinux); "
+                 "it must be built with CONFIG_DEBUG_INFO_BTF");
         return -EOPNOTSUPP;
     }
     if (rung == CAPTURE_RUNG_FENTRY)
         result = fentry_prepare(skeleton, btf, message, size);
     else if (rung == CAPTURE_RUNG_TRACEPOINT &&
              btf__find_by_name_kind(btf, "btf_trace_sock_send_length", BTF_KIND_TYPEDEF) < 0) {
-        snprintf(message, size, "the tracepoints sock_send_length and sock_recv_length came with "
-                                "kernel 6.3");
+        snprintf(message, size,
+                 "the tracepoints sock_send_length and sock_recv_length came with "
+                 "kernel 6.3");
         result = -EOPNOTSUPP;
     }
     /* Socket storage in tracing programs came with 5.11, bpf_task_pt_regs with 5.15. */

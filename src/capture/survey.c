@@ -41,8 +41,9 @@ static void survey_btf(struct survey *survey)
     snprintf(item->detail, sizeof(item->detail), "/sys/kernel/btf/vmlinux %s",
              has ? "is there" : "cannot be read");
     if (!has)
-        snprintf(item->advice, sizeof(item->advice),
-                 "use a kernel built with CONFIG_DEBUG_INFO_BTF (all of Debian's and Ubuntu's are)");
+        snprintf(
+            item->advice, sizeof(item->advice),
+            "use a kernel built with CONFIG_DEBUG_INFO_BTF (all of Debian's and Ubuntu's are)");
 }
 
 static void nothing_opens(void *context, const struct stream_open *open)
@@ -115,9 +116,8 @@ void capture_survey(struct survey *ret_survey)
     survey_btf(ret_survey);
     survey_capability(ret_survey, "CAP_BPF", CAP_BPF, "to load programs and make maps");
     survey_capability(ret_survey, "CAP_PERFMON", CAP_PERFMON, "to trace the kernel");
-    is_fentry = is_found =
-        survey_rung(ret_survey, CAPTURE_RUNG_FENTRY, "rung fentry",
-                    "fentry and fexit on tcp_sendmsg and tcp_recvmsg", false);
+    is_fentry = is_found = survey_rung(ret_survey, CAPTURE_RUNG_FENTRY, "rung fentry",
+                                       "fentry and fexit on tcp_sendmsg and tcp_recvmsg", false);
     is_found = survey_rung(ret_survey, CAPTURE_RUNG_TRACEPOINT, "rung tracepoint",
                            "the tracepoints sock_send_length and sock_recv_length: no cost on "
                            "calls that touch no socket",

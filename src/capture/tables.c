@@ -6,9 +6,10 @@
 
 /* Schemes that may be shown (IANA HTTP Authentication Schemes, and some in wide use). */
 static const char *const known_schemes[] = {
-    "basic",  "bearer", "digest",   "dpop",   "gnap",       "hoba",          "mutual",
-    "negotiate", "ntlm", "oauth",   "privatetoken", "scram-sha-1", "scram-sha-256", "vapid",
-    "apikey", "token",  "hawk",     "aws4-hmac-sha256", "sharedkey", "signature", "key", NULL,
+    "basic",         "bearer",    "digest", "dpop",  "gnap",         "hoba",
+    "mutual",        "negotiate", "ntlm",   "oauth", "privatetoken", "scram-sha-1",
+    "scram-sha-256", "vapid",     "apikey", "token", "hawk",         "aws4-hmac-sha256",
+    "sharedkey",     "signature", "key",    NULL,
 };
 
 /* Adds one name to the table and to the filter in front of it. 0 or -errno. */
@@ -37,10 +38,14 @@ static int name_add(struct weir *skeleton, const char *name, __u32 manner)
 static __u32 manner_for_kernel(enum mask_manner manner)
 {
     switch (manner) {
-    case MASK_CREDENTIALS: return WEIR_MANNER_CREDENTIALS;
-    case MASK_COOKIE: return WEIR_MANNER_COOKIE;
-    case MASK_SET_COOKIE: return WEIR_MANNER_SET_COOKIE;
-    case MASK_WHOLE: break;
+    case MASK_CREDENTIALS:
+        return WEIR_MANNER_CREDENTIALS;
+    case MASK_COOKIE:
+        return WEIR_MANNER_COOKIE;
+    case MASK_SET_COOKIE:
+        return WEIR_MANNER_SET_COOKIE;
+    case MASK_WHOLE:
+        break;
     }
     return WEIR_MANNER_WHOLE;
 }

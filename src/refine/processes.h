@@ -1,6 +1,7 @@
 /*
- * processes: executable and owner of the processes that the kernel named, remembered for a bounded number
- * of them. /proc is asked at the first record of a process, while it most likely still lives.
+ * processes: executable and owner of the processes that the kernel named, remembered for a bounded
+ * number of them. /proc is asked at the first record of a process, while it most likely still
+ * lives.
  */
 #pragma once
 #include "contract/source.h"

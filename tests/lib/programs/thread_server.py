@@ -33,8 +33,8 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_HEAD = do_PUT = answer
 
     def log_request(self, code="-", size="-"):
-        line = f"{self.headers.get('X-Seq', '-')} {self.client_address[1]} {int(code)} {os.getpid()}"
-        os.write(log, (line + "\n").encode())
+        number, port = self.headers.get("X-Seq", "-"), self.client_address[1]
+        os.write(log, f"{number} {port} {int(code)} {os.getpid()}\n".encode())
 
 
 class Server(ThreadingHTTPServer):

@@ -180,9 +180,9 @@ static bool receive_ring_read(char *data, size_t count, size_t argument)
     return move_by_ring(IORING_OP_READ, data, count);
 }
 
-#define WAY(name)             \
-    {                         \
-#name, receive_##name \
+#define WAY(name)                                                                                  \
+    {                                                                                              \
+#name, receive_##name                                                                      \
     }
 const struct way receive_ways[] = {
     WAY(read),       WAY(bytes),     WAY(split),     WAY(readv),    WAY(readv_at), WAY(recvmsg),

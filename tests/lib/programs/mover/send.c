@@ -237,9 +237,9 @@ static bool send_ring_write(char *data, size_t count, size_t argument)
     return move_by_ring(IORING_OP_WRITE, data, count);
 }
 
-#define WAY(name)          \
-    {                      \
-#name, send_##name \
+#define WAY(name)                                                                                  \
+    {                                                                                              \
+#name, send_##name                                                                         \
     }
 const struct way send_ways[] = {
     WAY(write),      WAY(bytes),     WAY(split),      WAY(writev),   WAY(writev_at), WAY(sendmsg),

@@ -11,6 +11,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RUNGS = ("fentry", "tracepoint", "syscall")
+KINDS = ("prog", "link", "map")
 REFUSED = 3  # weir's exit status when the kernel or the privileges do not allow it
 
 
@@ -35,6 +36,18 @@ def listed(kind):
     """Everything of a kind (prog, link, map) in the kernel, by id."""
     done = subprocess.run(["bpftool", kind, "show", "-j"], stdout=subprocess.PIPE, check=True)
     return {one["id"]: one for one in json.loads(done.stdout or "[]")}
+
+
+def is_another_running():
+    """Another weir on this host: what it loads is not to be taken for leftovers."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/comm") as name, open(f"/proc/{pid}/stat") as state:
+                if name.read().startswith("weir") and state.read().rsplit(")", 1)[1].split()[0] != "Z":
+                    return True
+        except OSError:
+            pass  # it ended
+    return False
 
 
 class Refused(Exception):
@@ -78,13 +91,23 @@ class Weir:
             self.stop()
         self.folder.cleanup()
 
-    def verified_instructions(self):
-        """{program id: instructions that the verifier walked}, from the descriptors it holds."""
-        found = {}
+    def _descriptors(self):
+        """What fdinfo tells of each descriptor that weir holds."""
         folder = f"/proc/{self.child.pid}/fdinfo"
         for name in os.listdir(folder):
             with open(os.path.join(folder, name)) as lines:
-                fields = dict(line.split(":", 1) for line in lines if ":" in line)
-            if "verified_insns" in fields:
-                found[int(fields["prog_id"])] = int(fields["verified_insns"])
+                yield dict(line.split(":", 1) for line in lines if ":" in line)
+
+    def verified_instructions(self):
+        """{program id: instructions that the verifier walked}."""
+        return {int(fields["prog_id"]): int(fields["verified_insns"])
+                for fields in self._descriptors() if "verified_insns" in fields}
+
+    def held(self):
+        """{kind: ids} of all programs, links and maps that it holds."""
+        found = {kind: set() for kind in KINDS}
+        for fields in self._descriptors():
+            for kind in KINDS:
+                if f"{kind}_id" in fields:
+                    found[kind].add(int(fields[f"{kind}_id"]))
         return found

@@ -4,13 +4,7 @@
  * Unicode 15 §23 (C0, C1, U+2028/2029, Bidi_Control), U+FEFF, and the tag characters, which no
  * terminal shows.
  */
-#include "encode/writer.h"
-
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
-enum { ESCAPED_MAXIMUM = 6 }; /* output bytes for one byte of input: \u00XX */
+#include "encode/put.h"
 
 size_t writer_utf8_length(const uint8_t *data, size_t left)
 {
@@ -158,19 +152,6 @@ static inline size_t copy_clean(uint8_t *to, const uint8_t *from, size_t length)
 
 #endif
 
-/*
- * Is one of the eight bytes not clean? (Bit tricks after Mycroft; may say yes too often, never
- * no.)
- */
-static inline bool word_is_clean(uint64_t word)
-{
-    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
-    uint64_t quote = word ^ (ones * '"'), slash = word ^ (ones * '\\');
-    uint64_t below = word - ones * ' ', above = word + ones; /* 0x7f and up reach the top bit */
-
-    return !((below | above | word | (quote - ones) | (slash - ones)) & tops);
-}
-
 static inline size_t copy_words(uint8_t *to, const uint8_t *from, size_t length)
 {
     size_t done = 0;
@@ -178,13 +159,13 @@ static inline size_t copy_words(uint8_t *to, const uint8_t *from, size_t length)
 
     for (; length - done >= 8; done += 8) {
         memcpy(&word, from + done, 8);
-        if (!word_is_clean(word))
+        if (put_word_is_odd(word))
             return done;
         memcpy(to + done, &word, 8);
     }
     if (done < length && length >= 8) {
         memcpy(&word, from + length - 8, 8);
-        if (word_is_clean(word)) {
+        if (!put_word_is_odd(word)) {
             memcpy(to + length - 8, &word, 8);
             return length;
         }
@@ -193,7 +174,7 @@ static inline size_t copy_words(uint8_t *to, const uint8_t *from, size_t length)
 
         memcpy(&low, from, 4);
         memcpy(&high, from + length - 4, 4);
-        if (word_is_clean((uint64_t)high << 32 | low)) {
+        if (!put_word_is_odd((uint64_t)high << 32 | low)) {
             memcpy(to, &low, 4);
             memcpy(to + length - 4, &high, 4);
             return length;
@@ -202,10 +183,8 @@ static inline size_t copy_words(uint8_t *to, const uint8_t *from, size_t length)
     return done;
 }
 
-/* Room for the worst case is there. Returns the output bytes. */
-static size_t escape(uint8_t *to, struct slice text, enum writer_style style, bool *has_binary)
+uint8_t *put_escaped_slow(uint8_t *at, struct slice text, enum writer_style style, bool *has_binary)
 {
-    uint8_t *at = to;
     size_t done = 0, used;
 
     while (done < text.length) {
@@ -221,7 +200,7 @@ static size_t escape(uint8_t *to, struct slice text, enum writer_style style, bo
             done += used;
         }
     }
-    return (size_t)(at - to);
+    return at;
 }
 
 /* The buffer's maximum leaves no room for the worst case: asks for room character by character. */
@@ -240,7 +219,7 @@ static void escape_tightly(struct writer *writer, struct slice text, enum writer
 
 void writer_escaped(struct writer *writer, struct slice text, enum writer_style style)
 {
-    size_t most = text.length * ESCAPED_MAXIMUM + 16;
+    size_t most = text.length * PUT_ESCAPED_FACTOR + PUT_SLACK;
     struct buffer *buffer = writer->buffer;
     uint8_t *at;
 
@@ -252,5 +231,5 @@ void writer_escaped(struct writer *writer, struct slice text, enum writer_style 
     }
     at = writer_room(writer, most);
     if (at)
-        writer_advance(writer, escape(at, text, style, &writer->has_binary));
+        writer_advance(writer, (size_t)(put_escaped(at, text, style, &writer->has_binary) - at));
 }

@@ -1,135 +1,200 @@
 /*
  * json: one object a line (RFC 8259, UTF-8). Fields stand in the order of model/fields.def, each
- * once; headers are arrays of [name, value] in wire order.
+ * once; headers are arrays of [name, value] in wire order. Room for the longest that the record
+ * can become is made first, so that nothing is checked while writing.
  */
+#include <errno.h>
+#include "base/allocate.h"
 #include "encode/encoder.h"
-#include "encode/writer.h"
+#include "encode/put.h"
+
+enum {
+    KEY_BYTES = 32,
+    SHORT_VALUE_BYTES = 48, /* a number, time, id or address with its quotes */
+};
 
 struct key {
-    const char *text; /* ,"name": */
-    uint8_t length;
+    char text[KEY_BYTES]; /* ,"name": */
 };
 
 static const struct key keys[FIELD_COUNT] = {
-#define FIELD(identifier, name, kind, meaning) {",\"" name "\":", sizeof(name) + 3},
+#define FIELD(identifier, name, kind, meaning) {",\"" name "\":"},
 #include "model/fields.def"
 #undef FIELD
 };
+static const uint8_t key_lengths[FIELD_COUNT] = {
+#define FIELD(identifier, name, kind, meaning) sizeof(name) + 3,
+#include "model/fields.def"
+#undef FIELD
+};
+#define FIELD(identifier, name, kind, meaning)                                                     \
+    _Static_assert(sizeof(name) + 3 <= KEY_BYTES, "a field's name is too long for struct key");
+#include "model/fields.def"
+#undef FIELD
+_Static_assert(FIELD_COUNT <= 64, "fields are a 64-bit set");
 
-static void write_string(struct writer *writer, struct slice text)
-{
-    writer_literal(writer, "\"");
-    writer_escaped(writer, text, WRITER_QUOTED);
-    writer_literal(writer, "\"");
-}
+#define put_literal(at, text) ((uint8_t *)memcpy(at, text, sizeof(text) - 1) + sizeof(text) - 1)
 
-static void write_headers(struct writer *writer, const struct header *headers, uint32_t count)
+/* Bytes that the record's line never exceeds, and what put.h may scribble over behind it. */
+static size_t longest_line(const struct record *record)
 {
-    writer_literal(writer, "[");
-    for (uint32_t i = 0; i < count; i++) {
-        if (i)
-            writer_literal(writer, ",[\"");
-        else
-            writer_literal(writer, "[\"");
-        writer_escaped(writer, headers[i].name, WRITER_QUOTED);
-        writer_literal(writer, "\",\"");
-        writer_escaped(writer, headers[i].value, WRITER_QUOTED);
-        writer_literal(writer, "\"]");
+    size_t escaped = 0, length = (RECORD_FLAG_COUNT + 2) * KEY_BYTES + PUT_SLACK;
+
+    for (unsigned i = 0; i < record->value_count; i++) {
+        const struct value *value = &record->values[i];
+
+        length += KEY_BYTES + SHORT_VALUE_BYTES;
+        if (value->kind == VALUE_TEXT) {
+            escaped += value->text.length;
+        } else if (value->kind == VALUE_NUMBERS) {
+            length += (size_t)value->count * (PUT_NUMBER_MAXIMUM + 1);
+        } else if (value->kind == VALUE_HEADERS) {
+            length += (size_t)value->count * sizeof("[\"\",\"\"],");
+            for (uint32_t j = 0; j < value->count; j++)
+                escaped += value->headers[j].name.length + value->headers[j].value.length;
+        }
     }
-    writer_literal(writer, "]");
+    return length + escaped * PUT_ESCAPED_FACTOR;
 }
 
-static void write_numbers(struct writer *writer, const uint64_t *numbers, uint32_t count)
+static uint8_t *put_headers(uint8_t *at, const struct header *headers, uint32_t count,
+                            bool *has_binary)
 {
-    writer_literal(writer, "[");
+    bool is_binary = false; /* a local, so that the bytes written cannot be taken for it */
+
+    *at++ = '[';
     for (uint32_t i = 0; i < count; i++) {
-        if (i)
-            writer_literal(writer, ",");
-        writer_number(writer, numbers[i]);
+        at = put_literal(at, "[\"");
+        at = put_escaped(at, headers[i].name, WRITER_QUOTED, &is_binary);
+        at = put_literal(at, "\",\"");
+        at = put_escaped(at, headers[i].value, WRITER_QUOTED, &is_binary);
+        at = put_literal(at, "\"],");
     }
-    writer_literal(writer, "]");
+    at -= count > 0; /* the last comma */
+    *at++ = ']';
+    *has_binary |= is_binary;
+    return at;
 }
 
-static void write_value(struct writer *writer, const struct value *value)
+static uint8_t *put_numbers(uint8_t *at, const uint64_t *numbers, uint32_t count)
+{
+    *at++ = '[';
+    for (uint32_t i = 0; i < count; i++) {
+        at = put_number(at, numbers[i]);
+        *at++ = ',';
+    }
+    at -= count > 0;
+    *at++ = ']';
+    return at;
+}
+
+static uint8_t *put_value(uint8_t *at, const struct value *value, bool *has_binary)
 {
     switch ((enum value_kind)value->kind) {
-    case VALUE_TEXT:
-        write_string(writer, value->text);
-        break;
     case VALUE_NUMBER:
-        writer_number(writer, value->number);
-        break;
-    case VALUE_TIME:
-        writer_literal(writer, "\"");
-        writer_time(writer, value->number);
-        writer_literal(writer, "\"");
-        break;
-    case VALUE_ID:
-        writer_literal(writer, "\"");
-        writer_hex16(writer, value->number);
-        writer_literal(writer, "\"");
-        break;
-    case VALUE_ADDRESS:
-        writer_literal(writer, "\"");
-        writer_address(writer, value->address);
-        writer_literal(writer, "\"");
-        break;
+        return put_number(at, value->number);
     case VALUE_HEADERS:
-        write_headers(writer, value->headers, value->count);
-        break;
+        return put_headers(at, value->headers, value->count, has_binary);
     case VALUE_NUMBERS:
-        write_numbers(writer, value->numbers, value->count);
+        return put_numbers(at, value->numbers, value->count);
+    default:
         break;
-    case VALUE_FLAGS:
-        break; /* never a value, see write_flags */
     }
+    *at++ = '"';
+    if (value->kind == VALUE_TEXT)
+        at = put_escaped(at, value->text, WRITER_QUOTED, has_binary);
+    else if (value->kind == VALUE_TIME)
+        at = put_time(at, value->number);
+    else if (value->kind == VALUE_ID)
+        at = put_hex16(at, value->number);
+    else
+        at += address_format(value->address, (char *)at);
+    *at++ = '"';
+    return at;
 }
 
-static void write_flags(struct writer *writer, uint32_t flags)
+static uint8_t *put_flags(uint8_t *at, uint32_t flags)
 {
-    const char *separator = "[\"";
+    at = put_padded(at, keys[FIELD_FLAGS].text, key_lengths[FIELD_FLAGS]);
+    *at++ = '[';
+    for (; flags; flags &= flags - 1) {
+        const char *name = record_flag_names[__builtin_ctz(flags)];
+        size_t length = strlen(name);
 
-    for (unsigned i = 0; i < RECORD_FLAG_COUNT; i++) {
-        if (!(flags & 1u << i))
-            continue;
-        writer_bytes(writer, separator, strlen(separator));
-        writer_bytes(writer, record_flag_names[i], strlen(record_flag_names[i]));
-        separator = "\",\"";
+        *at++ = '"';
+        memcpy(at, name, length);
+        at += length;
+        at = put_literal(at, "\",");
     }
-    writer_literal(writer, "\"]");
+    at[-1] = ']';
+    return at;
+}
+
+/* Writes the line; there is room for it. Returns its length. */
+static size_t put_line(uint8_t *start, const struct record *record)
+{
+    uint8_t *at = start;
+    struct value time = {.field = FIELD_TIME, .kind = VALUE_TIME, .number = record->time_ns};
+    const struct value *values[FIELD_COUNT];
+    uint64_t present = 0;
+    uint32_t flags = record->flags;
+    bool has_binary = false;
+
+    for (unsigned i = 0; i < record->value_count; i++) {
+        const struct value *value = &record->values[i];
+        uint64_t bit = (uint64_t)1 << (value->field & 63);
+
+        if (value->field >= FIELD_COUNT || value->kind == VALUE_FLAGS || present & bit)
+            continue;
+        present |= bit;
+        values[value->field] = value;
+    }
+    if (record->time_ns && !(present & 1 << FIELD_TIME)) {
+        present |= 1 << FIELD_TIME;
+        values[FIELD_TIME] = &time;
+    }
+    for (; present; present &= present - 1) {
+        unsigned field = (unsigned)__builtin_ctzll(present);
+
+        at = put_padded(at, keys[field].text, key_lengths[field]);
+        at = put_value(at, values[field], &has_binary);
+    }
+    if (has_binary)
+        flags |= 1u << RECORD_FLAG_BINARY;
+    if (flags)
+        at = put_flags(at, flags);
+    if (at == start)
+        *at++ = '{';
+    *start = '{'; /* in the place of the first comma */
+    at = put_literal(at, "}\n");
+    return (size_t)(at - start);
+}
+
+/* The buffer's maximum leaves no room for the worst case: the line is made elsewhere. */
+static int encode_tightly(const struct record *record, size_t longest, struct buffer *ret_buffer)
+{
+    uint8_t *line = allocate(longest);
+    int result;
+
+    if (!line)
+        return -ENOMEM;
+    result = buffer_append(ret_buffer, slice_of(line, put_line(line, record)));
+    deallocate(line);
+    return result;
 }
 
 static int encode(const struct record *record, const struct encoder_options *options,
                   struct buffer *ret_buffer)
 {
-    struct writer writer = writer_begin(ret_buffer);
-    uint8_t index[FIELD_COUNT];
-    uint32_t flags = record->flags;
-    unsigned skip = 1; /* the first key's comma */
+    size_t longest = longest_line(record);
+    int result = buffer_reserve(ret_buffer, longest);
 
     (void)options;
-    writer_index(record, index);
-    writer_literal(&writer, "{");
-    for (unsigned field = 0; field < FIELD_COUNT; field++) {
-        bool is_time = field == FIELD_TIME && !index[field] && record->time_ns;
-
-        if (!index[field] && !is_time)
-            continue;
-        writer_bytes(&writer, keys[field].text + skip, keys[field].length - skip);
-        skip = 0;
-        if (is_time)
-            write_value(&writer, &(struct value){.kind = VALUE_TIME, .number = record->time_ns});
-        else
-            write_value(&writer, &record->values[index[field] - 1]);
-    }
-    if (writer.has_binary)
-        flags |= 1u << RECORD_FLAG_BINARY;
-    if (flags) {
-        writer_bytes(&writer, keys[FIELD_FLAGS].text + skip, keys[FIELD_FLAGS].length - skip);
-        write_flags(&writer, flags);
-    }
-    writer_literal(&writer, "}\n");
-    return writer_finish(&writer);
+    if (result == -ENOBUFS)
+        return encode_tightly(record, longest, ret_buffer);
+    if (result == 0)
+        ret_buffer->length += put_line(ret_buffer->data + ret_buffer->length, record);
+    return result;
 }
 
 const struct encoder encoder_json = {

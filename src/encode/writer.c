@@ -3,6 +3,8 @@
  * the proleptic Gregorian rules of 400-year cycles.
  */
 #include "encode/writer.h"
+#include <endian.h>
+#include "encode/put.h"
 
 static const char digit_pairs[] = "00010203040506070809101112131415161718192021222324"
                                   "25262728293031323334353637383940414243444546474849"
@@ -23,34 +25,56 @@ uint8_t *writer_room_slow(struct writer *writer, size_t more)
     return writer->buffer->data + writer->buffer->length;
 }
 
-void writer_number(struct writer *writer, uint64_t number)
+uint8_t *put_number(uint8_t *at, uint64_t number)
 {
-    char text[20];
-    size_t at = sizeof(text);
+    char text[PUT_SLACK];
+    size_t start = PUT_NUMBER_MAXIMUM;
 
     while (number >= 100) {
-        at -= 2;
-        memcpy(text + at, digit_pairs + number % 100 * 2, 2);
+        start -= 2;
+        memcpy(text + start, digit_pairs + number % 100 * 2, 2);
         number /= 100;
     }
     if (number >= 10) {
-        at -= 2;
-        memcpy(text + at, digit_pairs + number * 2, 2);
+        start -= 2;
+        memcpy(text + start, digit_pairs + number * 2, 2);
     } else {
-        text[--at] = (char)('0' + number);
+        text[--start] = (char)('0' + number);
     }
-    writer_bytes(writer, text + at, sizeof(text) - at);
+    memcpy(at, text + start, PUT_NUMBER_MAXIMUM - start);
+    return at + PUT_NUMBER_MAXIMUM - start;
+}
+
+void writer_number(struct writer *writer, uint64_t number)
+{
+    uint8_t text[PUT_SLACK];
+
+    writer_bytes(writer, text, (size_t)(put_number(text, number) - text));
+}
+
+uint8_t *put_hex16(uint8_t *at, uint64_t number)
+{
+    /* Eight hexadecimal digits at a time, one a byte. */
+    for (unsigned half = 0; half < 2; half++, at += 8, number <<= 32) {
+        uint64_t word = number >> 32;
+
+        word = (word << 16 | word) & 0x0000ffff0000ffffu;
+        word = (word << 8 | word) & 0x00ff00ff00ff00ffu;
+        word = (word << 4 | word) & 0x0f0f0f0f0f0f0f0fu;
+        uint64_t is_letter = ((word + 0x0606060606060606u) >> 4) & 0x0101010101010101u;
+        word = htobe64(word + 0x3030303030303030u + is_letter * ('a' - '0' - 10));
+        memcpy(at, &word, 8);
+    }
+    return at;
 }
 
 void writer_hex16(struct writer *writer, uint64_t number)
 {
-    static const char digits[] = "0123456789abcdef";
     uint8_t *at = writer_room(writer, 16);
 
     if (!at)
         return;
-    for (size_t i = 0; i < 16; i++)
-        at[i] = (uint8_t)digits[number >> (60 - 4 * i) & 15];
+    put_hex16(at, number);
     writer_advance(writer, 16);
 }
 
@@ -83,18 +107,15 @@ static void format_second(uint64_t second, char text[19])
     put_two(text + 17, in_day % 60);
 }
 
-void writer_time(struct writer *writer, uint64_t time_ns)
+uint8_t *put_time(uint8_t *at, uint64_t time_ns)
 {
     static _Thread_local struct {
         uint64_t second;
         bool is_set;
         char text[19];
     } cache; /* most records of a second follow each other */
-    uint8_t *at = writer_room(writer, 30);
     unsigned nanoseconds = (unsigned)(time_ns % 1000000000);
 
-    if (!at)
-        return;
     if (!cache.is_set || cache.second != time_ns / 1000000000) {
         cache.second = time_ns / 1000000000;
         cache.is_set = true;
@@ -108,7 +129,17 @@ void writer_time(struct writer *writer, uint64_t time_ns)
     put_two((char *)at + 25, nanoseconds / 100);
     put_two((char *)at + 27, nanoseconds);
     at[29] = 'Z';
-    writer_advance(writer, 30);
+    return at + PUT_TIME_LENGTH;
+}
+
+void writer_time(struct writer *writer, uint64_t time_ns)
+{
+    uint8_t *at = writer_room(writer, PUT_TIME_LENGTH);
+
+    if (!at)
+        return;
+    put_time(at, time_ns);
+    writer_advance(writer, PUT_TIME_LENGTH);
 }
 
 void writer_address(struct writer *writer, const struct address *address)

@@ -42,9 +42,10 @@ def is_another_running():
     """Another weir on this host: what it loads is not to be taken for leftovers."""
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            with open(f"/proc/{pid}/comm") as name, open(f"/proc/{pid}/stat") as state:
-                if name.read().startswith("weir") and state.read().rsplit(")", 1)[1].split()[0] != "Z":
-                    return True
+            with open(f"/proc/{pid}/stat") as file:
+                name, state = file.read().split("(", 1)[1].rsplit(") ", 1)
+            if name.startswith("weir") and not state.startswith("Z"):
+                return True
         except OSError:
             pass  # it ended
     return False

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """
-The end of a test run: what failed, what was skipped and why, and the totals as the last line.
+The end of a test run: how long it took, what failed, what was skipped and why, and the totals as
+the last line.
 
     tools/totals.py [--failed=NAME]... -- RESULTS.xml...
 
@@ -12,6 +13,8 @@ import re
 import sys
 import xml.etree.ElementTree as xml
 
+SLOW_SECONDS = 10
+
 
 def clean(text):
     """Without the characters that XML does not allow, which tests of odd bytes print."""
@@ -19,22 +22,37 @@ def clean(text):
 
 
 def read_cases(path):
+    """(name, outcome, why, seconds) of each test. One that passed without a part of it says which."""
     with open(path, encoding="utf-8", errors="replace") as file:
         suite = xml.fromstring(clean(file.read()))
     for case in suite.iter("testcase"):
-        output = case.findtext("system-out") or ""
-        reason = re.search(r"^.*SKIP: *(.*)$", output, re.MULTILINE)
-        if case.find("skipped") is not None or case.get("status") in ("notrun", "disabled"):
-            message = case.find("skipped")
-            given = message.get("message", "") if message is not None else ""
-            if "SKIP_RETURN_CODE" in given or reason:
-                yield case.get("name"), "skipped", reason[1] if reason else given
-            else:  # the program is not there or could not be started
-                yield case.get("name"), "failed", given or "not run"
-        elif case.find("failure") is not None or case.get("status") == "fail":
-            yield case.get("name"), "failed", case.find("failure").get("message", "")
-        else:
-            yield case.get("name"), "passed", ""
+        outcome, why = judge(case)
+        yield case.get("name"), outcome, why, float(case.get("time") or 0)
+
+
+def judge(case):
+    reasons = re.findall(r"^.*SKIP: *(.*)$", case.findtext("system-out") or "", re.MULTILINE)
+    if case.find("skipped") is not None or case.get("status") in ("notrun", "disabled"):
+        message = case.find("skipped")
+        given = message.get("message", "") if message is not None else ""
+        if "SKIP_RETURN_CODE" in given or reasons:
+            return "skipped", reasons[-1] if reasons else given
+        return "failed", given or "not run"  # the program is not there or could not be started
+    if case.find("failure") is not None or case.get("status") == "fail":
+        return "failed", case.find("failure").get("message", "")
+    return "passed", "; ".join(dict.fromkeys(reasons))
+
+
+def print_times(cases):
+    """The seconds of each kind of test, and of those that took long."""
+    groups = {}
+    for name, _, _, seconds in cases:
+        groups.setdefault(name.split("_")[0], []).append((seconds, name))
+    for group, members in sorted(groups.items()):
+        slow = ", ".join(f"{name} {seconds:.0f} s" for seconds, name in sorted(members)[::-1]
+                         if seconds >= SLOW_SECONDS)
+        print(f"time: {group}: {sum(seconds for seconds, _ in members):.0f} s"
+              + (f" ({slow})" if slow else ""))
 
 
 def main():
@@ -42,17 +60,19 @@ def main():
     parser.add_argument("--failed", action="append", default=[], help="a step that failed")
     parser.add_argument("results", nargs="*")
     chosen = parser.parse_args()
-    cases = [(name, "failed", "") for name in chosen.failed if name]
+    cases = []
     for path in chosen.results:
         try:
             cases += read_cases(path)
         except (OSError, xml.ParseError) as error:
-            cases.append((path, "failed", str(error)))
-    for wanted in ("failed", "skipped"):
-        for name, outcome, reason in cases:
-            if outcome == wanted:
-                print(f"{wanted}: {name}" + (f": {reason}" if reason else ""))
-    count = {kind: sum(outcome == kind for _, outcome, _ in cases)
+            cases.append((path, "failed", str(error), 0))
+    print_times(cases)
+    cases += [(name, "failed", "", 0) for name in chosen.failed if name]
+    for wanted, words in (("passed", "skipped in part"), ("skipped",) * 2, ("failed",) * 2):
+        for name, outcome, reason, _ in cases:
+            if outcome == wanted and (reason or outcome != "passed"):
+                print(f"{words}: {name}" + (f": {reason}" if reason else ""))
+    count = {kind: sum(outcome == kind for _, outcome, _, _ in cases)
              for kind in ("passed", "failed", "skipped")}
     print(f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped")
     sys.exit(1 if count["failed"] or not cases else 0)

@@ -74,7 +74,7 @@ boot() { # NAME
 booted=()
 for name in "${kernels[@]}"; do
   if ! get_kernel "$name" > "$work/fetch.log" 2>&1; then
-    echo "== $name: no kernel: $(tail -n 1 "$work/fetch.log")"
+    echo "SKIP: $name: no kernel: $(tail -n 1 "$work/fetch.log")"
     continue
   fi
   booted+=("$name")

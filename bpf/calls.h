@@ -81,6 +81,7 @@ static __always_inline void call_through(struct work *work, __u32 slot, const st
     work->unseen = unseen;
     work->at = 0;
     work->filled = 0;
+    work->is_masking = 0;
     weir_call(slot);
 }
 
@@ -99,6 +100,23 @@ static __always_inline void catch_up(struct work *work, __u32 slot, const struct
     stream->has_sequence = 1;
 }
 
+/* Writes back what this call found out, and nothing that the other direction may have. */
+static __always_inline void shared_merge(struct shared_state *to, const struct shared_state *from)
+{
+    if (from->is_off)
+        to->is_off = 1;
+    if (from->is_announced)
+        to->is_announced = 1;
+    if (from->is_http)
+        to->is_http = 1;
+    if (from->is_reader)
+        to->is_reader = 1;
+    if (from->process_id != to->process_id)
+        to->process_id = from->process_id;
+    if (from->uncounted != to->uncounted)
+        to->uncounted = from->uncounted;
+}
+
 /* Runs the stream of one direction over the bytes of one call. */
 static __always_inline void call_run(struct connection *connection, const struct call *call,
                                      __u32 slot)
@@ -111,6 +129,8 @@ static __always_inline void call_run(struct connection *connection, const struct
     work->stream = connection->streams[direction];
     work->shared = connection->shared;
     work->other_messages = connection->streams[direction ^ 1].messages;
+    work->other_heads = connection->streams[direction ^ 1].heads;
+    work->other_connects = connection->streams[direction ^ 1].connects;
     work->socket = (__u64)call->socket;
     work->direction = direction;
     work->time_ns = bpf_ktime_get_ns();
@@ -119,7 +139,7 @@ static __always_inline void call_run(struct connection *connection, const struct
     if (call->length > 0 && !work->shared.is_off)
         call_through(work, slot, call, call->length, call->unseen);
     connection->streams[direction] = work->stream;
-    connection->shared = work->shared;
+    shared_merge(&connection->shared, &work->shared);
 }
 
 /* Fills in where the socket's sequence numbers are; tcp may be NULL. */

@@ -56,8 +56,8 @@ struct stream {
     __u64 number;        /* Content-Length or the chunk size being read */
     __u64 tail;          /* the last 8 bytes of Transfer-Encoding, lower case, no white space */
     __u64 content_length;
-    __u64 value_position;/* HMAC: of the value's first byte */
-    __u64 value_length;  /* HMAC: bytes hashed so far */
+    __u64 heads;         /* bit n % 64: request n of this direction was HEAD */
+    __u64 connects;      /* the same for CONNECT */
     __u32 sequence;      /* TCP sequence number behind `position` */
     __u32 head_length;   /* bytes of this head that were flushed */
     __u32 size_hint;     /* bytes to copy first: the last head's size, rounded up */
@@ -78,7 +78,8 @@ struct stream {
     __u8 is_started;     /* the START of this message was flushed */
     __u8 first_length;   /* bytes in `first` */
     __u16 status;        /* of a response */
-    __u8 padding[7];
+    __u8 is_value_cut;   /* the masked value began in an earlier chunk or call */
+    __u8 padding[6];
     __u8 first[24] __attribute__((aligned(8))); /* the start line's first bytes */
     __u8 name[WEIR_NAME_LENGTH] __attribute__((aligned(8)));
 };
@@ -89,11 +90,12 @@ enum { LENGTH_NONE, LENGTH_READ, LENGTH_NONSENSE };
 enum { CODINGS_NONE, CODINGS_CHUNKED, CODINGS_OTHER };
 enum { NUMBER_NONE, NUMBER_DIGITS, NUMBER_ENDED, NUMBER_NONSENSE };
 
-/* What both directions of a connection share. */
+/*
+ * What both directions of a connection share. Calls of both can run at the same time on two CPUs, so
+ * each only sets what it has found out (see shared_merge).
+ */
 struct shared_state {
     __u64 id;
-    __u64 heads;    /* bit n % 64: request n was HEAD */
-    __u64 connects; /* the same for CONNECT */
     __u32 process_id;
     __u8 is_off;        /* not HTTP, no longer HTTP, or not wanted */
     __u8 is_announced;  /* OPEN was handed over */
@@ -135,24 +137,37 @@ struct pair_key {
     __u16 low_port, high_port;
     __u32 network_namespace; /* of loopback addresses, else 0 */
 };
+/* HMAC-SHA-256 under way. */
+struct sha {
+    __u64 block[8];
+    __u64 digest;
+    __u32 hash[8];
+    __u32 variables[8];
+    __u32 schedule[64];
+};
+
 struct work {
     struct cursor cursor; /* behind data[filled] */
     struct cursor mark;   /* at data[0] */
     struct stream stream;
     struct shared_state shared;
     __u64 socket;         /* address of struct sock */
-    __u64 other_messages; /* of the other direction */
+    __u64 other_messages, other_heads, other_connects; /* of the other direction */
     __u64 time_ns;
     __u32 direction;
     __u32 unseen;         /* 1 + enum weir_loss: why the bytes cannot be read; 0: they can */
     __u32 at;             /* scanned bytes of data */
     __u32 filled;         /* valid bytes of data */
+    __u32 is_masking;     /* a masked value takes more than one step */
+    __u32 padding;
     __u64 before, before_previous; /* the last words that were masked, as they were */
     struct weir_name name;
+    struct sha sha;
     struct ends ends;
     struct pair_key pair;
     struct weir_event_open open;
     struct weir_event_process process;
+    struct weir_event_digest digest;
     struct weir_event_data event; /* in front of data: both go out as one record */
     __u8 data[2 * CHUNK + CHUNK_SLACK];
 };

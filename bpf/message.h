@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "bpf/connection.h"
+#include "bpf/hmac.h"
 #include "bpf/scan.h"
 #include "bpf/user_memory.h"
 
@@ -117,12 +118,12 @@ static __always_inline void request_starts(struct work *work)
     struct stream *stream = &work->stream;
     __u64 first = *(__u64 *)stream->first, bit = 1ull << (stream->messages & 63);
 
-    work->shared.heads &= ~bit;
-    work->shared.connects &= ~bit;
+    stream->heads &= ~bit;
+    stream->connects &= ~bit;
     if ((first & LOW(5)) == WORD8('H', 'E', 'A', 'D', ' ', 0, 0, 0))
-        work->shared.heads |= bit;
+        stream->heads |= bit;
     if ((first & LOW(8)) == WORD8('C', 'O', 'N', 'N', 'E', 'C', 'T', ' '))
-        work->shared.connects |= bit;
+        stream->connects |= bit;
 }
 
 /* Behind the start line's LF. False: this is not HTTP. */
@@ -191,12 +192,12 @@ static __always_inline void head_ends(struct work *work)
         }
         stream->messages += is_answer;
         if (stream->status == 101 ||
-            (is_answer && (work->shared.connects & bit) && stream->status / 100 == 2)) {
+            (is_answer && (work->other_connects & bit) && stream->status / 100 == 2)) {
             work->shared.is_off = 1;
             return;
         }
         if (stream->status == 204 || stream->status == 304 ||
-            (is_answer && (work->shared.heads & bit))) {
+            (is_answer && (work->other_heads & bit))) {
             body_is(stream, 0);
             return;
         }
@@ -454,6 +455,23 @@ static __always_inline int not_http(struct work *work, bool was_lost)
     return STEP_DONE;
 }
 
+/* HMAC mode: the digest of a value that the next step masks. False: only white space came so far. */
+static __always_inline bool digest_value(struct work *work, __u32 slot)
+{
+    struct stream *stream = &work->stream;
+
+    if (work->is_masking) /* in the middle of it */
+        return true;
+    if (stream->mode == MODE_WHOLE) {
+        if (!weir_skip_white_space(slot))
+            return false;
+        weir_digest(slot, '\n');
+    } else if (stream->mode == MODE_PAIR || stream->mode == MODE_FIRST_PAIR) {
+        weir_digest(slot, ';');
+    }
+    return true;
+}
+
 /* In the lines of a head or trailer. */
 static __always_inline int step_head(struct work *work, __u32 slot, bool was_lost)
 {
@@ -463,6 +481,8 @@ static __always_inline int step_head(struct work *work, __u32 slot, bool was_los
 
     if (stream->phase == PHASE_HEAD && !is_message(work, was_lost))
         return not_http(work, was_lost);
+    if (weir_settings.with_hmac && !digest_value(work, slot))
+        return STEP_AGAIN;
     verdict = weir_scan(slot);
     if (is_first_line && stream->mode != MODE_FIRST_LINE) {
         if (!first_line_ends(work))

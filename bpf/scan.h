@@ -9,18 +9,11 @@
 
 enum scan_verdict { SCAN_MORE = 0, SCAN_GOES_ON = 1, SCAN_HEAD_ENDS = 2, SCAN_NOT_HTTP = 3 };
 enum { LINE_RETURN = 1, LINE_BLANK = 2 }; /* stream.has_return */
-enum { LINE_WORDS = CHUNK / 8 + 1, MASK = '*' };
+enum { LINE_WORDS = 64 /* looked at in one step; a longer line takes more steps */, MASK = '*' };
 #define AT(work, offset) ((work)->data[(offset) & (2 * CHUNK - 1)])
 #define WORD_AT(work, offset) (*word_pointer(&AT(work, offset)))
 
-/* Through a function: else clang takes the array's alignment and loads byte by byte. */
-static __always_inline __u64 *word_pointer(void *address)
-{
-    BOUND(address);
-    return address;
-}
-
-/* Moves `at` to the next LF, or to `filled`. */
+/* Moves `at` towards the next LF, or to `filled`. */
 __noinline int weir_find_line_end(__u32 slot)
 {
     struct work *work = work_get(slot);
@@ -56,25 +49,29 @@ __noinline int weir_restore_return(__u32 slot, __u32 from)
     if (!work)
         return 0;
     at = work->at;
-    if (at <= from || at > 2 * CHUNK || (at < work->filled && AT(work, at) != '\n'))
+    if (at == 0 || at > 2 * CHUNK || (at < work->filled && AT(work, at) != '\n'))
         return 0;
-    last = (at - 1 - from) & 7;
+    last = (at - 1 - from) & 7; /* from is behind whole words, in this step or the one before */
     bytes = last == 7 && at < work->filled ? work->before_previous : work->before;
     if (((bytes >> (last * 8)) & 0xff) == '\r')
         AT(work, at - 1) = '\r';
     return 0;
 }
 
-/* Overwrites up to the next LF or `delimiter` and moves `at` there, or to `filled`. */
+/* Overwrites towards the next LF or `delimiter` and moves `at` there, or to `filled`. */
 __noinline int weir_mask_run(__u32 slot, __u32 delimiter)
 {
     struct work *work = work_get(slot);
+    bool marked = false;
     __u32 at, end, from;
 
     if (!work)
         return 0;
     from = at = work->at;
     end = work->filled;
+    if (!work->is_masking) /* the value's first step: nothing was masked in front of it */
+        work->before = 0;
+    work->is_masking = 1;
     for (int i = 0; i < LINE_WORDS; i++) {
         __u64 word, marks, below;
 
@@ -88,12 +85,16 @@ __noinline int weir_mask_run(__u32 slot, __u32 delimiter)
             below = word_below(marks);
             WORD_AT(work, at) = (word & ~below) | (REPEATED(MASK) & below);
             at += word_index(below);
+            marked = true;
             break;
         }
         WORD_AT(work, at) = REPEATED(MASK);
         at += 8;
     }
     work->at = at < end ? at : end;
+    work->stream.is_value_cut = at >= end;
+    if (at >= end || marked)
+        work->is_masking = 0;
     return weir_restore_return(slot, from);
 }
 

@@ -1,5 +1,6 @@
 /* words.h: eight bytes at a time. The first byte in memory is the lowest (little endian). */
 #pragma once
+#include "bpf/emit.h"
 
 #define ONES 0x0101010101010101ull
 #define HIGHS 0x8080808080808080ull
@@ -32,4 +33,11 @@ static __always_inline __u32 word_index(__u64 below)
 static __always_inline __u64 word_lower(__u64 word)
 {
     return word | REPEATED(0x20);
+}
+
+/* Through a function: else clang takes the array's alignment and loads byte by byte. */
+static __always_inline __u64 *word_pointer(void *address)
+{
+    BOUND(address);
+    return address;
 }

@@ -58,11 +58,14 @@ static __always_inline void iterator_read(struct iterator *iterator, struct msgh
     }
 }
 
-static __always_inline int call_enters(struct msghdr *message, __u32 direction)
+static __always_inline int call_enters(struct sock *sk, struct msghdr *message, __u32 direction)
 {
+    struct connection *connection = connection_find(sk);
     struct call_key key = {.thread = bpf_get_current_pid_tgid(), .direction = direction};
     struct iterator iterator = {};
 
+    if (connection && connection->shared.is_off)
+        return 0;
     iterator_read(&iterator, message);
     if (bpf_map_update_elem(&weir_calls, &key, &iterator, BPF_ANY))
         count_loss(WEIR_LOSS_CALLS, 0, 0);
@@ -76,8 +79,10 @@ static __always_inline int call_exits(struct sock *sk, __u32 direction, long len
     struct iterator *iterator;
     struct call call = {};
 
-    if (direction == WEIR_RECEIVED && (flags & MSG_IGNORED))
+    if (direction == WEIR_RECEIVED && (flags & MSG_IGNORED)) {
+        bpf_map_delete_elem(&weir_calls, &key);
         return 0;
+    }
     connection = call_connection(sk, length);
     if (!connection)
         return 0;
@@ -99,6 +104,8 @@ static __always_inline int call_exits(struct sock *sk, __u32 direction, long len
     }
     if (direction == WEIR_RECEIVED && (flags & MSG_TRUNC))
         call.unseen = UNSEEN + WEIR_LOSS_DISCARDED;
+    /* Never to be used again: the kernel may skip the next entry (see nmissed). */
+    bpf_map_delete_elem(&weir_calls, &key);
     call_handle(connection, &call);
     return 0;
 }
@@ -106,7 +113,7 @@ static __always_inline int call_exits(struct sock *sk, __u32 direction, long len
 SEC("fentry/tcp_sendmsg")
 int BPF_PROG(weir_send_enter, struct sock *sk, struct msghdr *message)
 {
-    return call_enters(message, WEIR_SENT);
+    return call_enters(sk, message, WEIR_SENT);
 }
 
 SEC("fexit/tcp_sendmsg")
@@ -118,7 +125,7 @@ int BPF_PROG(weir_send_exit, struct sock *sk, struct msghdr *message, __u64 size
 SEC("fentry/tcp_recvmsg")
 int BPF_PROG(weir_receive_enter, struct sock *sk, struct msghdr *message)
 {
-    return call_enters(message, WEIR_RECEIVED);
+    return call_enters(sk, message, WEIR_RECEIVED);
 }
 
 /* Its parameters changed twice, so the result is asked for, and `flags` found by its index. */

@@ -73,8 +73,10 @@ static int rung_try(enum capture_rung rung, const struct capture_options *option
         if (result)
             snprintf(message, size, "the kernel refuses the programs (%s)", strerror(-result));
     }
-    if (result == 0)
+    if (result == 0) {
+        mask_key_states(options->mask_key, &skeleton->bss->weir_hmac_key);
         result = tables_fill(skeleton, options);
+    }
     if (result == 0) {
         result = weir__attach(skeleton);
         if (result)

@@ -34,6 +34,8 @@ int events_handle(void *context, void *record, size_t size);
 
 /* tables.c: fills the kernel's tables from the options. 0 or -errno. */
 int tables_fill(struct weir *skeleton, const struct capture_options *options);
+/* mask_key.c */
+void mask_key_states(struct slice key, struct weir_hmac_key *ret_key);
 /* Which dimensions the prefilter restricts: enum weir_address_filter. */
 unsigned tables_address_filter(const struct prefilter *prefilter);
 

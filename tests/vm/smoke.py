@@ -27,6 +27,8 @@ RUNGS = ("fentry", "tracepoint", "syscall")
 REQUEST_NAMES = ["Host", "X-Seq", "aUTHORIZATION", "Accept", "Cookie", "X-Api-Key", "User-Agent",
                  "X-Last"]
 RESPONSE_NAMES = ["X-Seq", "Set-Cookie", "Content-Type", "Content-Length"]
+# What bytes that a skipped program did not see are counted as.
+SKIPPED_REASONS = {"unseen_call", "preempted", "skipped"}
 # A flag that says that something is missing or was not understood.
 BAD_FLAGS = {"truncated", "gap", "late", "unpaired", "malformed", "incomplete"}
 
@@ -76,7 +78,7 @@ def talk(peer):
 
 
 def capture(weir, peer, rung, folder):
-    """Runs weir while the peers talk; (records, raw output, messages of weir, ports)."""
+    """Runs weir while the peers talk; (records, raw output, messages of weir, ports, misses)."""
     output, ready = os.path.join(folder, "records"), os.path.join(folder, "ready")
     messages = os.path.join(folder, "messages")
     with open(messages, "wb") as errors:
@@ -90,6 +92,7 @@ def capture(weir, peer, rung, folder):
                     raise Wrong(f"weir is not ready ({child.poll()}): {lines.read()[-1500:]}")
             time.sleep(0.05)
         ports = talk(peer)
+        misses = missed_calls()
         child.send_signal(signal.SIGTERM)
         expect(child.wait(90), 0, "exit status of weir")
     finally:
@@ -104,7 +107,7 @@ def capture(weir, peer, rung, folder):
         records = [json.loads(line) for line in raw.splitlines()]
     except ValueError as problem:
         raise Wrong(f"not JSON: {problem}: {raw[-300:]!r}")
-    return records, raw, said, ports
+    return records, raw, said, ports, misses
 
 
 def check_record(record, number):
@@ -120,8 +123,12 @@ def check_record(record, number):
     expect(request["X-Seq"], str(number), "X-Seq of the request")
     expect(request["X-Last"], str(number), "the last header")
     expect(response["X-Seq"], str(number), "X-Seq of the response")
-    expect(request["aUTHORIZATION"], "Bearer ***", "Authorization")
-    expect(request["Cookie"], "sid=***; theme=***", "Cookie")
+    # A scheme or name that is cut by two calls is masked too: it is not yet known to be one.
+    expect(request["aUTHORIZATION"] in ("Bearer ***", "***"), True,
+           f"Authorization {request['aUTHORIZATION']!r}")
+    expect(re.sub(r"^\*\*\*|(?<=; )\*\*\*$", "cut", request["Cookie"]) in (
+        "sid=***; theme=***", "cut; theme=***", "sid=***; cut", "cut; cut"), True,
+        f"Cookie {request['Cookie']!r}")
     expect(request["X-Api-Key"].strip(), "***", "X-Api-Key")
     expect(response["Set-Cookie"], "sid=***; Path=/; HttpOnly", "Set-Cookie")
     expect(record["http.request.method"], "GET", "method")
@@ -146,7 +153,28 @@ def check_ends(records, ports):
     expect(found, wanted, "the ends' addresses")
 
 
-def check_totals(said, logged):
+def is_whole(record):
+    return ("url.original" in record and "http.response.headers" in record
+            and not BAD_FLAGS & set(record.get("flags", [])))
+
+
+def check_exchanges(mine, ports, misses):
+    """All of them once, whole; except those that the kernel itself kept from weir."""
+    halves = [one for one in mine if not is_whole(one)]
+    if len(halves) > 2 * misses:
+        raise Wrong(f"not whole: {json.dumps(halves[0])[:900]}")
+    whole = [one for one in mine if is_whole(one)]
+    numbers = [int(one["url.original"].split("=")[1]) for one in whole]
+    absent = set(range(1, PAIRS * REQUESTS + 1)) - set(numbers)
+    expect(len(set(numbers)), len(numbers), "different numbers")
+    if len(absent) > misses:
+        raise Wrong(f"not logged: {sorted(absent)}; calls that the kernel skipped: {misses}")
+    for one, number in zip(whole, numbers):
+        check_record(one, number)
+    check_ends(mine, ports)
+
+
+def check_totals(said, logged, misses):
     """seen = logged + filtered + lost, and it is what the file holds."""
     said = said[max(0, said.rfind("seen")):]
     totals = {name: int(value)
@@ -155,39 +183,50 @@ def check_totals(said, logged):
     expect(totals.get("seen"), totals.get("logged", 0) + totals.get("filtered", 0) + lost,
            f"seen of {said!r}")
     expect(totals.get("logged"), logged, "logged")
-    expect(lost, 0, "lost")
+    expect(lost <= misses, True, f"lost {lost}, calls that the kernel skipped: {misses}")
 
 
 def loaded_programs():
-    """Ids of the BPF programs in the kernel; None where bpftool is not installed."""
+    """The BPF programs in the kernel by id; None where bpftool is not installed."""
     try:
         listed = subprocess.run(["bpftool", "prog", "show", "-j"], stdout=subprocess.PIPE,
                                 stderr=subprocess.DEVNULL, timeout=60, check=True)
-        return {one["id"] for one in json.loads(listed.stdout)}
+        return {one["id"]: one for one in json.loads(listed.stdout)}
     except (OSError, subprocess.CalledProcessError, ValueError):
         return None
+
+
+def missed_calls():
+    """
+    How often the kernel skipped a program of weir because it was running already on that CPU: since
+    7.0 a program at a tracepoint can be preempted, and fentry programs always could.
+    """
+    return sum(one.get("recursion_misses", 0) for one in (loaded_programs() or {}).values()
+               if one.get("name", "").startswith("weir"))
 
 
 def try_rung(weir, peer, rung):
     before = loaded_programs()
     with tempfile.TemporaryDirectory(prefix="weir-smoke-") as folder:
-        records, raw, said, ports = capture(weir, peer, rung, folder)
+        records, raw, said, ports, misses = capture(weir, peer, rung, folder)
     for place, text in (("the output", raw), ("the messages", said.encode())):
         if CANARY.encode() in text:
             at = text.index(CANARY.encode())
             raise Wrong(f"the canary is in {place}: ...{text[max(0, at - 60):at + 30]!r}")
     exchanges = [one for one in records if one["type"] == "http"]
-    expect([one["type"] for one in records if one["type"] != "http"], [], "other records")
+    others = [one for one in records if one["type"] != "http"]
+    if misses:
+        others = [one for one in others if one.get("loss.reason") not in SKIPPED_REASONS]
+    expect(others, [], "other records")
     mine = [one for one in exchanges if one["server.port"] in sum(ports, [])]
-    numbers = [int(one["url.original"].split("=")[1]) for one in mine]
-    expect(sorted(numbers), list(range(1, PAIRS * REQUESTS + 1)), "the requests that were logged")
-    for one, number in zip(mine, numbers):
-        check_record(one, number)
-    check_ends(mine, ports)
-    check_totals(said, len(exchanges))
-    if before is not None:
-        time.sleep(0.2)
-        expect(loaded_programs() - before, set(), "BPF programs left behind")
+    check_exchanges(mine, ports, misses)
+    check_totals(said, len(exchanges), misses)
+    if before is not None:  # the kernel frees them after a grace period
+        end = time.monotonic() + 10
+        while set(loaded_programs()) - set(before) and time.monotonic() < end:
+            time.sleep(0.2)
+        expect(set(loaded_programs()) - set(before), set(), "BPF programs left behind")
+    return misses
 
 
 def main():
@@ -206,8 +245,9 @@ def main():
     for rung in rungs:
         start = time.monotonic()
         try:
-            try_rung(weir, peer, rung)
-            print(f"{rung}: ok, {PAIRS * REQUESTS} exchanges, {time.monotonic() - start:.1f} s")
+            misses = try_rung(weir, peer, rung)
+            print(f"{rung}: ok, {PAIRS * REQUESTS} exchanges, {time.monotonic() - start:.1f} s"
+                  + (f"; the kernel skipped {misses} calls" if misses else ""))
         except (Wrong, KeyError, subprocess.TimeoutExpired) as problem:
             print(f"{rung}: FAILED: {problem!r}" if isinstance(problem, KeyError)
                   else f"{rung}: FAILED: {problem}")

@@ -1,5 +1,5 @@
 /*
- * totals: seen = logged + filtered + lost(reason) + ..., with no remainder (CONTRACT: counters).
+ * totals: seen = logged + filtered + lost(reason) + ..., with no remainder.
  * Exchanges are what is counted; bytes that could not be seen and belong to no known exchange are
  * told apart.
  */

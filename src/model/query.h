@@ -1,5 +1,5 @@
 /*
- * query: the filter expression of CONTRACT.md §1, the same everywhere:
+ * query: the filter expression, the same everywhere:
  *   http.response.status_code >= 500 and url.domain == "api.local"
  * Operators: == != < <= > >= =~ in and or not exists, parentheses, CIDR match on addresses,
  * http.request.headers["name"] for headers (any case; any repeat may match).

@@ -1,4 +1,4 @@
-/* filter: CONTRACT.md §1, evaluated on the finished, masked record. */
+/* filter: the filter expression, evaluated on the finished, masked record. */
 #include "refine/filter.h"
 
 static enum stage_verdict refine(void *context, struct record *record)

@@ -307,20 +307,13 @@ def check_formats():
 EXCHANGES = [("/a", "200 OK", "X-Kind: first"), ("/b?x=1", "404 Not Found", "X-Kind: second"),
              ("/c", "500 Oops", "X-Other: third"), ("/d", "503 Busy", "User-Agent: agent/9")]
 FILTERS = [
-    ('http.response.status_code >= 500', [2, 3]),
-    ('http.response.status_code in (404, 503)', [1, 3]),
-    ('not http.response.status_code == 200 and url.path == "/b"', [1]),
+    ('http.response.status_code in (404, 503) and not url.path == "/d"', [1]),
     ('url.path == "/a" or url.path == "/c"', [0, 2]),
     ('url.domain == "live.test" and (url.path =~ "^/[ad]$")', [0, 3]),
-    ('exists url.query', [1]),
-    ('http.request.headers["x-kind"] == "second"', [1]),
-    ('exists http.request.headers["X-Kind"]', [0, 1]),
-    ('user_agent.original =~ "agent"', [3]),
-    ('client.address in ("127.0.0.0/8")', [0, 1, 2, 3]),
+    ('exists http.request.headers["X-Kind"] and not exists url.query', [0]),
+    ('client.address in ("127.0.0.0/8") and http.response.status_code >= 500', [2, 3]),
     ('client.address == "10.0.0.0/8"', []),
-    ('http.request.method == "POST"', []),
     ('http.request.method in ("GET", "PUT") and http.response.status_code < 300', [0]),
-    ('url.domain == "other.test"', []),
 ]
 
 
@@ -390,9 +383,9 @@ def check_pid_and_port():
         check([record["client.port"] for record in weir.records()] == ports,
               "--port: a list of two ports")
     six = Stage("::1")
-    for arguments, wanted in ((["--address", "::1"], 1), (["--address", "127.0.0.0/8,::1"], 2),
+    for arguments, wanted in ((["--address", "::1"], 1),
                               (["--host", "live.test", "--method", "GET"], 2),
-                              (["--host", "other.test"], 0), (["--method", "POST"], 0)):
+                              (["--address", "127.0.0.0/8,::1", "--host", "other.test"], 0)):
         with Weir("--port", f"{stage.port},{six.port}", *arguments) as weir:
             one_exchange(stage)
             one_exchange(six)

@@ -1,5 +1,5 @@
 /*
- * mask: the stage after which no record holds a secret in clear (CONTRACT.md §3; docs/masking.md).
+ * mask: the stage after which no record holds a secret in clear (docs/masking.md).
  * It masks again what the kernel has masked already, so that it alone is enough for every source.
  */
 #pragma once

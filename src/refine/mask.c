@@ -18,6 +18,8 @@ enum {
     CHANGED_MAXIMUM = 64,    /* masked values that derived fields are compared with */
     STARS_MINIMUM = 4,       /* so many '*' at a secret's start: the kernel has overwritten it */
     PART_MINIMUM = 8,        /* a derived field this long inside a masked value is a part of it */
+    HARMLESS_LENGTH = 3,     /* so short a text holds no secret: "GET", "OK", "/" */
+    WAY_LINE = 15,           /* for the memory: a header line; else enum mask_text and is_unknown */
 };
 
 struct change {
@@ -155,14 +157,19 @@ static struct slice rebuild(struct mask_context *mask, struct record *record, st
     return slice_of(built, length + text.length - done);
 }
 
-/* Collects everything that may be secret in a text whose name is not. */
+/*
+ * Collects everything that may be secret in a text whose name is not. Stars: the kernel masks
+ * headers, no start lines, so that the target of "OPTIONS *" is one star; nor does it mask the
+ * standard headers where a star has a meaning ("Vary: *").
+ */
 static void find_secrets(struct mask_context *mask, struct slice text, enum mask_text kind,
                          bool is_unknown)
 {
     unsigned triggers = mask_scan(text);
 
     mask_spans_reset(&mask->spans);
-    if (is_overwritten(text))
+    if (kind == MASK_TEXT_HEADER && text.data[0] == '*' && is_overwritten(text) &&
+        (is_unknown || text.length >= STARS_MINIMUM))
         mask_spans_add(&mask->spans, 0, text.length);
     if (triggers & (MASK_TRIGGER_EQUALS | MASK_TRIGGER_PERCENT))
         mask_places_find_parameters(text, kind, triggers & MASK_TRIGGER_PERCENT, mask->patterns,
@@ -173,19 +180,29 @@ static void find_secrets(struct mask_context *mask, struct slice text, enum mask
 }
 
 /* `text`, or what stands for it when something in it is secret. */
+static struct slice mask_new_text(struct mask_context *mask, struct record *record,
+                                  struct slice text, enum mask_text kind, bool is_unknown)
+{
+    find_secrets(mask, text, kind, is_unknown);
+    return mask->spans.count ? rebuild(mask, record, text) : text;
+}
+
+/* The same for a text that may have come before. */
 static struct slice mask_text(struct mask_context *mask, struct record *record, struct slice text,
                               enum mask_text kind, bool is_unknown)
 {
     unsigned way = (unsigned)kind << 1 | is_unknown;
     struct mask_memory_slot *slot;
+    struct slice after;
 
+    if (text.length <= HARMLESS_LENGTH && !is_unknown)
+        return text;
     if (!text.length || mask_memory_holds(&mask->memory, text, way, &slot))
         return text;
-    find_secrets(mask, text, kind, is_unknown);
-    if (mask->spans.count)
-        return rebuild(mask, record, text);
-    mask_memory_store(slot, text, way);
-    return text;
+    after = mask_new_text(mask, record, text, kind, is_unknown);
+    if (after.data == text.data)
+        mask_memory_store(slot, text, way);
+    return after;
 }
 
 static void remember(struct mask_context *mask, struct slice before, struct slice after)
@@ -196,40 +213,73 @@ static void remember(struct mask_context *mask, struct slice before, struct slic
         mask->changes[mask->change_count++] = (struct change){before, after};
 }
 
-static void mask_headers(struct mask_context *mask, struct record *record, struct header *headers,
-                         uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        struct slice before = headers[i].value;
-        unsigned verdict;
-
-        if (!before.length)
-            continue;
-        verdict = mask_patterns_judge_header(mask->patterns, headers[i].name);
-        if (verdict < MASK_VERDICT_MANNERS) {
-            headers[i].value =
-                mask_text(mask, record, before, MASK_TEXT_HEADER, verdict == MASK_VERDICT_UNKNOWN);
-        } else {
-            mask_spans_reset(&mask->spans);
-            mask_places_find_value(before, verdict - MASK_VERDICT_MANNERS, &mask->spans);
-            if (mask->spans.count)
-                headers[i].value = rebuild(mask, record, before);
-        }
-        if (headers[i].value.data != before.data)
-            remember(mask, before, headers[i].value);
-    }
-}
-
-static bool is_inside(struct slice part, struct slice whole)
+static inline bool is_inside(struct slice part, struct slice whole)
 {
     uintptr_t start = (uintptr_t)part.data, outer = (uintptr_t)whole.data;
 
     return start >= outer && start + part.length <= outer + whole.length;
 }
 
+/* From the name to the value's end, when that is one piece of the head; else empty. */
+static inline struct slice line_of(const struct header *header, struct slice head)
+{
+    uintptr_t name = (uintptr_t)header->name.data, value = (uintptr_t)header->value.data;
+    struct slice line = {header->name.data, 0};
+
+    if (value <= name || !is_inside(header->name, head) || !is_inside(header->value, head))
+        return line;
+    line.length = value - name + header->value.length;
+    return line;
+}
+
+/* The value of a header, or what stands for it. `is_line`: its line is what is remembered. */
+static struct slice mask_header(struct mask_context *mask, struct record *record,
+                                const struct header *header, bool is_line, bool *ret_is_named)
+{
+    unsigned verdict = mask_patterns_judge_header(mask->patterns, header->name);
+    bool is_unknown = verdict == MASK_VERDICT_UNKNOWN;
+
+    *ret_is_named = verdict >= MASK_VERDICT_MANNERS;
+    if (!*ret_is_named && is_line)
+        return mask_new_text(mask, record, header->value, MASK_TEXT_HEADER, is_unknown);
+    if (!*ret_is_named)
+        return mask_text(mask, record, header->value, MASK_TEXT_HEADER, is_unknown);
+    mask_spans_reset(&mask->spans);
+    mask_places_find_value(header->value, verdict - MASK_VERDICT_MANNERS, &mask->spans);
+    return mask->spans.count ? rebuild(mask, record, header->value) : header->value;
+}
+
+/* `head`: where the headers' lines stand, if they do. */
+static void mask_headers(struct mask_context *mask, struct record *record, struct slice head,
+                         struct header *headers, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct mask_memory_slot *slot = NULL;
+        struct slice before = headers[i].value, line = line_of(&headers[i], head);
+        bool is_named;
+
+        if (!before.length ||
+            (line.length && mask_memory_holds(&mask->memory, line, WAY_LINE, &slot)))
+            continue;
+        headers[i].value = mask_header(mask, record, &headers[i], slot != NULL, &is_named);
+        if (headers[i].value.data != before.data)
+            remember(mask, before, headers[i].value);
+        else if (!is_named)
+            mask_memory_store(slot, line, WAY_LINE);
+    }
+}
+
+static inline bool is_in_head(const struct record *record, struct slice text)
+{
+    return is_inside(text, record->heads[0].bytes) || is_inside(text, record->heads[1].bytes);
+}
+
 /* A field that was made from a header: when the header was masked, so is the field. */
 static bool mask_derived(struct mask_context *mask, struct record *record, struct slice *text)
 {
+    /* What stands in the head was looked at where it stands; only a copy must be searched for. */
+    bool is_copy = !is_in_head(record, *text);
+
     if (mask->has_more_changes) {
         *text = stars;
         record_set_flag(record, RECORD_FLAG_MASKED);
@@ -243,7 +293,7 @@ static bool mask_derived(struct mask_context *mask, struct record *record, struc
             return true;
         }
         if (is_inside(*text, change->before) ||
-            (text->length >= PART_MINIMUM &&
+            (is_copy && text->length >= PART_MINIMUM &&
              memmem(change->before.data, change->before.length, text->data, text->length))) {
             if (memmem(change->after.data, change->after.length, text->data, text->length))
                 continue; /* this part of the header was kept */
@@ -252,6 +302,13 @@ static bool mask_derived(struct mask_context *mask, struct record *record, struc
         }
     }
     return false;
+}
+
+/* A header's value as it stands there, where it was found clean. */
+static bool is_whole_header(const struct record *record, const struct value *value)
+{
+    return (value->field == FIELD_USER_AGENT_ORIGINAL || value->field == FIELD_REQUEST_ID) &&
+           is_in_head(record, value->text) && !record_has_flag(record, RECORD_FLAG_TRUNCATED);
 }
 
 static void mask_value(struct mask_context *mask, struct record *record, struct value *value)
@@ -284,6 +341,8 @@ static void mask_value(struct mask_context *mask, struct record *record, struct 
         (kind == MASK_TEXT_HEADER || value->field == FIELD_URL_DOMAIN) &&
         value->field != FIELD_HTTP_REQUEST_METHOD && mask_derived(mask, record, &value->text))
         return;
+    if (is_whole_header(record, value))
+        return;
     value->text = mask_text(mask, record, value->text, kind, false);
 }
 
@@ -300,7 +359,9 @@ static enum stage_verdict refine(void *context, struct record *record)
         struct value *value = &record->values[i];
 
         if (value->kind == VALUE_HEADERS)
-            mask_headers(mask, record, value->headers, value->count);
+            mask_headers(mask, record,
+                         record->heads[value->field == FIELD_HTTP_RESPONSE_HEADERS].bytes,
+                         value->headers, value->count);
     }
     for (size_t i = 0; i < record->value_count; i++) {
         if (record->values[i].kind == VALUE_TEXT)

@@ -82,6 +82,7 @@ static __always_inline void call_through(struct work *work, __u32 slot, const st
     work->at = 0;
     work->filled = 0;
     work->is_masking = 0;
+    work->is_special = 0;
     weir_call(slot);
 }
 

@@ -7,7 +7,7 @@
 #include "bpf/emit.h"
 #include "bpf/words.h"
 
-enum { SHA_BLOCK = 64, SHA_BLOCKS_MAXIMUM = CHUNK / SHA_BLOCK + 2 };
+enum { SHA_BLOCK = 64, VALUE_WORDS = 256, SHA_BLOCKS_MAXIMUM = VALUE_WORDS / 8 + 2 };
 
 static const __u32 sha_constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
@@ -98,7 +98,7 @@ __noinline int weir_hmac(__u32 slot, __u32 from, __u32 length)
 {
     struct work *work = work_get(slot);
 
-    if (!work || length > CHUNK)
+    if (!work || length > VALUE_WORDS * 8)
         return -1;
     for (int i = 0; i < 8; i++)
         work->sha.hash[i] = weir_hmac_key.inner[i];
@@ -129,7 +129,7 @@ __noinline int weir_value_end(__u32 slot, __u32 from, __u32 delimiter)
 
     if (!work)
         return 0;
-    for (int i = 0; i < CHUNK / 8 + 1; i++) {
+    for (int i = 0; i < VALUE_WORDS; i++) {
         __u64 word, marks;
 
         if (at >= work->filled)

@@ -14,7 +14,6 @@ enum step_verdict { STEP_DONE = 0, STEP_AGAIN = 1 };
 #define WORD8(a, b, c, d, e, f, g, h)                                                              \
     ((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 | (__u64)(e) << 32 |       \
      (__u64)(f) << 40 | (__u64)(g) << 48 | (__u64)(h) << 56)
-#define LOW(bytes) (~0ull >> (64 - 8 * (bytes)))
 
 /* Everything of the call that is left passes unseen; messages are looked for at the next call. */
 static __always_inline void lose_rest(struct work *work, __u32 reason)
@@ -50,12 +49,19 @@ static __always_inline bool is_method_byte(__u8 byte)
 }
 
 /* What stream->first says so far. KIND_UNKNOWN: more bytes are needed. */
-static __always_inline __u8 classify(const struct stream *stream)
+__noinline int weir_classify(__u32 slot)
 {
-    __u64 first = *(__u64 *)stream->first;
-    __u32 length = stream->first_length;
-    __u64 known = length >= 8 ? FOREVER : (1ull << (length * 8 & 63)) - 1;
+    struct work *work = work_get(slot);
+    const struct stream *stream;
+    __u64 first, known;
+    __u32 length;
 
+    if (!work)
+        return KIND_NONE;
+    stream = &work->stream;
+    first = *(const __u64 *)stream->first;
+    length = stream->first_length;
+    known = length >= 8 ? FOREVER : (1ull << (length * 8 & 63)) - 1;
     if (length == 0)
         return KIND_UNKNOWN;
     if (((first ^ WORD8('H', 'T', 'T', 'P', '/', '1', '.', 0)) & known & LOW(7)) == 0)
@@ -76,11 +82,17 @@ static __always_inline __u8 classify(const struct stream *stream)
 }
 
 /* Fills stream->first from data[at..]. */
-static __always_inline void take_first_bytes(struct work *work, __u32 at)
+__noinline int weir_take_first(__u32 slot)
 {
-    struct stream *stream = &work->stream;
-    __u32 have = stream->first_length;
+    struct work *work = work_get(slot);
+    struct stream *stream;
+    __u32 at, have;
 
+    if (!work)
+        return 0;
+    stream = &work->stream;
+    have = stream->first_length;
+    at = work->at;
     if (have == 0 && at + sizeof(stream->first) <= work->filled) {
         __u64 *first = (__u64 *)stream->first;
 
@@ -88,7 +100,7 @@ static __always_inline void take_first_bytes(struct work *work, __u32 at)
         first[1] = WORD_AT(work, at + 8);
         first[2] = WORD_AT(work, at + 16);
         stream->first_length = sizeof(stream->first);
-        return;
+        return 0;
     }
     for (int i = 0; i < sizeof(stream->first); i++) {
         if (i < have)
@@ -99,6 +111,7 @@ static __always_inline void take_first_bytes(struct work *work, __u32 at)
         stream->first_length = i + 1;
         at++;
     }
+    return 0;
 }
 
 /* Is there " HTTP/" in front of the start line's end at data[end - 1]? Unknown counts as yes. */
@@ -113,10 +126,11 @@ static __always_inline bool has_version(struct work *work, __u32 end)
            (word & LOW(6)) == WORD8(' ', 'H', 'T', 'T', 'P', '/', 0, 0);
 }
 
-static __always_inline void request_starts(struct work *work)
+/* What the answer's framing will depend on. */
+static __always_inline void method_remember(struct work *work)
 {
     struct stream *stream = &work->stream;
-    __u64 first = *(__u64 *)stream->first, bit = 1ull << (stream->messages & 63);
+    __u64 first = *(__u64 *)stream->first, bit = 1ull << (stream->messages_before & 63);
 
     stream->heads &= ~bit;
     stream->connects &= ~bit;
@@ -127,12 +141,16 @@ static __always_inline void request_starts(struct work *work)
 }
 
 /* Behind the start line's LF. False: this is not HTTP. */
-static __always_inline bool first_line_ends(struct work *work)
+__noinline int weir_first_line_ends(__u32 slot)
 {
-    struct stream *stream = &work->stream;
+    struct work *work = work_get(slot);
+    struct stream *stream;
 
+    if (!work)
+        return false;
+    stream = &work->stream;
     if (stream->kind == KIND_UNKNOWN)
-        stream->kind = classify(stream);
+        stream->kind = weir_classify(slot);
     if (stream->kind == KIND_REQUEST) {
         __u64 first = *(__u64 *)stream->first;
 
@@ -140,6 +158,7 @@ static __always_inline bool first_line_ends(struct work *work)
             return false;
         if ((first & LOW(4)) == WORD8('P', 'R', 'I', ' ', 0, 0, 0, 0))
             return false; /* HTTP/2's preface (RFC 9113 §3.4) */
+        method_remember(work);
         return true;
     }
     if (stream->kind == KIND_RESPONSE) {
@@ -261,8 +280,6 @@ static __always_inline void hand_over(struct work *work, __u32 slot, __u32 lengt
         return;
     if (starts) {
         stream->is_started = 1;
-        if (!is_response)
-            request_starts(work);
         verdict = weir_admit(slot, is_response);
         if (verdict == ADMIT_NEVER)
             return;
@@ -418,10 +435,14 @@ static __always_inline int more_bytes(struct work *work, __u32 slot, __u32 want)
 }
 
 /* At a message's first bytes: is it one? */
-static __always_inline bool is_message(struct work *work, bool is_lost)
+__noinline int weir_is_message(__u32 slot, __u32 is_lost)
 {
-    struct stream *stream = &work->stream;
+    struct work *work = work_get(slot);
+    struct stream *stream;
 
+    if (!work)
+        return false;
+    stream = &work->stream;
     if (stream->mode != MODE_FIRST_LINE || stream->kind != KIND_UNKNOWN)
         return true;
     for (int i = 0; i < 8; i++) { /* empty lines in front of a request (RFC 9112 §2.2) */
@@ -433,8 +454,8 @@ static __always_inline bool is_message(struct work *work, bool is_lost)
     }
     if (work->at >= work->filled)
         return !is_lost;
-    take_first_bytes(work, work->at);
-    stream->kind = classify(stream);
+    weir_take_first(slot);
+    stream->kind = weir_classify(slot);
     if (is_lost && stream->kind == KIND_REQUEST && !is_usual_method(*(__u64 *)stream->first))
         return false;
     return stream->kind != KIND_NONE && !(is_lost && stream->kind == KIND_UNKNOWN);
@@ -479,13 +500,13 @@ static __always_inline int step_head(struct work *work, __u32 slot, bool was_los
     bool is_first_line = stream->mode == MODE_FIRST_LINE;
     int verdict;
 
-    if (stream->phase == PHASE_HEAD && !is_message(work, was_lost))
+    if (stream->phase == PHASE_HEAD && !weir_is_message(slot, was_lost))
         return not_http(work, was_lost);
     if (weir_settings.with_hmac && !digest_value(work, slot))
         return STEP_AGAIN;
     verdict = weir_scan(slot);
     if (is_first_line && stream->mode != MODE_FIRST_LINE) {
-        if (!first_line_ends(work))
+        if (!weir_first_line_ends(slot))
             return not_http(work, was_lost);
         work->shared.is_http = 1;
     }

@@ -9,6 +9,7 @@
 
 enum scan_verdict { SCAN_MORE = 0, SCAN_GOES_ON = 1, SCAN_HEAD_ENDS = 2, SCAN_NOT_HTTP = 3 };
 enum { LINE_RETURN = 1, LINE_BLANK = 2 }; /* stream.has_return */
+enum { LINES_WORDS = 192 };
 enum { LINE_WORDS = 64 /* looked at in one step; a longer line takes more steps */, MASK = '*' };
 #define AT(work, offset) ((work)->data[(offset) & (2 * CHUNK - 1)])
 #define WORD_AT(work, offset) (*word_pointer(&AT(work, offset)))
@@ -199,6 +200,151 @@ static __always_inline __u32 name_fast(struct work *work, struct stream *stream,
     return at + word_index(below);
 }
 
+/* A name that has to do with secrets or the body, by words where it is a usual one. */
+static __always_inline __u32 name_usual(struct work *work, struct stream *stream, __u32 at)
+{
+    __u64 first = word_lower(WORD_AT(work, at)), second = word_lower(WORD_AT(work, at + 8));
+
+    if (first == 0x2d746e65746e6f63ull && (second & LOW(7)) == 0x003a6874676e656cull) {
+        value_starts(stream, WEIR_MANNER_NONE); /* content-length: */
+        stream->number = 0;
+        stream->number_state = NUMBER_NONE;
+        stream->mode = MODE_NUMBER;
+        return at + 15;
+    }
+    if (!weir_settings.with_masking)
+        return 0;
+    if ((first & LOW(7)) == 0x003a65696b6f6f63ull) { /* cookie: */
+        value_starts(stream, WEIR_MANNER_COOKIE);
+        return at + 7;
+    }
+    if (first == 0x7a69726f68747561ull && (second & LOW(6)) == 0x00003a6e6f697461ull) {
+        value_starts(stream, WEIR_MANNER_CREDENTIALS); /* authorization: */
+        return at + 14;
+    }
+    if (first == 0x6b6f6f632d746573ull && (second & LOW(3)) == 0x00000000003a6569ull) {
+        value_starts(stream, WEIR_MANNER_SET_COOKIE); /* set-cookie: */
+        return at + 11;
+    }
+    return 0;
+}
+
+/* Does a header whose name starts with this word need a look? (see name_fast) */
+static __always_inline bool word_is_special(__u64 word)
+{
+    __u64 colons = word_match(word, ':');
+    __u64 below = colons ? word_below(colons) : FOREVER;
+    __u64 odd = word | (~below & REPEATED('a')), lower = word_lower(word) & below, hash;
+
+    if (((odd - REPEATED(0x21)) & ~odd & HIGHS) | word_match(odd, '_'))
+        return true;
+    if (lower == 0x2d746e65746e6f63ull || lower == 0x726566736e617274ull)
+        return true;
+    hash = WEIR_FILTER_HASH(lower);
+    return weir_settings.with_masking &&
+           (weir_name_filter.words[(hash >> 6) & (WEIR_FILTER_WORDS - 1)] >> (hash & 63)) & 1;
+}
+
+/*
+ * The way of most bytes: over whole lines that may be shown, a word an iteration, without a call.
+ * Stops in front of what needs a closer look, and 16 bytes in front of the end of what is there.
+ */
+__noinline int weir_scan_lines(__u32 slot)
+{
+    struct work *work = work_get(slot);
+    struct stream *stream;
+    bool is_start;
+    __u32 at, end;
+
+    if (!work)
+        return SCAN_MORE;
+    stream = &work->stream;
+    at = work->at;
+    end = work->filled;
+    is_start = stream->mode == MODE_NAME;
+    for (int i = 0; i < LINES_WORDS; i++) {
+        __u64 word, marks;
+
+        if (at + 16 > end)
+            break;
+        word = WORD_AT(work, at);
+        if (is_start) {
+            if ((word & LOW(2)) == 0x0a0d) {
+                work->at = at + 2;
+                return SCAN_HEAD_ENDS;
+            }
+            if (word_is_special(word))
+                break;
+            is_start = false;
+        }
+        marks = word_match(word, '\n');
+        if (marks) {
+            at += word_index(word_below(marks)) + 1;
+            is_start = true;
+        } else {
+            at += 8;
+        }
+    }
+    work->at = at;
+    stream->mode = MODE_CLEAR;
+    if (!is_start)
+        return SCAN_GOES_ON;
+    line_starts(stream);
+    if (at + 16 > end)
+        return SCAN_GOES_ON;
+    at = name_usual(work, stream, at);
+    if (at)
+        work->at = at;
+    return SCAN_GOES_ON;
+}
+
+/* As weir_scan_lines, over the pairs of a cookie list: names are kept, values overwritten. */
+__noinline int weir_scan_pairs(__u32 slot)
+{
+    struct work *work = work_get(slot);
+    struct stream *stream;
+    __u32 at, end, name_at;
+    bool is_value = false;
+
+    if (!work)
+        return SCAN_MORE;
+    stream = &work->stream;
+    at = work->at;
+    name_at = at;
+    end = work->filled;
+    for (int i = 0; i < LINES_WORDS; i++) {
+        __u64 word, marks, below;
+
+        if (at + 8 > end)
+            break;
+        word = WORD_AT(work, at);
+        marks = word_match(word, '\n') | word_match(word, ';');
+        if (!is_value)
+            marks |= word_match(word, '=');
+        below = marks ? word_below(marks) : FOREVER;
+        if (is_value) {
+            /* A CR in front of LF is left to the slow way, which sees both. */
+            if (word_match(word | ~below, '\r'))
+                break;
+            WORD_AT(work, at) = (word & ~below) | (REPEATED(MASK) & below);
+        }
+        if (!marks) {
+            at += 8;
+            continue;
+        }
+        at += word_index(below);
+        if (AT(work, at) == '\n' || (!is_value && AT(work, at) == ';'))
+            break;
+        is_value = !is_value;
+        at++;
+        name_at = at;
+    }
+    /* In a name the slow way starts from its beginning: only a '=' proves it to be one. */
+    work->at = is_value ? at : name_at;
+    stream->mode = is_value ? MODE_PAIR : MODE_COOKIE;
+    return SCAN_GOES_ON;
+}
+
 /* MODE_NAME: from a line's start, or on in a name that was cut. */
 __noinline int weir_scan_name(__u32 slot)
 {
@@ -307,6 +453,18 @@ __noinline int weir_scan_scheme(__u32 slot)
     at = work->at;
     __builtin_memset(&work->name, 0, sizeof(work->name));
     stream->mode = MODE_WHOLE;
+    if (at + 8 <= work->filled) { /* the usual two */
+        __u64 word = word_lower(WORD_AT(work, at));
+
+        __u32 length = (word & LOW(7)) == 0x0020726572616562ull   ? 7  /* bearer */
+                       : (word & LOW(6)) == 0x0000206369736162ull ? 6 /* basic */
+                                                                  : 0;
+        if (length) {
+            work->at = at + length;
+            stream->has_value = 0;
+            return 0;
+        }
+    }
     for (int i = 0; i < 24; i++) {
         __u8 byte;
 
@@ -452,6 +610,12 @@ __noinline int weir_scan(__u32 slot)
         return SCAN_MORE;
     switch (stream->mode) {
     case MODE_NAME:
+        if (stream->name_length == 0 && !stream->has_return && at + 16 <= work->filled &&
+            !work->is_special) {
+            work->is_special = 1; /* if it stays where it is, the slow way has to look */
+            return weir_scan_lines(slot);
+        }
+        work->is_special = 0;
         return weir_scan_name(slot);
     case MODE_AFTER_LINE:
         return scan_after_line(work, stream);
@@ -464,6 +628,13 @@ __noinline int weir_scan(__u32 slot)
     case MODE_SET_COOKIE:
         if (!weir_skip_white_space(slot))
             return SCAN_MORE;
+        at = work->at;
+        if (stream->mode == MODE_COOKIE && !weir_settings.with_hmac && at + 8 <= work->filled &&
+            !work->is_special) {
+            work->is_special = 1;
+            return weir_scan_pairs(slot);
+        }
+        work->is_special = 0;
         return weir_scan_cookie(slot);
     case MODE_NUMBER:
         weir_scan_digits(slot);
@@ -480,7 +651,12 @@ __noinline int weir_scan(__u32 slot)
     case MODE_FIRST_PAIR:
         weir_mask_run(slot, ';');
         break;
-    default: /* MODE_FIRST_LINE, MODE_CLEAR */
+    case MODE_CLEAR:
+        if (at + 16 <= work->filled)
+            return weir_scan_lines(slot);
+        weir_find_line_end(slot);
+        break;
+    default: /* MODE_FIRST_LINE */
         weir_find_line_end(slot);
     }
     at = work->at;

@@ -26,8 +26,8 @@ static __always_inline bool cursor_next(struct cursor *cursor)
 }
 
 /*
- * Appends up to `want` bytes (at most CHUNK) of the call to data. 0, or -1 when the application's
- * memory cannot be read; what was appended before that stays.
+ * Appends up to `want` bytes (at most CHUNK) of the call's next piece to data: the piece behind it is
+ * often a body, which nobody wants. 0, or -1 when the application's memory cannot be read.
  */
 __noinline int weir_fill(__u32 slot, __u32 want)
 {
@@ -60,7 +60,7 @@ __noinline int weir_fill(__u32 slot, __u32 want)
         work->cursor.base += part;
         work->cursor.left -= part;
         work->cursor.total -= part;
-        want -= part;
+        return 0;
     }
     return 0;
 }

@@ -6,6 +6,9 @@
 #define HIGHS 0x8080808080808080ull
 #define REPEATED(byte) ((__u64)(byte)*ONES)
 
+/* The lowest bytes of a word. */
+#define LOW(bytes) (~0ull >> (64 - 8 * (bytes)))
+
 /*
  * The high bit of each byte that equals `byte`; exact for the lowest such byte, which is all
  * that is asked for (a carry can only mark bytes above it).

@@ -78,7 +78,7 @@ static __always_inline void bodies_catch_up(struct sock *sk, struct connection *
         return;
     /* The other end's FIN takes a sequence number once it is read, ours once it is sent. */
     if (old_state != TCP_ESTABLISHED && old_state != TCP_FIN_WAIT1 &&
-        old_state != TCP_FIN_WAIT2 && received != connection->streams[WEIR_RECEIVED].sequence)
+        old_state != TCP_FIN_WAIT2 && received == BPF_CORE_READ(tcp, rcv_nxt))
         received--;
     body_catch_up(&connection->streams[WEIR_RECEIVED], received);
     if (old_state == TCP_ESTABLISHED || old_state == TCP_CLOSE_WAIT)

@@ -143,6 +143,7 @@ static void losses_write(struct pipeline *pipeline, uint64_t time_ns)
 
     totals_gather(pipeline, &totals);
     while ((record = loss_reporter_next(&pipeline->losses, &totals, time_ns))) {
+        record_add_text(record, FIELD_HOST_NAME, slice_of_string(pipeline->host_name));
         stage_mask.refine(pipeline->mask, record);
         record_write(pipeline, record, false);
         record_unref(&record);

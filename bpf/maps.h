@@ -79,7 +79,8 @@ struct stream {
     __u8 first_length;   /* bytes in `first` */
     __u16 status;        /* of a response */
     __u8 is_value_cut;   /* the masked value began in an earlier chunk or call */
-    __u8 padding[6];
+    __u8 is_uncertain;   /* bytes passed unseen since the last head */
+    __u8 padding[5];
     __u8 first[24] __attribute__((aligned(8))); /* the start line's first bytes */
     __u8 name[WEIR_NAME_LENGTH] __attribute__((aligned(8)));
 };

@@ -24,6 +24,7 @@ static __always_inline void lose_rest(struct work *work, __u32 reason)
     count_loss(reason, 0, bytes);
     stream->position += bytes;
     stream->phase = PHASE_LOST;
+    stream->is_uncertain = work->shared.is_http; /* heads may have been among them */
     work->cursor.total = 0;
 }
 
@@ -267,6 +268,19 @@ static __always_inline void refuse_message(struct work *work, bool is_response, 
     stream->is_started = 0;
 }
 
+/*
+ * Is it unknown how many messages came before this one? A response to the only open request is
+ * known to be its answer, whatever was lost before.
+ */
+static __always_inline bool is_uncertain(struct work *work, bool is_response)
+{
+    struct stream *stream = &work->stream;
+    bool was_uncertain = stream->is_uncertain;
+
+    stream->is_uncertain = 0;
+    return was_uncertain && !(is_response && work->other_messages - stream->messages_before == 1);
+}
+
 /* Hands over data[0..length) unless the message is refused, with `passed` body bytes behind it. */
 static __always_inline void hand_over(struct work *work, __u32 slot, __u32 length, __u64 passed)
 {
@@ -287,6 +301,8 @@ static __always_inline void hand_over(struct work *work, __u32 slot, __u32 lengt
     head_fill(&event->head, work, WEIR_EVENT_DATA);
     event->head.length = length;
     event->head.flags = starts ? WEIR_FLAG_START : 0;
+    if (starts && is_uncertain(work, is_response))
+        event->head.flags |= WEIR_FLAG_UNCOUNTED;
     if (starts && is_response && stream->is_orphan)
         event->head.flags |= WEIR_FLAG_ORPHAN;
     event->position = stream->position;

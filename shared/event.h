@@ -26,6 +26,7 @@ enum weir_event_flag {
     WEIR_FLAG_LATE = 4,      /* the connection lived before weir looked */
     WEIR_FLAG_INITIATOR = 8, /* the local end connected */
     WEIR_FLAG_RESET = 16,
+    WEIR_FLAG_UNCOUNTED = 32, /* with FLAG_START: `messages` is not certain */
 };
 
 struct weir_event_head {

@@ -64,7 +64,7 @@ static const struct option options[] = {
      .kind = OPTION_SIZE,
      VALUE(queue_bytes),
      .argument = "SIZE",
-     .default_text = "4MiB",
+     .default_text = "16MiB",
      .minimum = 64 * KIB,
      .maximum = 1024 * MIB,
      .group = "Output",

@@ -22,7 +22,7 @@ def clean(text):
 
 
 def read_cases(path):
-    """(name, outcome, why, seconds) of each test. One that passed without a part of it says which."""
+    """(name, outcome, why, seconds) of each test; why also when it passed without a part of it."""
     with open(path, encoding="utf-8", errors="replace") as file:
         suite = xml.fromstring(clean(file.read()))
     for case in suite.iter("testcase"):

@@ -131,6 +131,9 @@ def main():
     for needed in ("nginx", "wrk"):
         if not shutil.which(needed):
             sys.exit(f"bench/http.py: {needed} is not installed")
+    busy = os.getloadavg()[0]
+    if busy > 0.7:
+        print(f"the machine is not idle (load {busy:.1f}): numbers will mislead", file=sys.stderr)
     folder = tempfile.mkdtemp(prefix="weir-bench-", dir=chosen.folder)
     os.chmod(folder, 0o755)  # nginx's worker runs as nobody
     try:
@@ -152,7 +155,7 @@ def main():
             "versions": versions(everyone),
             "settings": {
                 "seconds": chosen.seconds, "rounds": chosen.rounds,
-                "connections": chosen.connections, "pinned": chosen.pinned,
+                "connections": chosen.connections, "pinned": chosen.pinned, "load_average_before": busy,
                 "request_head_bytes": request_head, "response_head_bytes": response_head},
             "contenders": compare(chosen, folder, competitors),
         }

@@ -155,7 +155,8 @@ def main():
             "versions": versions(everyone),
             "settings": {
                 "seconds": chosen.seconds, "rounds": chosen.rounds,
-                "connections": chosen.connections, "pinned": chosen.pinned, "load_average_before": busy,
+                "connections": chosen.connections, "pinned": chosen.pinned,
+                "load_average_before": busy,
                 "request_head_bytes": request_head, "response_head_bytes": response_head},
             "contenders": compare(chosen, folder, competitors),
         }

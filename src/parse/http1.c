@@ -274,6 +274,10 @@ static enum parse_verdict http1_parse(void *opaque, struct slice bytes, enum dir
         return PARSE_BAD;
     if (call.direction->has_skip)
         http1_body_settle_skip(&call, 0);
+    /* The end of a head beyond its limit was in a gap: the next message ends it. */
+    if (call.direction->phase == HTTP1_HEAD && call.direction->over &&
+        call.direction->over->has_gap && emitter->starts_message && bytes.length)
+        cut_head(&call, RECORD_FLAG_GAP);
     if (call.direction->phase == HTTP1_LOST && is_sure_start(&call, bytes))
         resume(&call);
     /* A body whose length may be wrong, as its request is not known, ends where a message starts.
@@ -310,6 +314,7 @@ static void http1_gap(void *opaque, enum direction direction, struct gap gap,
         /* Behind the limit nothing is kept anyway; only the framing is no longer certain. */
         in->head_size += gap.bytes;
         in->over->framing.is_untrusted = true;
+        in->over->has_gap = true;
         in->over->length = UINT32_MAX;
         in->line_state = 2;
         return;

@@ -127,6 +127,7 @@ struct http1_long {
     uint32_t reasons;
     uint32_t length; /* of the line so far, also what was not kept */
     bool has_fold;
+    bool has_gap;
     uint8_t line[HTTP1_LONG_LINE_KEPT];
 };
 

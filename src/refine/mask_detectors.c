@@ -347,14 +347,12 @@ static unsigned log2_256(unsigned number)
     return result;
 }
 
-static bool is_random(const uint8_t *data, size_t length)
+static bool is_random_part(const uint8_t *data, size_t length)
 {
     uint16_t counts[256] = {0};
     unsigned classes = 0;
     uint64_t sum = 0;
 
-    if (length > UINT16_MAX)
-        return true;
     for (size_t i = 0; i < length; i++) {
         counts[data[i]]++;
         classes |= is_digit(data[i]) ? 1 : isupper(data[i]) ? 2 : islower(data[i]) ? 4 : 0;
@@ -366,6 +364,18 @@ static bool is_random(const uint8_t *data, size_t length)
     return sum < (uint64_t)length * (log2_256((unsigned)length) - 4 * 256);
 }
 
+/* A very long piece is judged in parts: one that is random is enough. */
+static bool is_random(const uint8_t *data, size_t length)
+{
+    while (length > UINT16_MAX) {
+        if (is_random_part(data, UINT16_MAX))
+            return true;
+        data += UINT16_MAX;
+        length -= UINT16_MAX;
+    }
+    return length >= ENTROPY_MINIMUM && is_random_part(data, length);
+}
+
 static void find_random(struct slice text, struct mask_spans *spans)
 {
     size_t end;
@@ -373,7 +383,7 @@ static void find_random(struct slice text, struct mask_spans *spans)
     for (size_t at = 0; at < text.length; at = end + 1) {
         for (end = at; end < text.length && is_base64_byte(text.data[end]);)
             end++;
-        if (end - at >= ENTROPY_MINIMUM && is_random(text.data + at, end - at))
+        if (is_random(text.data + at, end - at))
             mask_spans_add(spans, at, end);
     }
 }

@@ -224,6 +224,8 @@ static void test_kept_forms(void **state)
                   "a=***; Expires=Wed, 21 Oct 2015 07:28:00 GMT; Path=/");
     expect_header("X-Api-Key", "k", "***");
     expect_header("X-Thing", "********", "***");
+    expect_header("Vary", "*", "*");
+    expect_header("Vary", "****", "***");
 }
 
 static void test_harmless_values(void **state)
@@ -352,6 +354,17 @@ static void test_targets(void **state)
     expect_target("/?q=a&my_secret=" CANARY, "/", "q=a&my_secret=" CANARY, "/?q=a&my_secret=***");
 }
 
+/* OPTIONS *: the kernel masks no targets, so a star there is one. */
+static void test_star_target(void **state)
+{
+    (void)state;
+    renew();
+    record_add_text(record, FIELD_URL_ORIGINAL, SLICE_LITERAL("*"));
+    everything();
+    assert_true(slice_is_equal(record_find(record, FIELD_URL_ORIGINAL)->text, SLICE_LITERAL("*")));
+    assert_false(record_has_flag(record, RECORD_FLAG_MASKED));
+}
+
 static void test_derived_fields(void **state)
 {
     static const char *const names[] = {"x-request-id", "user-agent", "Host", NULL};
@@ -415,6 +428,22 @@ static void test_disabled(void **state)
 }
 
 /* A text in which everything is secret or nearly so, and a record whose arena is full. */
+/* Length alone makes no secret; a random part in a very long value does. */
+static void test_long_values(void **state)
+{
+    static const char random[] =
+        "q7RkZ0wX3mVb9TnLc5YdHs2GfJ8pAeU4iOxB6KtMzCgN1rDvSyQhWlEjPuFa" CANARY;
+    static char text[250001];
+
+    (void)state;
+    memset(text, 'A', sizeof(text) - 1);
+    expect_header("X-Filler", text, text);
+    memset(text, 0, sizeof(text));
+    for (size_t i = 0; i + sizeof(random) < sizeof(text); i += sizeof(random) - 1)
+        memcpy(text + i, random, sizeof(random) - 1);
+    expect_header("X-Filler", text, "***");
+}
+
 static void test_abundance(void **state)
 {
     static char text[60000];
@@ -441,6 +470,7 @@ int main(void)
         CASE(test_harmless_values), CASE(test_detectors),      CASE(test_places_in_headers),
         CASE(test_targets),         CASE(test_derived_fields), CASE(test_hmac),
         CASE(test_kernel_digest),   CASE(test_disabled),       CASE(test_abundance),
+        CASE(test_long_values),     CASE(test_star_target),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,6 +107,32 @@ static void a_lost_request_keeps_its_place(void **state)
     stop();
 }
 
+/* The end of a head beyond its limit is lost: the next marked message begins a new one. */
+static void a_gap_in_a_truncated_head_ends_with_the_next_message(void **state)
+{
+    struct streams_options options = {.head_maximum = 256};
+    char text[400];
+    (void)state;
+    start(&options);
+    open_end(1, false);
+    int length = snprintf(text, sizeof(text), "GET /long HTTP/1.1\r\nHost: a\r\nX: %0300d", 0);
+    head_event(1, DIRECTION_B_TO_A, 0, text, 0, 0);
+    head_event(1, DIRECTION_B_TO_A, (uint64_t)length + 500, request, 0, 1);
+    head_event(1, DIRECTION_A_TO_B, 0, response, 5000, 0);
+    head_event(1, DIRECTION_A_TO_B, RESPONSE + 5000, response, 5000, 1);
+    close_end(1);
+    assert_int_equal(feeder.record_count, 2);
+    expect(0, "url.path", "/long");
+    expect(0, "http.request.head_size", NULL);
+    expect(0, "http.response.status_code", "200");
+    assert_true(record_has_flag(feeder.records[0], RECORD_FLAG_TRUNCATED));
+    assert_true(record_has_flag(feeder.records[0], RECORD_FLAG_GAP));
+    expect(1, "url.path", "/1");
+    expect(1, "http.response.status_code", "200");
+    assert_int_equal(feeder.records[1]->flags, 0);
+    stop();
+}
+
 /* The response comes before the gap in the requests is known. */
 static void a_response_to_a_lost_request_is_not_logged(void **state)
 {
@@ -354,6 +380,7 @@ static void single_bytes_are_linear(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_gap_in_a_truncated_head_ends_with_the_next_message),
         cmocka_unit_test(bodies_pass_uncopied),
         cmocka_unit_test(a_reset_cuts_what_has_no_length),
         cmocka_unit_test(bytes_seen_twice_count_once),

@@ -134,62 +134,75 @@ static void take_host(struct http1_head *head, struct slice value)
  * The names of headers that matter. A regular name is all token characters, and of those only the
  * two cases of a letter become equal when bit 0x20 is set.
  */
-static inline bool is_token_name(struct slice name, const char *lower)
+static inline uint64_t lower_word(const void *data, size_t length)
 {
-    uint8_t difference = 0;
-    for (size_t i = 0; i < name.length; i++)
-        difference |= (uint8_t)((name.data[i] | 0x20) ^ (uint8_t)lower[i]);
+    uint64_t word = 0x2020202020202020u;
+
+    memcpy(&word, data, length);
+    return word | 0x2020202020202020u;
+}
+
+static inline __attribute__((always_inline)) bool is_token_name(const uint8_t *name,
+                                                                const char *lower, size_t length)
+{
+    uint64_t difference = 0;
+    size_t step = length < 8 ? length : 8; /* all lengths are constants: a few comparisons */
+
+    for (size_t at = 0; at + step <= length; at += step)
+        difference |= lower_word(name + at, step) ^ lower_word(lower + at, step);
+    difference |= lower_word(name + length - step, step) ^ lower_word(lower + length - step, step);
     return difference == 0;
 }
+#define IS_TOKEN_NAME(name, literal) is_token_name((name).data, literal, sizeof(literal) - 1)
 
 /* Notes what is needed of well-known headers. */
 static inline void classify(struct http1_head *head, struct slice name, struct slice value)
 {
     switch (name.length) {
     case 2:
-        if (is_token_name(name, "b3"))
+        if (IS_TOKEN_NAME(name, "b3"))
             head->b3 = value;
         break;
     case 4:
-        if (is_token_name(name, "host"))
+        if (IS_TOKEN_NAME(name, "host"))
             take_host(head, value);
         break;
     case 7:
-        if (is_token_name(name, "upgrade"))
+        if (IS_TOKEN_NAME(name, "upgrade"))
             head->has_upgrade = true;
         break;
     case 10:
-        if (is_token_name(name, "user-agent") && !head->user_agent.data)
+        if (IS_TOKEN_NAME(name, "user-agent") && !head->user_agent.data)
             head->user_agent = value;
-        else if (is_token_name(name, "request-id"))
+        else if (IS_TOKEN_NAME(name, "request-id"))
             take_request_id(head, value, 3);
         break;
     case 11:
-        if (is_token_name(name, "traceparent"))
+        if (IS_TOKEN_NAME(name, "traceparent"))
             head->traceparent = value;
-        else if (is_token_name(name, "x-b3-spanid"))
+        else if (IS_TOKEN_NAME(name, "x-b3-spanid"))
             head->b3_span_id = value;
         break;
     case 12:
-        if (is_token_name(name, "x-request-id"))
+        if (IS_TOKEN_NAME(name, "x-request-id"))
             take_request_id(head, value, 1);
-        else if (is_token_name(name, "x-b3-traceid"))
+        else if (IS_TOKEN_NAME(name, "x-b3-traceid"))
             head->b3_trace_id = value;
         break;
     case 14:
-        if (is_token_name(name, "content-length"))
+        if (IS_TOKEN_NAME(name, "content-length"))
             add_length(&head->framing, value);
-        else if (is_token_name(name, "correlation-id"))
+        else if (IS_TOKEN_NAME(name, "correlation-id"))
             take_request_id(head, value, 4);
         break;
     case 16:
-        if (is_token_name(name, "x-correlation-id"))
+        if (IS_TOKEN_NAME(name, "x-correlation-id"))
             take_request_id(head, value, 2);
-        else if (is_token_name(name, "x-amzn-requestid"))
+        else if (IS_TOKEN_NAME(name, "x-amzn-requestid"))
             take_request_id(head, value, 5);
         break;
     case 17:
-        if (is_token_name(name, "transfer-encoding"))
+        if (IS_TOKEN_NAME(name, "transfer-encoding"))
             add_coding(&head->framing, value);
         break;
     default:
@@ -237,6 +250,14 @@ struct split {
     struct header current;
 };
 
+static inline void add_header(struct http1_head *head, struct slice name, struct slice value)
+{
+    if (head->count < head->capacity)
+        head->headers[head->count++] = (struct header){name, value};
+    else if (head->capacity)
+        head->is_truncated = true;
+}
+
 /* The header is complete. */
 static inline void flush(struct split *split)
 {
@@ -245,10 +266,7 @@ static inline void flush(struct split *split)
         return;
     split->has_current = false;
     struct header header = split->current;
-    if (head->count < head->capacity)
-        head->headers[head->count++] = header;
-    else if (head->capacity)
-        head->is_truncated = true;
+    add_header(head, header.name, header.value);
     if (!split->is_irregular)
         classify(head, header.name, header.value);
     else if (is_framing_name(slice_trim_ows(header.name)))
@@ -267,8 +285,23 @@ static void fold(struct split *split, struct slice line)
         split->head->framing.is_untrusted = true;
 }
 
-/* One header line without its line end. */
-static inline void add_line(struct split *split, struct slice line)
+/* One header line without its line end; false: it is no regular one. */
+static inline bool add_regular_line(struct http1_head *head, struct slice line,
+                                    const uint8_t *readable_end)
+{
+    size_t length = token_length(line, readable_end);
+    if (length == line.length || line.data[length] != ':' || length == 0)
+        return false;
+    struct slice name = {line.data, length};
+    struct slice value = {line.data + length + 1, line.length - length - 1};
+    value = slice_trim_ows(value);
+    add_header(head, name, value);
+    classify(head, name, value);
+    return true;
+}
+
+/* Any header line. */
+static void add_line(struct split *split, struct slice line)
 {
     struct http1_head *head = split->head;
     if (is_white(line.data[0]) && split->has_current) {
@@ -319,6 +352,31 @@ static struct slice take_version(struct http1_head *head, struct slice line)
     return slice_trim_ows(slice_part(line, 0, start));
 }
 
+/* Is one of the eight bytes up to SP, or DEL? */
+static inline bool word_has_control(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+    uint64_t deleted = word ^ ones * 0x7f;
+
+    return (((word - ones * (' ' + 1)) & ~word) | ((deleted - ones) & ~deleted)) & tops;
+}
+
+static bool has_control(struct slice text)
+{
+    size_t at = 0;
+    uint64_t word;
+
+    for (; at + 8 <= text.length; at += 8) {
+        memcpy(&word, text.data + at, 8);
+        if (word_has_control(word))
+            return true;
+    }
+    word = UINT64_C(0x4141414141414141);
+    if (at < text.length)
+        memcpy(&word, text.data + at, text.length - at);
+    return word_has_control(word);
+}
+
 static void split_request_line(struct http1_head *head, struct slice line, bool is_complete)
 {
     size_t end = 0;
@@ -337,13 +395,8 @@ static void split_request_line(struct http1_head *head, struct slice line, bool 
     head->target = take_version(head, rest);
     if (head->target.length == 0)
         head->reasons |= HTTP1_BIT(START_LINE);
-    for (size_t i = 0; i < head->target.length; i++) {
-        uint8_t byte = head->target.data[i];
-        if (byte <= ' ' || byte == 0x7f) {
-            head->reasons |= HTTP1_BIT(TARGET);
-            break;
-        }
-    }
+    if (has_control(head->target))
+        head->reasons |= HTTP1_BIT(TARGET);
 }
 
 static void split_status_line(struct http1_head *head, struct slice line, bool is_complete)
@@ -396,7 +449,12 @@ static void split_lines(struct slice bytes, const uint8_t *readable_end,
         start = end + 1;
         if (line.length == 0)
             break;
-        add_line(&split, line);
+        bool is_folded = is_white(line.data[0]) ||
+                         (start < bytes.length && is_white(bytes.data[start]));
+        if (!is_folded)
+            flush(&split);
+        if (is_folded || !add_regular_line(head, line, readable_end))
+            add_line(&split, line);
     }
     flush(&split);
 }

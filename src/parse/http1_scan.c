@@ -18,87 +18,112 @@ const uint8_t http1_token[256] = {
 };
 
 struct scan {
-    const uint8_t *data;
-    size_t line_start;
-    size_t returns;      /* CR seen */
-    size_t ends_by_crlf; /* LF with a CR before */
     struct http1_lines *lines;
+    size_t line_start;
+    bool had_return; /* the byte before is CR */
 };
 
-/* Takes the LF at `at`; true: it ends an empty line, and so the head. */
-static inline bool take_line_feed(struct scan *scan, size_t at)
+/*
+ * `count` bytes (1 to 32) as bit sets. True: the head has ended in them. A CR that is the last byte
+ * of a part may yet get its LF.
+ */
+static inline bool take_bits(struct scan *scan, size_t at, unsigned count, uint32_t feeds,
+                             uint32_t returns, uint32_t nuls)
 {
     struct http1_lines *lines = scan->lines;
-    bool has_return = at > scan->line_start && scan->data[at - 1] == '\r';
-    if (lines->count < HTTP1_LINES_KEPT)
-        lines->ends[lines->count] = (uint32_t)at;
-    lines->count++;
-    scan->ends_by_crlf += has_return;
-    if (at - scan->line_start == has_return) {
-        lines->length = at + 1;
-        return true;
+    uint32_t behind_return = returns << 1 | scan->had_return, valid = UINT32_MAX >> (32 - count);
+    bool is_end = false;
+
+    for (uint32_t left = feeds; left; left &= left - 1) {
+        unsigned bit = (unsigned)__builtin_ctz(left);
+        size_t length = at + bit - scan->line_start;
+
+        if (lines->count < HTTP1_LINES_KEPT)
+            lines->ends[lines->count] = (uint32_t)(at + bit);
+        lines->count++;
+        scan->line_start = at + bit + 1;
+        if (length <= 1 && length == (behind_return >> bit & 1)) {
+            lines->length = at + bit + 1;
+            valid = UINT32_MAX >> (31 - bit);
+            is_end = true;
+            break;
+        }
     }
-    scan->line_start = at + 1;
-    return false;
+    if (feeds & ~behind_return & valid)
+        lines->reasons |= HTTP1_BIT(BARE_LF);
+    if (behind_return & ~feeds & valid)
+        lines->reasons |= HTTP1_BIT(BARE_CR);
+    if (nuls & valid)
+        lines->reasons |= HTTP1_BIT(NUL);
+    scan->had_return = returns >> (count - 1) & 1;
+    return is_end;
 }
 
-static void conclude(struct scan *scan, size_t returns_more, bool has_nul)
+#ifdef __SSE2__
+static inline uint32_t bits_of(__m128i low, __m128i high)
 {
-    struct http1_lines *lines = scan->lines;
-    if (scan->returns + returns_more != scan->ends_by_crlf)
-        lines->reasons |= HTTP1_BIT(BARE_CR);
-    if (scan->ends_by_crlf != lines->count)
-        lines->reasons |= HTTP1_BIT(BARE_LF);
-    if (has_nul)
-        lines->reasons |= HTTP1_BIT(NUL);
+    return (uint32_t)_mm_movemask_epi8(low) | (uint32_t)_mm_movemask_epi8(high) << 16;
+}
+
+/* All of at least 32 bytes, the last block overlapping the one before. */
+static void scan_blocks(struct scan *scan, struct slice bytes)
+{
+    const __m128i feed = _mm_set1_epi8('\n'), back = _mm_set1_epi8('\r');
+    const __m128i zero = _mm_setzero_si128();
+
+    for (size_t at = 0; at < bytes.length; at += 32) {
+        size_t left = bytes.length - at;
+        unsigned known = left < 32 ? (unsigned)(32 - left) : 0; /* bytes looked at before */
+        const uint8_t *data = bytes.data + at - known;
+        __m128i a = _mm_loadu_si128((const __m128i *)data);
+        __m128i b = _mm_loadu_si128((const __m128i *)(data + 16));
+        __m128i least = _mm_min_epu8(a, b);
+
+        /* One test for the ordinary block: nothing at or below CR (HT counts, and is rare). */
+        if (!scan->had_return &&
+            !_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(least, back), least)))
+            continue;
+        if (take_bits(scan, at, 32 - known,
+                      bits_of(_mm_cmpeq_epi8(a, feed), _mm_cmpeq_epi8(b, feed)) >> known,
+                      bits_of(_mm_cmpeq_epi8(a, back), _mm_cmpeq_epi8(b, back)) >> known,
+                      bits_of(_mm_cmpeq_epi8(a, zero), _mm_cmpeq_epi8(b, zero)) >> known))
+            return;
+    }
+}
+#endif
+
+static void scan_bytes(struct scan *scan, struct slice bytes)
+{
+    for (size_t at = 0; at < bytes.length; at += 32) {
+        uint32_t feeds = 0, returns = 0, nuls = 0;
+        unsigned count = bytes.length - at < 32 ? (unsigned)(bytes.length - at) : 32;
+
+        for (unsigned i = 0; i < count; i++) {
+            uint8_t byte = bytes.data[at + i];
+
+            feeds |= (uint32_t)(byte == '\n') << i;
+            returns |= (uint32_t)(byte == '\r') << i;
+            nuls |= (uint32_t)(byte == 0) << i;
+        }
+        if (take_bits(scan, at, count, feeds, returns, nuls))
+            return;
+    }
 }
 
 void http1_scan_lines(struct slice bytes, struct http1_lines *ret_lines)
 {
-    struct scan scan = {.data = bytes.data, .lines = ret_lines};
-    size_t at = 0;
-    bool has_nul = false;
+    struct scan scan = {.lines = ret_lines};
+
     ret_lines->length = 0;
     ret_lines->count = 0;
     ret_lines->reasons = 0;
 #ifdef __SSE2__
-    const __m128i line_feed = _mm_set1_epi8('\n'), carriage_return = _mm_set1_epi8('\r');
-    const __m128i zero = _mm_setzero_si128(), low = _mm_set1_epi8('\r');
-    for (; at + 16 <= bytes.length; at += 16) {
-        __m128i block = _mm_loadu_si128((const __m128i *)(bytes.data + at));
-        /* One test for the ordinary block: nothing at or below CR (HT counts, and is rare). */
-        __m128i is_low = _mm_cmpeq_epi8(_mm_min_epu8(block, low), block);
-        if (!_mm_movemask_epi8(is_low))
-            continue;
-        unsigned feeds = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block, line_feed));
-        unsigned returns = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block, carriage_return));
-        unsigned nuls = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block, zero));
-        for (; feeds; feeds &= feeds - 1) {
-            unsigned bit = (unsigned)__builtin_ctz(feeds);
-            if (take_line_feed(&scan, at + bit)) {
-                unsigned before = (2u << bit) - 1;
-                size_t more = 0;
-                for (returns &= before; returns; returns &= returns - 1)
-                    more++;
-                conclude(&scan, more, has_nul || (nuls & before));
-                return;
-            }
-        }
-        for (; returns; returns &= returns - 1)
-            scan.returns++;
-        has_nul |= nuls != 0;
+    if (bytes.length >= 32) {
+        scan_blocks(&scan, bytes);
+        return;
     }
 #endif
-    for (; at < bytes.length; at++) {
-        uint8_t byte = bytes.data[at];
-        scan.returns += byte == '\r';
-        has_nul |= byte == 0;
-        if (byte == '\n' && take_line_feed(&scan, at))
-            break;
-    }
-    /* A CR that is the last byte of a part may yet get its LF. */
-    size_t pending = !ret_lines->length && bytes.length && bytes.data[bytes.length - 1] == '\r';
-    conclude(&scan, -pending, has_nul);
+    scan_bytes(&scan, bytes);
 }
 
 /* States: 0 at a line's start, 1 behind a CR at its start, 2 inside it. */

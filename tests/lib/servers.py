@@ -4,6 +4,7 @@ Every server answers GET and POST on /bytes/N with N bytes, echoes X-Seq in the 
 one line per exchange to its log: the X-Seq, the client's port, the status and its own process id.
 """
 
+import ctypes
 import os
 import shutil
 import signal
@@ -14,6 +15,15 @@ from pathlib import Path
 
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 SIZES = (0, 11, 512, 70000, 300000)
+
+
+_libc = ctypes.CDLL(None)
+_SET_DEATH_SIGNAL = 1  # prctl: PR_SET_PDEATHSIG
+
+
+def die_with_parent():
+    """Run in a child before exec: a test that is killed leaves nothing behind."""
+    _libc.prctl(_SET_DEATH_SIGNAL, signal.SIGTERM)
 
 
 class Missing(Exception):
@@ -66,7 +76,8 @@ class Server:
     def start(self, command, **options):
         output = open(self.directory / "output", "wb")
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
-                                        stderr=output, cwd=self.directory, **options)
+                                        stderr=output, cwd=self.directory,
+                                        preexec_fn=die_with_parent, **options)
         output.close()
         try:
             wait_for_port(self.address, self.port, self.process)

@@ -199,7 +199,8 @@ class Weir:
         with open(self.error_path, "wb") as error:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
                                             stdout=subprocess.DEVNULL, stderr=error,
-                                            env=variables)
+                                            env=variables,
+                                            preexec_fn=servers.die_with_parent)
         self.status = None
         self.totals = None
         self._wait_until_ready()

@@ -148,9 +148,9 @@ def main():
     directory = temporary_directory()
     if not is_dry:
         require_weir()
-    direct, proxies = start_all(directory), start_proxy(directory)
-    weir = None if is_dry else Weir()
+    direct, proxies, weir = start_all(directory), start_proxy(directory), None
     try:
+        weir = None if is_dry else Weir()
         driven = []
         for server in direct + proxies[:1]:
             driven.append((server, drive(server), comm_of(server)))

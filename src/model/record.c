@@ -17,6 +17,12 @@ const struct field_description field_descriptions[FIELD_COUNT] = {
 #undef FIELD
 };
 
+const uint8_t field_kinds[FIELD_COUNT] = {
+#define FIELD(identifier, name, kind, meaning) VALUE_##kind,
+#include "model/fields.def"
+#undef FIELD
+};
+
 const char *const record_flag_names[RECORD_FLAG_COUNT] = {
 #define FLAG(identifier, name, meaning) name,
 #include "model/flags.def"
@@ -106,36 +112,9 @@ void record_unref(struct record **record)
     pool_count++;
 }
 
-static struct value *add(struct record *record, enum field_id field)
-{
-    if (record->value_count >= RECORD_VALUES_MAXIMUM)
-        return NULL;
-    struct value *value = &record->values[record->value_count++];
-    value->field = (uint16_t)field;
-    value->kind = field_descriptions[field].kind;
-    value->count = 1;
-    return value;
-}
-
-bool record_add_text(struct record *record, enum field_id field, struct slice text)
-{
-    struct value *value = add(record, field);
-    if (value)
-        value->text = text;
-    return value;
-}
-
-bool record_add_number(struct record *record, enum field_id field, uint64_t number)
-{
-    struct value *value = add(record, field);
-    if (value)
-        value->number = number;
-    return value;
-}
-
 bool record_add_address(struct record *record, enum field_id field, const struct address *address)
 {
-    struct value *value = add(record, field);
+    struct value *value = record_add(record, field);
     if (value)
         value->address = address;
     return value;
@@ -144,7 +123,7 @@ bool record_add_address(struct record *record, enum field_id field, const struct
 bool record_add_headers(struct record *record, enum field_id field, struct header *headers,
                         uint32_t count)
 {
-    struct value *value = add(record, field);
+    struct value *value = record_add(record, field);
     if (value) {
         value->headers = headers;
         value->count = count;
@@ -155,7 +134,7 @@ bool record_add_headers(struct record *record, enum field_id field, struct heade
 bool record_add_numbers(struct record *record, enum field_id field, const uint64_t *numbers,
                         uint32_t count)
 {
-    struct value *value = add(record, field);
+    struct value *value = record_add(record, field);
     if (value) {
         value->numbers = numbers;
         value->count = count;

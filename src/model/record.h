@@ -40,6 +40,7 @@ struct field_description {
     enum value_kind kind;
 };
 extern const struct field_description field_descriptions[FIELD_COUNT];
+extern const uint8_t field_kinds[FIELD_COUNT]; /* enum value_kind, for speed */
 extern const char *const record_flag_names[RECORD_FLAG_COUNT];
 
 /* FIELD_COUNT when no field has that name. */
@@ -101,9 +102,39 @@ void record_unref(struct record **record);
 /* Gives the pool's memory back (tests, end of a thread). */
 void record_pool_done(void);
 
+/* A place for one value, of kind and count 1; NULL when the record is full. */
+static inline struct value *record_add(struct record *record, enum field_id field)
+{
+    struct value *value = &record->values[record->value_count];
+
+    if (record->value_count >= RECORD_VALUES_MAXIMUM)
+        return NULL;
+    record->value_count++;
+    value->field = (uint16_t)field;
+    value->kind = (uint16_t)field_kinds[field];
+    value->count = 1;
+    return value;
+}
+
 /* Each adds one value; false (and nothing added) when the record is full. */
-bool record_add_text(struct record *record, enum field_id field, struct slice text);
-bool record_add_number(struct record *record, enum field_id field, uint64_t number);
+static inline bool record_add_text(struct record *record, enum field_id field, struct slice text)
+{
+    struct value *value = record_add(record, field);
+
+    if (value)
+        value->text = text;
+    return value;
+}
+
+static inline bool record_add_number(struct record *record, enum field_id field, uint64_t number)
+{
+    struct value *value = record_add(record, field);
+
+    if (value)
+        value->number = number;
+    return value;
+}
+
 bool record_add_address(struct record *record, enum field_id field, const struct address *address);
 bool record_add_headers(struct record *record, enum field_id field, struct header *headers,
                         uint32_t count);

@@ -65,30 +65,36 @@ static inline uint32_t bits_of(__m128i low, __m128i high)
     return (uint32_t)_mm_movemask_epi8(low) | (uint32_t)_mm_movemask_epi8(high) << 16;
 }
 
-/* All of at least 32 bytes, the last block overlapping the one before. */
-static void scan_blocks(struct scan *scan, struct slice bytes)
+/* The 32 bytes before `end`, of which `known` were taken before. True: the head has ended. */
+static inline __attribute__((always_inline)) bool scan_block(struct scan *scan, const uint8_t *data,
+                                                             size_t end, unsigned known)
 {
     const __m128i feed = _mm_set1_epi8('\n'), back = _mm_set1_epi8('\r');
     const __m128i zero = _mm_setzero_si128();
+    __m128i a = _mm_loadu_si128((const __m128i *)(data + end - 32));
+    __m128i b = _mm_loadu_si128((const __m128i *)(data + end - 16));
+    __m128i least = _mm_min_epu8(a, b);
 
-    for (size_t at = 0; at < bytes.length; at += 32) {
-        size_t left = bytes.length - at;
-        unsigned known = left < 32 ? (unsigned)(32 - left) : 0; /* bytes looked at before */
-        const uint8_t *data = bytes.data + at - known;
-        __m128i a = _mm_loadu_si128((const __m128i *)data);
-        __m128i b = _mm_loadu_si128((const __m128i *)(data + 16));
-        __m128i least = _mm_min_epu8(a, b);
+    /* One test for the ordinary block: nothing at or below CR (HT counts, and is rare). */
+    if (!scan->had_return && !_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(least, back), least)))
+        return false;
+    return take_bits(scan, end - 32 + known, 32 - known,
+                     bits_of(_mm_cmpeq_epi8(a, feed), _mm_cmpeq_epi8(b, feed)) >> known,
+                     bits_of(_mm_cmpeq_epi8(a, back), _mm_cmpeq_epi8(b, back)) >> known,
+                     bits_of(_mm_cmpeq_epi8(a, zero), _mm_cmpeq_epi8(b, zero)) >> known);
+}
 
-        /* One test for the ordinary block: nothing at or below CR (HT counts, and is rare). */
-        if (!scan->had_return &&
-            !_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(least, back), least)))
-            continue;
-        if (take_bits(scan, at, 32 - known,
-                      bits_of(_mm_cmpeq_epi8(a, feed), _mm_cmpeq_epi8(b, feed)) >> known,
-                      bits_of(_mm_cmpeq_epi8(a, back), _mm_cmpeq_epi8(b, back)) >> known,
-                      bits_of(_mm_cmpeq_epi8(a, zero), _mm_cmpeq_epi8(b, zero)) >> known))
+/* All of at least 32 bytes, the last block overlapping the one before. */
+static void scan_blocks(struct scan *scan, struct slice bytes)
+{
+    size_t end = 32;
+
+    for (; end <= bytes.length; end += 32) {
+        if (scan_block(scan, bytes.data, end, 0))
             return;
     }
+    if (end - bytes.length < 32)
+        scan_block(scan, bytes.data, bytes.length, (unsigned)(end - bytes.length));
 }
 #endif
 

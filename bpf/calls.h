@@ -7,9 +7,21 @@
 
 #if defined(__TARGET_ARCH_x86)
 enum {
-    NR_READ = 0, NR_WRITE = 1, NR_READV = 19, NR_WRITEV = 20, NR_SENDFILE = 40, NR_SENDTO = 44,
-    NR_RECVFROM = 45, NR_SENDMSG = 46, NR_RECVMSG = 47, NR_IO_SUBMIT = 209, NR_SPLICE = 275,
-    NR_RECVMMSG = 299, NR_SENDMMSG = 307, NR_PREADV2 = 327, NR_PWRITEV2 = 328,
+    NR_READ = 0,
+    NR_WRITE = 1,
+    NR_READV = 19,
+    NR_WRITEV = 20,
+    NR_SENDFILE = 40,
+    NR_SENDTO = 44,
+    NR_RECVFROM = 45,
+    NR_SENDMSG = 46,
+    NR_RECVMSG = 47,
+    NR_IO_SUBMIT = 209,
+    NR_SPLICE = 275,
+    NR_RECVMMSG = 299,
+    NR_SENDMMSG = 307,
+    NR_PREADV2 = 327,
+    NR_PWRITEV2 = 328,
     NR_IO_URING_ENTER = 426,
 };
 enum { TASK_COMPAT = 2 }; /* TS_COMPAT */
@@ -19,9 +31,21 @@ enum { TASK_COMPAT = 2 }; /* TS_COMPAT */
      (arguments)[3] = (regs)->r10)
 #elif defined(__TARGET_ARCH_arm64)
 enum {
-    NR_READ = 63, NR_WRITE = 64, NR_READV = 65, NR_WRITEV = 66, NR_SENDFILE = 71, NR_SENDTO = 206,
-    NR_RECVFROM = 207, NR_SENDMSG = 211, NR_RECVMSG = 212, NR_IO_SUBMIT = 2, NR_SPLICE = 76,
-    NR_RECVMMSG = 243, NR_SENDMMSG = 269, NR_PREADV2 = 286, NR_PWRITEV2 = 287,
+    NR_READ = 63,
+    NR_WRITE = 64,
+    NR_READV = 65,
+    NR_WRITEV = 66,
+    NR_SENDFILE = 71,
+    NR_SENDTO = 206,
+    NR_RECVFROM = 207,
+    NR_SENDMSG = 211,
+    NR_RECVMSG = 212,
+    NR_IO_SUBMIT = 2,
+    NR_SPLICE = 76,
+    NR_RECVMMSG = 243,
+    NR_SENDMMSG = 269,
+    NR_PREADV2 = 286,
+    NR_PWRITEV2 = 287,
     NR_IO_URING_ENTER = 426,
 };
 enum { TASK_COMPAT = 0 }; /* told by the flags of the thread, not read here */
@@ -61,16 +85,17 @@ static __always_inline void cursor_many(struct cursor *cursor, __u64 vector, __u
     cursor->count = count;
 }
 
-/* A struct user_msghdr in the application's memory. False: it cannot be read. */
+/* The vector of a struct user_msghdr in the application's memory. False: it cannot be read. */
 static __always_inline bool cursor_message(struct cursor *cursor, __u64 address)
 {
-    struct user_msghdr message;
+    const struct user_msghdr *message = (void *)address;
 
-    if (bpf_probe_read_user(&message, sizeof(message), (void *)address))
-        return false;
-    cursor_many(cursor, message.msg_iov, message.msg_iovlen);
-    return true;
+    /* msg_iov and msg_iovlen, straight to where they belong: the stack is short */
+    return !bpf_probe_read_user(&cursor->vector, 2 * sizeof(__u64), &message->msg_iov);
 }
+_Static_assert(__builtin_offsetof(struct cursor, count) ==
+                   __builtin_offsetof(struct cursor, vector) + sizeof(__u64),
+               "read as one");
 
 static __always_inline void call_through(struct work *work, __u32 slot, const struct call *call,
                                          __u64 length, __u32 unseen)
@@ -86,7 +111,8 @@ static __always_inline void call_through(struct work *work, __u32 slot, const st
     weir_call(slot);
 }
 
-/* Bytes that moved between the calls that were seen: by io_uring, splice, or while a hook was off. */
+/* Bytes that moved between the calls that were seen: by io_uring, splice, or while a hook was off.
+ */
 static __always_inline void catch_up(struct work *work, __u32 slot, const struct call *call)
 {
     struct stream *stream = &work->stream;
@@ -248,8 +274,8 @@ static __always_inline void cursor_from_call(struct call *call, long number, con
 }
 
 /*
- * A task that uses io_uring may complete its operations inside any system call, so the registers are
- * believed only when their file descriptor is this socket's.
+ * A task that uses io_uring may complete its operations inside any system call, so the registers
+ * are believed only when their file descriptor is this socket's.
  */
 static __always_inline bool registers_belong(struct task_struct *task, const struct sock *sk,
                                              __u64 descriptor)

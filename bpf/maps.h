@@ -15,71 +15,71 @@ struct weir_name_filter weir_name_filter;
 struct weir_hmac_key weir_hmac_key;
 
 enum {
-    CHUNK = 4096,     /* bytes that are copied and scanned at a time */
-    CHUNK_FIRST = 512,/* the first copy of a message where nothing better is known */
+    CHUNK = 4096,      /* bytes that are copied and scanned at a time */
+    CHUNK_FIRST = 512, /* the first copy of a message where nothing better is known */
     CHUNK_SLACK = 64, /* readable behind a chunk, so that 8-byte steps need no check of their own */
     NESTING = 4,      /* work areas a CPU: a program can be preempted by another's call */
 };
 
 /* Where one direction of a connection is in its protocol. */
 enum phase {
-    PHASE_START,    /* before the first byte of a message */
-    PHASE_HEAD,     /* inside start line and headers */
-    PHASE_BODY,     /* `remaining` bytes (all: until the end) are only counted */
-    PHASE_CHUNK,    /* in a chunk-size line */
+    PHASE_START, /* before the first byte of a message */
+    PHASE_HEAD,  /* inside start line and headers */
+    PHASE_BODY,  /* `remaining` bytes (all: until the end) are only counted */
+    PHASE_CHUNK, /* in a chunk-size line */
     PHASE_CHUNK_DATA,
     PHASE_TRAILER,
-    PHASE_LOST,     /* no idea where messages start: look at the start of each call */
+    PHASE_LOST, /* no idea where messages start: look at the start of each call */
 };
 
 /* What the bytes at the cursor belong to, inside a head or trailer. */
 enum mode {
     MODE_FIRST_LINE,
-    MODE_NAME,      /* at a line's start, or in its name */
-    MODE_CLEAR,     /* in a value that may be shown */
-    MODE_WHOLE,     /* in a value that is masked to the line's end */
+    MODE_NAME,        /* at a line's start, or in its name */
+    MODE_CLEAR,       /* in a value that may be shown */
+    MODE_WHOLE,       /* in a value that is masked to the line's end */
     MODE_CREDENTIALS, /* at the scheme of Authorization and the like */
-    MODE_COOKIE,    /* in a cookie list, between pairs */
-    MODE_SET_COOKIE,/* at the start of Set-Cookie */
-    MODE_PAIR,      /* in the value of a cookie in a list */
-    MODE_FIRST_PAIR,/* in the value of Set-Cookie's cookie */
-    MODE_NUMBER,    /* in Content-Length */
-    MODE_CODINGS,   /* in Transfer-Encoding */
-    MODE_AFTER_LINE,/* behind a masked line's end: a white space continues the value */
+    MODE_COOKIE,      /* in a cookie list, between pairs */
+    MODE_SET_COOKIE,  /* at the start of Set-Cookie */
+    MODE_PAIR,        /* in the value of a cookie in a list */
+    MODE_FIRST_PAIR,  /* in the value of Set-Cookie's cookie */
+    MODE_NUMBER,      /* in Content-Length */
+    MODE_CODINGS,     /* in Transfer-Encoding */
+    MODE_AFTER_LINE,  /* behind a masked line's end: a white space continues the value */
 };
 
 struct stream {
-    __u64 position;      /* bytes that passed */
-    __u64 remaining;     /* of the body or chunk; FOREVER: until the end */
-    __u64 messages;      /* final heads that began */
+    __u64 position;        /* bytes that passed */
+    __u64 remaining;       /* of the body or chunk; FOREVER: until the end */
+    __u64 messages;        /* final heads that began */
     __u64 messages_before; /* the same when this message began */
-    __u64 number;        /* Content-Length or the chunk size being read */
-    __u64 tail;          /* the last 8 bytes of Transfer-Encoding, lower case, no white space */
+    __u64 number;          /* Content-Length or the chunk size being read */
+    __u64 tail;            /* the last 8 bytes of Transfer-Encoding, lower case, no white space */
     __u64 content_length;
-    __u64 heads;         /* bit n % 64: request n of this direction was HEAD */
-    __u64 connects;      /* the same for CONNECT */
-    __u32 sequence;      /* TCP sequence number behind `position` */
-    __u32 head_length;   /* bytes of this head that were flushed */
-    __u32 size_hint;     /* bytes to copy first: the last head's size, rounded up */
+    __u64 heads;       /* bit n % 64: request n of this direction was HEAD */
+    __u64 connects;    /* the same for CONNECT */
+    __u32 sequence;    /* TCP sequence number behind `position` */
+    __u32 head_length; /* bytes of this head that were flushed */
+    __u32 size_hint;   /* bytes to copy first: the last head's size, rounded up */
     __u32 padding_word;
-    __u8 phase;          /* enum phase */
-    __u8 mode;           /* enum mode */
-    __u8 manner;         /* MODE_AFTER_LINE: the mode that a folded value goes on in */
-    __u8 kind;           /* enum message_kind */
-    __u8 has_length;     /* LENGTH_* */
-    __u8 codings;        /* CODINGS_* */
-    __u8 number_state;   /* NUMBER_* */
+    __u8 phase;        /* enum phase */
+    __u8 mode;         /* enum mode */
+    __u8 manner;       /* MODE_AFTER_LINE: the mode that a folded value goes on in */
+    __u8 kind;         /* enum message_kind */
+    __u8 has_length;   /* LENGTH_* */
+    __u8 codings;      /* CODINGS_* */
+    __u8 number_state; /* NUMBER_* */
     __u8 name_length;
-    __u8 has_value;      /* a byte of the value was seen behind the white space */
-    __u8 has_return;     /* the line is empty but for a CR so far */
+    __u8 has_value;  /* a byte of the value was seen behind the white space */
+    __u8 has_return; /* the line is empty but for a CR so far */
     __u8 has_sequence;
     __u8 is_orphan;
-    __u8 is_refused;     /* the rest of this message is not handed over */
-    __u8 is_started;     /* the START of this message was flushed */
-    __u8 first_length;   /* bytes in `first` */
-    __u16 status;        /* of a response */
-    __u8 is_value_cut;   /* the masked value began in an earlier chunk or call */
-    __u8 is_uncertain;   /* bytes passed unseen since the last head */
+    __u8 is_refused;   /* the rest of this message is not handed over */
+    __u8 is_started;   /* the START of this message was flushed */
+    __u8 first_length; /* bytes in `first` */
+    __u16 status;      /* of a response */
+    __u8 is_value_cut; /* the masked value began in an earlier chunk or call */
+    __u8 is_uncertain; /* bytes passed unseen since the last head */
     __u8 padding[5];
     __u8 first[24] __attribute__((aligned(8))); /* the start line's first bytes */
     __u8 name[WEIR_NAME_LENGTH] __attribute__((aligned(8)));
@@ -92,20 +92,20 @@ enum { CODINGS_NONE, CODINGS_CHUNKED, CODINGS_OTHER };
 enum { NUMBER_NONE, NUMBER_DIGITS, NUMBER_ENDED, NUMBER_NONSENSE };
 
 /*
- * What both directions of a connection share. Calls of both can run at the same time on two CPUs, so
- * each only sets what it has found out (see shared_merge).
+ * What both directions of a connection share. Calls of both can run at the same time on two CPUs,
+ * so each only sets what it has found out (see shared_merge).
  */
 struct shared_state {
     __u64 id;
     __u32 process_id;
-    __u8 is_off;        /* not HTTP, no longer HTTP, or not wanted */
-    __u8 is_announced;  /* OPEN was handed over */
+    __u8 is_off;       /* not HTTP, no longer HTTP, or not wanted */
+    __u8 is_announced; /* OPEN was handed over */
     __u8 is_late;
     __u8 is_initiator;
-    __u8 is_http;       /* at least one start line was seen */
-    __u8 is_reader;     /* this end reads requests, and the table of readers knows it */
+    __u8 is_http;   /* at least one start line was seen */
+    __u8 is_reader; /* this end reads requests, and the table of readers knows it */
     __u8 padding[2];
-    __u32 uncounted;    /* lost requests that the other end, if it is here, counts as well */
+    __u32 uncounted; /* lost requests that the other end, if it is here, counts as well */
     __u32 padding_word;
 };
 
@@ -116,12 +116,13 @@ struct connection {
 
 /* Where the bytes of one call are, in the application's memory. */
 struct cursor {
-    __u64 base;   /* of the current piece */
-    __u64 left;   /* bytes of the current piece */
-    __u64 vector; /* address of the next struct iovec */
-    __u64 count;  /* of vectors left */
-    __u64 skip;   /* bytes of the next vector that are not the call's */
-    __u64 total;  /* bytes of the call that are left */
+    __u64 base;             /* of the current piece */
+    __u64 left;             /* bytes of the current piece */
+    __u64 vector;           /* address of the next struct iovec */
+    __u64 count;            /* of vectors left */
+    __u64 skip;             /* bytes of the next vector that are not the call's */
+    __u64 is_kernel_vector; /* the vector is the kernel's copy, its pieces are the application's */
+    __u64 total;            /* bytes of the call that are left */
 };
 
 /* The ends of a connection as the kernel keeps them, by probe: any kernel, any rung. */
@@ -152,15 +153,15 @@ struct work {
     struct cursor mark;   /* at data[0] */
     struct stream stream;
     struct shared_state shared;
-    __u64 socket;         /* address of struct sock */
+    __u64 socket;                                      /* address of struct sock */
     __u64 other_messages, other_heads, other_connects; /* of the other direction */
     __u64 time_ns;
     __u32 direction;
-    __u32 unseen;         /* 1 + enum weir_loss: why the bytes cannot be read; 0: they can */
-    __u32 at;             /* scanned bytes of data */
-    __u32 filled;         /* valid bytes of data */
-    __u32 is_masking;     /* a masked value takes more than one step */
-    __u32 is_special;     /* the fast way has stopped here already */
+    __u32 unseen;     /* 1 + enum weir_loss: why the bytes cannot be read; 0: they can */
+    __u32 at;         /* scanned bytes of data */
+    __u32 filled;     /* valid bytes of data */
+    __u32 is_masking; /* a masked value takes more than one step */
+    __u32 is_special; /* the fast way has stopped here already */
     __u64 before, before_previous; /* the last words that were masked, as they were */
     struct weir_name name;
     struct sha sha;

@@ -11,7 +11,9 @@ static __always_inline bool cursor_next(struct cursor *cursor)
 
     if (!cursor->count)
         return false;
-    if (bpf_probe_read_user(&vector, sizeof(vector), (void *)cursor->vector))
+    if (cursor->is_kernel_vector
+            ? bpf_probe_read_kernel(&vector, sizeof(vector), (void *)cursor->vector)
+            : bpf_probe_read_user(&vector, sizeof(vector), (void *)cursor->vector))
         return false;
     cursor->vector += sizeof(vector);
     cursor->count--;
@@ -26,8 +28,8 @@ static __always_inline bool cursor_next(struct cursor *cursor)
 }
 
 /*
- * Appends up to `want` bytes (at most CHUNK) of the call's next piece to data: the piece behind it is
- * often a body, which nobody wants. 0, or -1 when the application's memory cannot be read.
+ * Appends up to `want` bytes (at most CHUNK) of the call's next piece to data: the piece behind it
+ * is often a body, which nobody wants. 0, or -1 when the application's memory cannot be read.
  */
 __noinline int weir_fill(__u32 slot, __u32 want)
 {

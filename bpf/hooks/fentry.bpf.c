@@ -98,6 +98,7 @@ static __always_inline int call_exits(struct sock *sk, __u32 direction, long len
         if (iterator->is_vector) {
             cursor_many(&call.cursor, iterator->base, iterator->count);
             call.cursor.skip = iterator->offset;
+            call.cursor.is_kernel_vector = true;
         } else {
             cursor_one(&call.cursor, iterator->base + iterator->offset, 1ull << 40);
         }

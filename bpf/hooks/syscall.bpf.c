@@ -7,28 +7,29 @@
 
 enum { S_IFMT = 0170000, S_IFSOCK = 0140000, MESSAGES_PER_CALL = 64 };
 
-/* The TCP socket behind a file descriptor of the current task, or NULL. */
-static __always_inline struct sock *socket_of(struct task_struct *task, __u64 descriptor)
+/* The address of the TCP socket behind a file descriptor of the current task, or 0. */
+__noinline __u64 weir_socket_of(__u64 descriptor)
 {
+    struct task_struct *task = (struct task_struct *)bpf_get_current_task();
     struct file *file = NULL, **table;
     struct socket *socket;
     struct sock *sk;
     __u16 protocol, family;
 
     if (descriptor >= BPF_CORE_READ(task, files, fdt, max_fds))
-        return NULL;
+        return 0;
     table = BPF_CORE_READ(task, files, fdt, fd);
     if (bpf_probe_read_kernel(&file, sizeof(file), table + descriptor) || !file)
-        return NULL;
+        return 0;
     if ((BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
-        return NULL;
+        return 0;
     socket = BPF_CORE_READ(file, private_data);
     sk = BPF_CORE_READ(socket, sk);
     protocol = BPF_CORE_READ(sk, sk_protocol);
     family = BPF_CORE_READ(sk, __sk_common.skc_family);
     if (protocol != IPPROTO_TCP || (family != AF_INET && family != AF_INET6))
-        return NULL;
-    return sk;
+        return 0;
+    return (__u64)sk;
 }
 
 /* Which way a system call moves bytes, or -1. */
@@ -157,13 +158,19 @@ static __always_inline void calls_of_vector(__u64 socket, __u64 vector, __u32 di
     }
 }
 
+/* Is the connection looked into? Made, as one joined late, where there is none. */
+__noinline int weir_connection_of(__u64 socket, __u64 length)
+{
+    return call_connection((void *)socket, length) != NULL;
+}
+
 static __always_inline int syscall_ends(struct pt_regs *regs, long result)
 {
     struct task_struct *task;
     long number = CALL_NUMBER(regs);
     int direction = direction_of(number);
     __u64 arguments[4], what;
-    struct sock *sk;
+    __u64 sk;
 
     if (direction < 0 || result < 0)
         return 0;
@@ -171,23 +178,23 @@ static __always_inline int syscall_ends(struct pt_regs *regs, long result)
     if (TASK_COMPAT != 0 && (BPF_CORE_READ(task, thread_info.status) & TASK_COMPAT))
         return 0; /* other numbers; what they moved shows in the sequence numbers */
     CALL_ARGUMENTS(regs, arguments);
-    sk = socket_of(task, number == NR_SPLICE ? arguments[2] : arguments[0]);
+    sk = weir_socket_of(number == NR_SPLICE ? arguments[2] : arguments[0]);
     if (!sk && number == NR_SPLICE) {
-        sk = socket_of(task, arguments[0]);
+        sk = weir_socket_of(arguments[0]);
         direction = WEIR_RECEIVED;
     }
     if (!sk || (direction == WEIR_RECEIVED && (receive_flags(number, arguments) & MSG_IGNORED)))
         return 0;
-    if (!call_connection(sk, result))
+    if (!weir_connection_of(sk, result))
         return 0;
     if (number == NR_SENDMMSG || number == NR_RECVMMSG) {
-        calls_of_vector((__u64)sk, arguments[1], direction, result);
+        calls_of_vector(sk, arguments[1], direction, result);
         return 0;
     }
     what = number | (direction == WEIR_RECEIVED ? CALL_RECEIVES : 0);
     if (direction == WEIR_RECEIVED && (receive_flags(number, arguments) & MSG_TRUNC))
         what |= CALL_DISCARDS;
-    return weir_plain_call((__u64)sk, what, arguments[1], arguments[2], result);
+    return weir_plain_call(sk, what, arguments[1], arguments[2], result);
 }
 
 SEC("tp_btf/sys_exit")

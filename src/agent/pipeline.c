@@ -346,8 +346,10 @@ static int capture_start(struct pipeline *pipeline, const struct prefilter *pref
     if (result)
         fprintf(stderr,
                 "weir: cannot capture: %s\n"
-                "weir: run as root or with CAP_BPF and CAP_PERFMON; `weir doctor` says more\n",
-                message[0] ? message : strerror(-result));
+                "weir: %s; `weir doctor` says more\n",
+                message[0] ? message : strerror(-result),
+                geteuid() == 0 ? "this kernel or a limit of this host refuses it, even to root"
+                               : "run as root or with CAP_BPF and CAP_PERFMON");
     return result;
 }
 

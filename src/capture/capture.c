@@ -1,6 +1,7 @@
 /* capture: load, attach, drain, count. */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -59,8 +60,7 @@ static int rung_try(enum capture_rung rung, const struct capture_options *option
     settings_fill(skeleton, options);
     result = rung_prepare(rung, skeleton, options, message, size);
     bpf_map__set_max_entries(skeleton->maps.weir_ring, (__u32)options->ring_bytes);
-    bpf_object__for_each_program(program, skeleton->obj)
-        bpf_program__set_autoload(program, false);
+    bpf_object__for_each_program(program, skeleton->obj) bpf_program__set_autoload(program, false);
     for (size_t i = 0; result == 0 && names[i]; i++) {
         program = bpf_object__find_program_by_name(skeleton->obj, names[i]);
         if (!program)
@@ -146,6 +146,7 @@ int capture_new(const struct capture_options *options, const struct stream_liste
         capture_free(&capture);
         return result;
     }
+    malloc_trim(0); /* what loading took: the kernel's types alone are some 10 MB */
     *ret_capture = capture;
     return 0;
 }

@@ -197,6 +197,8 @@ extern const uint8_t http1_token[256]; /* 1: tchar (RFC 9110 §5.6.2) */
 void http1_scan_lines(struct slice bytes, struct http1_lines *ret_lines);
 /* The same over pieces: *state starts at 0. Bytes up to the head's end, or all. */
 size_t http1_scan_find_end(uint8_t *state, struct slice bytes, bool *ret_found);
+/* Is there a byte up to SP, or DEL? */
+bool http1_scan_has_control(struct slice text);
 enum probe_verdict http1_scan_probe(struct slice bytes, enum http1_role *ret_role);
 /* As probe, where the role is known already: anything that starts like a message of that role. */
 enum probe_verdict http1_scan_probe_role(struct slice bytes, enum http1_role role);

@@ -352,31 +352,6 @@ static struct slice take_version(struct http1_head *head, struct slice line)
     return slice_trim_ows(slice_part(line, 0, start));
 }
 
-/* Is one of the eight bytes up to SP, or DEL? */
-static inline bool word_has_control(uint64_t word)
-{
-    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
-    uint64_t deleted = word ^ ones * 0x7f;
-
-    return (((word - ones * (' ' + 1)) & ~word) | ((deleted - ones) & ~deleted)) & tops;
-}
-
-static bool has_control(struct slice text)
-{
-    size_t at = 0;
-    uint64_t word;
-
-    for (; at + 8 <= text.length; at += 8) {
-        memcpy(&word, text.data + at, 8);
-        if (word_has_control(word))
-            return true;
-    }
-    word = UINT64_C(0x4141414141414141);
-    if (at < text.length)
-        memcpy(&word, text.data + at, text.length - at);
-    return word_has_control(word);
-}
-
 static void split_request_line(struct http1_head *head, struct slice line, bool is_complete)
 {
     size_t end = 0;
@@ -395,7 +370,7 @@ static void split_request_line(struct http1_head *head, struct slice line, bool 
     head->target = take_version(head, rest);
     if (head->target.length == 0)
         head->reasons |= HTTP1_BIT(START_LINE);
-    if (has_control(head->target))
+    if (http1_scan_has_control(head->target))
         head->reasons |= HTTP1_BIT(TARGET);
 }
 

@@ -157,6 +157,31 @@ size_t http1_scan_find_end(uint8_t *state, struct slice bytes, bool *ret_found)
     return at;
 }
 
+/* Is one of the eight bytes up to SP, or DEL? */
+static inline bool word_has_control(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+    uint64_t deleted = word ^ ones * 0x7f;
+
+    return (((word - ones * (' ' + 1)) & ~word) | ((deleted - ones) & ~deleted)) & tops;
+}
+
+bool http1_scan_has_control(struct slice text)
+{
+    size_t at = 0;
+    uint64_t word;
+
+    for (; at + 8 <= text.length; at += 8) {
+        memcpy(&word, text.data + at, 8);
+        if (word_has_control(word))
+            return true;
+    }
+    word = UINT64_C(0x4141414141414141);
+    if (at < text.length)
+        memcpy(&word, text.data + at, text.length - at);
+    return word_has_control(word);
+}
+
 static bool starts_with(struct slice bytes, struct slice prefix)
 {
     return slice_is_equal(slice_part(bytes, 0, prefix.length), prefix);

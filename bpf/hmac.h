@@ -165,7 +165,7 @@ __noinline int weir_value_trim(__u32 slot, __u32 from, __u32 end)
     return end;
 }
 
-/* Hands over the digest of the value at data[at..], if it is whole. */
+/* Hands over the digest of the value at data[at..], if it is whole. 1: the call has more of it. */
 __noinline int weir_digest(__u32 slot, __u32 delimiter)
 {
     struct work *work = work_get(slot);
@@ -178,7 +178,7 @@ __noinline int weir_digest(__u32 slot, __u32 delimiter)
     from = work->at;
     end = weir_value_end(slot, from, delimiter);
     if (end >= work->filled)
-        return 0;
+        return work->cursor.total && work->filled < CHUNK; /* there may be more of it to copy */
     if (work->data[end & (2 * CHUNK - 1)] == '\n') { /* a folded line goes on */
         byte = work->data[(end + 1) & (2 * CHUNK - 1)];
         if (end + 1 >= work->filled || byte == ' ' || byte == '\t')

@@ -268,17 +268,13 @@ static __always_inline void refuse_message(struct work *work, bool is_response, 
     stream->is_started = 0;
 }
 
-/*
- * Is it unknown how many messages came before this one? A response to the only open request is
- * known to be its answer, whatever was lost before.
- */
-static __always_inline bool is_uncertain(struct work *work, bool is_response)
+/* Is it unknown how many messages came before this one? Told once. */
+static __always_inline bool is_uncertain(struct stream *stream)
 {
-    struct stream *stream = &work->stream;
     bool was_uncertain = stream->is_uncertain;
 
     stream->is_uncertain = 0;
-    return was_uncertain && !(is_response && work->other_messages - stream->messages_before == 1);
+    return was_uncertain;
 }
 
 /* Hands over data[0..length) unless the message is refused, with `passed` body bytes behind it. */
@@ -301,7 +297,7 @@ static __always_inline void hand_over(struct work *work, __u32 slot, __u32 lengt
     head_fill(&event->head, work, WEIR_EVENT_DATA);
     event->head.length = length;
     event->head.flags = starts ? WEIR_FLAG_START : 0;
-    if (starts && is_uncertain(work, is_response))
+    if (starts && is_uncertain(stream))
         event->head.flags |= WEIR_FLAG_UNCOUNTED;
     if (starts && is_response && stream->is_orphan)
         event->head.flags |= WEIR_FLAG_ORPHAN;
@@ -353,7 +349,9 @@ __noinline int weir_flush(__u32 slot)
         stream->number_state = NUMBER_NONE;
     }
     work->cursor = work->mark;
-    if (weir_skip(slot, length + passed)) {
+    if (length + passed >= work->cursor.total) {
+        work->cursor.total = 0; /* the usual case, without a call */
+    } else if (weir_skip(slot, length + passed)) {
         work->mark = work->cursor;
         lose_rest(work, WEIR_LOSS_FAULT);
         return STEP_DONE;
@@ -450,6 +448,27 @@ static __always_inline int more_bytes(struct work *work, __u32 slot, __u32 want)
     return work->filled == before && work->cursor.total == 0 ? STEP_DONE : STEP_AGAIN;
 }
 
+/* What most messages start with, without a call. */
+static __always_inline bool is_usual_start(struct work *work, struct stream *stream)
+{
+    __u64 *first = (__u64 *)stream->first;
+    __u32 at = work->at;
+
+    if (at + sizeof(stream->first) > work->filled)
+        return false;
+    first[0] = WORD_AT(work, at);
+    first[1] = WORD_AT(work, at + 8);
+    first[2] = WORD_AT(work, at + 16);
+    if ((first[0] & LOW(7)) == WORD8('H', 'T', 'T', 'P', '/', '1', '.', 0))
+        stream->kind = KIND_RESPONSE;
+    else if (is_usual_method(first[0]))
+        stream->kind = KIND_REQUEST;
+    else
+        return false;
+    stream->first_length = sizeof(stream->first);
+    return true;
+}
+
 /* At a message's first bytes: is it one? */
 __noinline int weir_is_message(__u32 slot, __u32 is_lost)
 {
@@ -460,6 +479,8 @@ __noinline int weir_is_message(__u32 slot, __u32 is_lost)
         return false;
     stream = &work->stream;
     if (stream->mode != MODE_FIRST_LINE || stream->kind != KIND_UNKNOWN)
+        return true;
+    if (stream->first_length == 0 && is_usual_start(work, stream))
         return true;
     for (int i = 0; i < 8; i++) { /* empty lines in front of a request (RFC 9112 §2.2) */
         __u8 byte = AT(work, work->at);
@@ -492,21 +513,22 @@ static __always_inline int not_http(struct work *work, bool was_lost)
     return STEP_DONE;
 }
 
-/* HMAC mode: the digest of a value that the next step masks. False: only white space came so far. */
-static __always_inline bool digest_value(struct work *work, __u32 slot)
+/* HMAC mode: the digest of a value that the next step masks. A scan verdict. */
+static __always_inline int digest_value(struct work *work, __u32 slot)
 {
     struct stream *stream = &work->stream;
+    int wants_more = 0;
 
     if (work->is_masking) /* in the middle of it */
-        return true;
+        return SCAN_GOES_ON;
     if (stream->mode == MODE_WHOLE) {
         if (!weir_skip_white_space(slot))
-            return false;
-        weir_digest(slot, '\n');
+            return SCAN_MORE;
+        wants_more = weir_digest(slot, '\n');
     } else if (stream->mode == MODE_PAIR || stream->mode == MODE_FIRST_PAIR) {
-        weir_digest(slot, ';');
+        wants_more = weir_digest(slot, ';');
     }
-    return true;
+    return wants_more ? SCAN_LOOK_AHEAD : SCAN_GOES_ON;
 }
 
 /* In the lines of a head or trailer. */
@@ -518,9 +540,11 @@ static __always_inline int step_head(struct work *work, __u32 slot, bool was_los
 
     if (stream->phase == PHASE_HEAD && !weir_is_message(slot, was_lost))
         return not_http(work, was_lost);
-    if (weir_settings.with_hmac && !digest_value(work, slot))
-        return STEP_AGAIN;
-    verdict = weir_scan(slot);
+    verdict = weir_settings.with_hmac ? digest_value(work, slot) : SCAN_GOES_ON;
+    if (verdict == SCAN_GOES_ON)
+        verdict = weir_scan(slot);
+    if (verdict == SCAN_LOOK_AHEAD)
+        return more_bytes(work, slot, CHUNK);
     if (is_first_line && stream->mode != MODE_FIRST_LINE) {
         if (!weir_first_line_ends(slot))
             return not_http(work, was_lost);

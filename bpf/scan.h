@@ -7,7 +7,13 @@
 #include "bpf/emit.h"
 #include "bpf/words.h"
 
-enum scan_verdict { SCAN_MORE = 0, SCAN_GOES_ON = 1, SCAN_HEAD_ENDS = 2, SCAN_NOT_HTTP = 3 };
+enum scan_verdict {
+    SCAN_MORE,      /* everything there is was looked at */
+    SCAN_GOES_ON,
+    SCAN_HEAD_ENDS,
+    SCAN_NOT_HTTP,
+    SCAN_LOOK_AHEAD /* what is there does not decide, and the call has more */
+};
 enum { LINE_RETURN = 1, LINE_BLANK = 2 }; /* stream.has_return */
 enum { LINES_WORDS = 192 };
 enum { LINE_WORDS = 64 /* looked at in one step; a longer line takes more steps */, MASK = '*' };
@@ -440,6 +446,12 @@ __noinline int weir_skip_white_space(__u32 slot)
     return true;
 }
 
+/* Can more of the call be copied behind what is there? */
+static __always_inline bool has_more(const struct work *work)
+{
+    return work->cursor.total && work->filled < CHUNK && !work->unseen;
+}
+
 /* Keeps a scheme that is known to be one (weir_names holds them), then masks the rest. */
 __noinline int weir_scan_scheme(__u32 slot)
 {
@@ -452,7 +464,6 @@ __noinline int weir_scan_scheme(__u32 slot)
     stream = &work->stream;
     at = work->at;
     __builtin_memset(&work->name, 0, sizeof(work->name));
-    stream->mode = MODE_WHOLE;
     if (at + 8 <= work->filled) { /* the usual two */
         __u64 word = word_lower(WORD_AT(work, at));
 
@@ -462,14 +473,18 @@ __noinline int weir_scan_scheme(__u32 slot)
         if (length) {
             work->at = at + length;
             stream->has_value = 0;
-            return 0;
+            stream->mode = MODE_WHOLE;
+            return SCAN_GOES_ON;
         }
     }
     for (int i = 0; i < 24; i++) {
         __u8 byte;
 
-        if (at >= work->filled)
-            return 0;
+        if (at >= work->filled) {
+            if (has_more(work))
+                return SCAN_LOOK_AHEAD;
+            break;
+        }
         byte = AT(work, at);
         at++;
         if (byte == ' ') {
@@ -478,13 +493,14 @@ __noinline int weir_scan_scheme(__u32 slot)
                 work->at = at;
                 stream->has_value = 0;
             }
-            return 0;
+            break;
         }
         if (byte >= 'A' && byte <= 'Z')
             byte |= 0x20;
         work->name.bytes[i] = byte;
     }
-    return 0;
+    stream->mode = MODE_WHOLE;
+    return SCAN_GOES_ON;
 }
 
 /* Between cookies: keeps a name that a '=' follows within this chunk, masks what has none. */
@@ -499,12 +515,14 @@ __noinline int weir_scan_cookie(__u32 slot)
         return 0;
     stream = &work->stream;
     at = work->at;
-    stream->mode = stream->mode == MODE_COOKIE ? MODE_PAIR : MODE_FIRST_PAIR;
     for (int i = 0; i < 256; i++) {
         __u8 byte;
 
-        if (at >= work->filled)
+        if (at >= work->filled) {
+            if (has_more(work))
+                return SCAN_LOOK_AHEAD;
             break;
+        }
         byte = AT(work, at);
         if (byte == ';' || byte == '\n')
             break;
@@ -514,6 +532,7 @@ __noinline int weir_scan_cookie(__u32 slot)
             break;
         }
     }
+    stream->mode = stream->mode == MODE_COOKIE ? MODE_PAIR : MODE_FIRST_PAIR;
     if (is_name)
         work->at = at;
     return SCAN_GOES_ON;
@@ -595,6 +614,22 @@ static __always_inline int scan_after_line(struct work *work, struct stream *str
     return SCAN_GOES_ON;
 }
 
+/* The usual one blank without a call. */
+static __always_inline bool value_begins(struct work *work, struct stream *stream, __u32 slot)
+{
+    __u32 at = work->at;
+
+    if (stream->has_value)
+        return true;
+    if (at + 2 <= work->filled && AT(work, at) == ' ' && AT(work, at + 1) != ' ' &&
+        AT(work, at + 1) != '\t') {
+        work->at = at + 1;
+        stream->has_value = 1;
+        return true;
+    }
+    return weir_skip_white_space(slot);
+}
+
 /* One step. Needs at < filled. */
 __noinline int weir_scan(__u32 slot)
 {
@@ -620,13 +655,12 @@ __noinline int weir_scan(__u32 slot)
     case MODE_AFTER_LINE:
         return scan_after_line(work, stream);
     case MODE_CREDENTIALS:
-        if (!weir_skip_white_space(slot))
+        if (!value_begins(work, stream, slot))
             return SCAN_MORE;
-        weir_scan_scheme(slot);
-        return SCAN_GOES_ON;
+        return weir_scan_scheme(slot);
     case MODE_COOKIE:
     case MODE_SET_COOKIE:
-        if (!weir_skip_white_space(slot))
+        if (!value_begins(work, stream, slot))
             return SCAN_MORE;
         at = work->at;
         if (stream->mode == MODE_COOKIE && !weir_settings.with_hmac && at + 8 <= work->filled &&
@@ -643,7 +677,7 @@ __noinline int weir_scan(__u32 slot)
         weir_scan_codings(slot);
         break;
     case MODE_WHOLE:
-        if (!weir_skip_white_space(slot))
+        if (!value_begins(work, stream, slot))
             return SCAN_MORE;
         weir_mask_run(slot, '\n');
         break;
@@ -678,6 +712,8 @@ __noinline int weir_scan(__u32 slot)
     else {
         stream->manner = stream->mode;
         stream->mode = MODE_AFTER_LINE;
+        if (work->at < work->filled)
+            return scan_after_line(work, stream);
     }
     return SCAN_GOES_ON;
 }

@@ -188,6 +188,24 @@ enum capture_rung capture_rung_used(const struct capture *capture)
     return capture->rung;
 }
 
+/* How often the kernel skipped a program because it was already active on that CPU. */
+static uint64_t skipped_runs(const struct capture *capture)
+{
+    struct bpf_program *program;
+    uint64_t skipped = 0;
+
+    bpf_object__for_each_program(program, capture->skeleton->obj)
+    {
+        struct bpf_prog_info info = {0};
+        __u32 size = sizeof(info);
+        int descriptor = bpf_program__fd(program);
+
+        if (descriptor >= 0 && bpf_obj_get_info_by_fd(descriptor, &info, &size) == 0)
+            skipped += info.recursion_misses;
+    }
+    return skipped;
+}
+
 void capture_read_counters(struct capture *capture, struct capture_counters *ret_counters)
 {
     __u32 zero = 0;
@@ -208,6 +226,10 @@ void capture_read_counters(struct capture *capture, struct capture_counters *ret
         }
         ret_counters->lost_exchanges += ret_counters->reasons[reason].exchanges;
     }
+    /* What such a run would have seen is not known: events only. */
+    ret_counters->reasons[WEIR_LOSS_COUNT].reason = "skipped_run";
+    ret_counters->reasons[WEIR_LOSS_COUNT].events = skipped_runs(capture);
+    ret_counters->reason_count++;
     for (int cpu = 0; cpu < capture->cpu_count; cpu++)
         ret_counters->filtered_exchanges += capture->counters[cpu].filtered;
 }

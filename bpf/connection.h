@@ -1,15 +1,26 @@
 /*
  * connection.h: what is kept of each TCP connection, who uses it, and whether it is wanted.
- * The state lives in socket storage, which dies with the socket; kernels and rungs that cannot use it
- * there have a table by the socket's address, emptied when the socket closes.
+ * The state lives in socket storage, which dies with the socket; kernels and rungs that cannot use
+ * it there have a table by the socket's address, emptied when the socket closes.
  */
 #pragma once
 #include "bpf/emit.h"
 
 enum { AF_INET = 2, AF_INET6 = 10, IPPROTO_TCP = 6, IPPROTO_MPTCP = 262 };
-enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT, TCP_SYN_RECV, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_TIME_WAIT,
-       TCP_CLOSE, TCP_CLOSE_WAIT, TCP_LAST_ACK };
-enum { SUPPRESSION_CHECKS = 8 /* messages of a connection for which a local reader is looked for */ };
+enum {
+    TCP_ESTABLISHED = 1,
+    TCP_SYN_SENT,
+    TCP_SYN_RECV,
+    TCP_FIN_WAIT1,
+    TCP_FIN_WAIT2,
+    TCP_TIME_WAIT,
+    TCP_CLOSE,
+    TCP_CLOSE_WAIT,
+    TCP_LAST_ACK
+};
+enum {
+    SUPPRESSION_CHECKS = 8 /* messages of a connection for which a local reader is looked for */
+};
 #define READER_GONE 0ull /* in weir_readers: the end that read is closed */
 enum admission { ADMIT_YES, ADMIT_NO_ROOM, ADMIT_NEVER };
 
@@ -153,7 +164,7 @@ static __always_inline int announce(struct work *work, const struct ends *ends)
 
     head_fill(&open->head, work, WEIR_EVENT_OPEN);
     open->head.flags = (work->shared.is_late ? WEIR_FLAG_LATE : 0) |
-                      (work->shared.is_initiator ? WEIR_FLAG_INITIATOR : 0);
+                       (work->shared.is_initiator ? WEIR_FLAG_INITIATOR : 0);
     __builtin_memcpy(open->local, ends->local, 16);
     __builtin_memcpy(open->remote, ends->remote, 16);
     open->local_port = ends->local_port;
@@ -250,8 +261,8 @@ __noinline int weir_admit(__u32 slot, __u32 is_response)
     }
     if (!work->shared.is_announced || !work->shared.is_reader) {
         ends_read((const struct sock *)work->socket, ends);
-        is_other_logged =
-            work->stream.messages < SUPPRESSION_CHECKS && is_suppressed(work, ends, is_response);
+        is_other_logged = work->stream.messages < SUPPRESSION_CHECKS &&
+                          is_suppressed(work, ends, is_response);
         if (work->stream.messages == SUPPRESSION_CHECKS || is_other_logged)
             losses_settle(&work->shared, is_other_logged);
         if (!work->shared.is_announced && announce(work, ends) && !is_other_logged)

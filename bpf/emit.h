@@ -2,7 +2,8 @@
 #pragma once
 #include "bpf/maps.h"
 
-/* Keeps the compiler from using what it knows of a variable: the verifier wants to see it itself. */
+/* Keeps the compiler from using what it knows of a variable: the verifier wants to see it itself.
+ */
 #define BOUND(variable) asm volatile("" : "+r"(variable))
 
 static __always_inline struct work *work_get(__u32 slot)
@@ -41,8 +42,9 @@ static __always_inline void count_exchanges(__u32 reason, __u64 exchanges)
 }
 
 /*
- * Waking the reader costs the application's CPU up to 1.4 us, so it is done only above the fill mark, and
- * the fill is looked at for every 16th event only: it lives in a cache line that the reader writes.
+ * Waking the reader costs the application's CPU up to 1.4 us, so it is done only above the fill
+ * mark, and the fill is looked at for every 16th event only: it lives in a cache line that the
+ * reader writes.
  */
 static __always_inline __u64 wakeup_flag(struct weir_counters *counters)
 {

@@ -1,7 +1,7 @@
 /*
- * hmac.h: HMAC-SHA-256 (RFC 2104, FIPS 180-4) of a value that is about to be overwritten, so that equal
- * secrets can be matched without leaving the kernel. Only values that lie whole in the chunk have a
- * digest; one that is cut over two calls is masked without.
+ * hmac.h: HMAC-SHA-256 (RFC 2104, FIPS 180-4) of a value that is about to be overwritten, so that
+ * equal secrets can be matched without leaving the kernel. Only values that lie whole in the chunk
+ * have a digest; one that is cut over two calls is masked without.
  */
 #pragma once
 #include "bpf/emit.h"
@@ -33,16 +33,15 @@ static __always_inline void sha_schedule(struct work *work)
     for (int i = 16; i < 64; i++) {
         __u32 early = work->sha.schedule[i - 15], late = work->sha.schedule[i - 2];
 
-        work->sha.schedule[i] =
-            work->sha.schedule[i - 16] + work->sha.schedule[i - 7] +
-            (rotate(early, 7) ^ rotate(early, 18) ^ early >> 3) +
-            (rotate(late, 17) ^ rotate(late, 19) ^ late >> 10);
+        work->sha.schedule[i] = work->sha.schedule[i - 16] + work->sha.schedule[i - 7] +
+                                (rotate(early, 7) ^ rotate(early, 18) ^ early >> 3) +
+                                (rotate(late, 17) ^ rotate(late, 19) ^ late >> 10);
     }
 }
 
 /*
- * Mixes sha.block into sha.hash. The working variables live in the map: registers would be spilled to a
- * stack that kernels before 6.10 count 512 bytes of for all functions together.
+ * Mixes sha.block into sha.hash. The working variables live in the map: registers would be spilled
+ * to a stack that kernels before 6.10 count 512 bytes of for all functions together.
  */
 __noinline int weir_sha_block(__u32 slot)
 {
@@ -58,8 +57,8 @@ __noinline int weir_sha_block(__u32 slot)
     for (int i = 0; i < 64; i++) {
         __u32 a = v[0], e = v[4], first, second;
 
-        first = v[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
-                ((e & v[5]) ^ (~e & v[6])) + sha_constants[i] + work->sha.schedule[i];
+        first = v[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & v[5]) ^ (~e & v[6])) +
+                sha_constants[i] + work->sha.schedule[i];
         second = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +
                  ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
         v[7] = v[6], v[6] = v[5], v[5] = e, v[4] = v[3] + first;
@@ -179,7 +178,7 @@ __noinline int weir_digest(__u32 slot, __u32 delimiter)
     end = weir_value_end(slot, from, delimiter);
     if (end >= work->filled)
         return work->cursor.total && work->filled < CHUNK; /* there may be more of it to copy */
-    if (work->data[end & (2 * CHUNK - 1)] == '\n') { /* a folded line goes on */
+    if (work->data[end & (2 * CHUNK - 1)] == '\n') {       /* a folded line goes on */
         byte = work->data[(end + 1) & (2 * CHUNK - 1)];
         if (end + 1 >= work->filled || byte == ' ' || byte == '\t')
             return 0;

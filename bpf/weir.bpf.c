@@ -1,4 +1,5 @@
-/* weir.bpf.c: one object of all hooks, so that they share maps, settings and the verified functions. */
+/* weir.bpf.c: one object of all hooks, so that they share maps, settings and the verified
+ * functions. */
 #include "bpf/maps.h"
 
 char weir_license[] SEC("license") = "Dual BSD/GPL";

@@ -77,16 +77,16 @@ struct weir_event_end {
 
 /* Why something was not handed over. The names users see stand in capture/losses.c. */
 enum weir_loss {
-    WEIR_LOSS_RING_FULL,    /* the ring had no room */
-    WEIR_LOSS_FAULT,        /* the application's memory could not be read */
-    WEIR_LOSS_IO_URING,     /* moved by io_uring, whose buffers this rung cannot see */
-    WEIR_LOSS_UNSEEN_CALL,  /* moved by a call that this rung does not know */
-    WEIR_LOSS_COMPAT,       /* moved by a 32-bit process */
-    WEIR_LOSS_DISCARDED,    /* MSG_TRUNC: the application threw the bytes away unread */
-    WEIR_LOSS_STEPS,        /* one call held more lines than are looked at */
-    WEIR_LOSS_CONNECTIONS,  /* no room for one more connection */
-    WEIR_LOSS_NESTED,       /* hooks nested deeper than there are work areas */
-    WEIR_LOSS_CALLS,        /* no room to remember one more call */
+    WEIR_LOSS_RING_FULL,   /* the ring had no room */
+    WEIR_LOSS_FAULT,       /* the application's memory could not be read */
+    WEIR_LOSS_IO_URING,    /* moved by io_uring, whose buffers this rung cannot see */
+    WEIR_LOSS_UNSEEN_CALL, /* moved by a call that this rung does not know */
+    WEIR_LOSS_COMPAT,      /* moved by a 32-bit process */
+    WEIR_LOSS_DISCARDED,   /* MSG_TRUNC: the application threw the bytes away unread */
+    WEIR_LOSS_STEPS,       /* one call held more lines than are looked at */
+    WEIR_LOSS_CONNECTIONS, /* no room for one more connection */
+    WEIR_LOSS_NESTED,      /* hooks nested deeper than there are work areas */
+    WEIR_LOSS_CALLS,       /* no room to remember one more call */
     WEIR_LOSS_COUNT,
 };
 

@@ -3,20 +3,20 @@
 
 /* Constants; the verifier removes what they switch off. */
 struct weir_settings {
-    __u8 with_socket_storage;  /* else a table by the socket's address (5.10, rung syscall) */
-    __u8 with_both_sides;      /* never suppress the client's end */
+    __u8 with_socket_storage; /* else a table by the socket's address (5.10, rung syscall) */
+    __u8 with_both_sides;     /* never suppress the client's end */
     __u8 with_masking;
     __u8 with_hmac;
-    __u8 with_process_filter;  /* only processes in weir_processes */
-    __u8 with_cgroup_filter;   /* only cgroup_id and what is below it */
-    __u8 with_address_filter;  /* enum weir_address_filter: only connections those tables take */
-    __u8 receive_flags_at;     /* index of tcp_recvmsg's flags */
+    __u8 with_process_filter; /* only processes in weir_processes */
+    __u8 with_cgroup_filter;  /* only cgroup_id and what is below it */
+    __u8 with_address_filter; /* enum weir_address_filter: only connections those tables take */
+    __u8 receive_flags_at;    /* index of tcp_recvmsg's flags */
     __u8 padding[4];
-    __u32 head_maximum;        /* bytes of one head that are copied */
+    __u32 head_maximum; /* bytes of one head that are copied */
     __u64 cgroup_id;
-    __u64 wakeup_bytes;        /* fill mark of the ring */
-    __u32 own_process;         /* weir itself: never captured */
-    __u32 cgroup_level;        /* depth of cgroup_id below the root */
+    __u64 wakeup_bytes; /* fill mark of the ring */
+    __u32 own_process;  /* weir itself: never captured */
+    __u32 cgroup_level; /* depth of cgroup_id below the root */
 };
 
 /* Values of weir_ports and weir_networks: which side of a connection may be there. */
@@ -41,7 +41,7 @@ enum weir_manner {
     WEIR_MANNER_CREDENTIALS, /* all behind a known scheme */
     WEIR_MANNER_COOKIE,
     WEIR_MANNER_SET_COOKIE,
-    WEIR_MANNER_SCHEME,      /* no header: an authentication scheme that may be shown */
+    WEIR_MANNER_SCHEME, /* no header: an authentication scheme that may be shown */
 };
 
 /* Key of weir_names: lower case, '_' as '-', padded with zeros. */
@@ -54,7 +54,7 @@ struct weir_name {
  * hashed to a bit of the filter: a clear bit means that no name of the table starts so.
  */
 enum { WEIR_FILTER_BITS = 12, WEIR_FILTER_WORDS = 1 << (WEIR_FILTER_BITS - 6) };
-#define WEIR_FILTER_HASH(first) (((first) * 0x9E3779B97F4A7C15ull) >> (64 - WEIR_FILTER_BITS))
+#define WEIR_FILTER_HASH(first) (((first)*0x9E3779B97F4A7C15ull) >> (64 - WEIR_FILTER_BITS))
 
 struct weir_name_filter {
     __u64 words[WEIR_FILTER_WORDS];

@@ -1,7 +1,7 @@
 /*
- * socket: rung tracepoint. The BTF tracepoints sock_send_length and sock_recv_length (kernel 6.3) fire
- * behind each socket call; the system call's arguments are in the task's saved registers. Costs
- * nothing on system calls that touch no socket, and needs neither kprobes nor fentry.
+ * socket: rung tracepoint. The BTF tracepoints sock_send_length and sock_recv_length (kernel 6.3)
+ * fire behind each socket call; the system call's arguments are in the task's saved registers.
+ * Costs nothing on system calls that touch no socket, and needs neither kprobes nor fentry.
  */
 #include "bpf/calls.h"
 

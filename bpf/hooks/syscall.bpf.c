@@ -117,8 +117,7 @@ __noinline int weir_vector_message(__u64 socket, __u64 address, __u32 direction,
     struct call *call = call_area();
     __u32 length = 0;
 
-    if (!connection || !call ||
-        bpf_probe_read_user(&length, sizeof(length), &message->msg_len))
+    if (!connection || !call || bpf_probe_read_user(&length, sizeof(length), &message->msg_len))
         return 0;
     call->socket = (void *)socket;
     call->direction = direction & 1;
@@ -135,9 +134,9 @@ static __always_inline __u32 message_length(__u64 vector, __u32 index)
 {
     __u32 length = 0;
 
-    bpf_probe_read_user(&length, sizeof(length),
-                        (void *)(vector + index * sizeof(struct user_mmsghdr) +
-                                 sizeof(struct user_msghdr)));
+    bpf_probe_read_user(
+        &length, sizeof(length),
+        (void *)(vector + index * sizeof(struct user_mmsghdr) + sizeof(struct user_msghdr)));
     return length;
 }
 

@@ -31,7 +31,8 @@ static __always_inline void state_established(struct sock *sk, int old_state)
     connection->streams[WEIR_RECEIVED].has_sequence = 1;
 }
 
-/* The reader leaves a mark, by which the other end knows that there was one; that end removes it. */
+/* The reader leaves a mark, by which the other end knows that there was one; that end removes it.
+ */
 static __always_inline void pair_ends(struct sock *sk, struct connection *connection)
 {
     struct pair_key key = {};
@@ -48,8 +49,8 @@ static __always_inline void pair_ends(struct sock *sk, struct connection *connec
 }
 
 /*
- * Bytes that moved behind the last call that was seen (splice, io_uring): known as the rest of a body,
- * else nothing is said of them. `end` is the sequence number behind the last byte.
+ * Bytes that moved behind the last call that was seen (splice, io_uring): known as the rest of a
+ * body, else nothing is said of them. `end` is the sequence number behind the last byte.
  */
 static __always_inline void body_catch_up(struct stream *stream, __u32 end)
 {
@@ -77,8 +78,8 @@ static __always_inline void bodies_catch_up(struct sock *sk, struct connection *
     if (BPF_CORE_READ(tcp, inet_conn.icsk_ulp_ops))
         return;
     /* The other end's FIN takes a sequence number once it is read, ours once it is sent. */
-    if (old_state != TCP_ESTABLISHED && old_state != TCP_FIN_WAIT1 &&
-        old_state != TCP_FIN_WAIT2 && received == BPF_CORE_READ(tcp, rcv_nxt))
+    if (old_state != TCP_ESTABLISHED && old_state != TCP_FIN_WAIT1 && old_state != TCP_FIN_WAIT2 &&
+        received == BPF_CORE_READ(tcp, rcv_nxt))
         received--;
     body_catch_up(&connection->streams[WEIR_RECEIVED], received);
     if (old_state == TCP_ESTABLISHED || old_state == TCP_CLOSE_WAIT)

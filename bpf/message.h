@@ -8,7 +8,7 @@
 #include "bpf/hmac.h"
 #include "bpf/scan.h"
 
-enum { STEPS_INNER = 256, STEPS_OUTER = 1024, HEAD_HARD_MAXIMUM = 1 << 20, LOST_FILL = 32 };
+enum { STEPS_INNER = 16, STEPS_OUTER = 4096, HEAD_HARD_MAXIMUM = 1 << 20, LOST_FILL = 32 };
 
 /* Copies more behind what there is, or makes room for it. */
 static __always_inline int more_bytes(struct work *work, __u32 slot, __u32 want)
@@ -76,7 +76,7 @@ static __always_inline int step_head(struct work *work, __u32 slot, bool was_los
         return not_http(work, was_lost);
     verdict = weir_settings.with_hmac ? digest_value(work, slot) : SCAN_GOES_ON;
     if (verdict == SCAN_GOES_ON)
-        verdict = weir_scan(slot);
+        verdict = scan(slot);
     if (verdict == SCAN_LOOK_AHEAD)
         return more_bytes(work, slot, CHUNK);
     if (is_first_line && stream->mode != MODE_FIRST_LINE) {
@@ -98,7 +98,7 @@ static __always_inline int step_head(struct work *work, __u32 slot, bool was_los
 }
 
 /* One step of a call. STEP_AGAIN while there is something to do. */
-__noinline int weir_step(__u32 slot)
+static __always_inline int step(__u32 slot)
 {
     struct work *work = work_get(slot);
     struct stream *stream;
@@ -135,7 +135,7 @@ __noinline int weir_step(__u32 slot)
 __noinline int weir_steps(__u32 slot)
 {
     for (int i = 0; i < STEPS_INNER; i++) {
-        if (weir_step(slot) == STEP_DONE)
+        if (step(slot) == STEP_DONE)
             return STEP_DONE;
     }
     return STEP_AGAIN;

@@ -82,7 +82,7 @@ static __always_inline int value_stops(struct work *work, struct stream *stream)
 }
 
 /* One step. Needs at < filled. */
-__noinline int weir_scan(__u32 slot)
+static __always_inline int scan(__u32 slot)
 {
     struct work *work = work_get(slot);
     struct stream *stream;

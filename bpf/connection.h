@@ -174,19 +174,42 @@ static __always_inline int announce(struct work *work, const struct ends *ends)
     return emit(open, sizeof(*open));
 }
 
-/* Tells the reader who moves the bytes. 0 or -1. */
-static __always_inline int introduce(struct work *work, __u32 process_id)
+static __always_inline void process_read(struct weir_process *process)
 {
-    struct weir_event_process *process = &work->process;
     struct task_struct *task = (void *)bpf_get_current_task();
 
-    head_fill(&process->head, work, WEIR_EVENT_PROCESS);
-    process->position = work->stream.position;
-    process->process_id = process_id;
+    process->process_id = bpf_get_current_pid_tgid() >> 32;
     process->user_id = (__u32)bpf_get_current_uid_gid();
     process->start_time_ns = BPF_CORE_READ(task, group_leader, start_boottime);
     BPF_CORE_READ_INTO(&process->command, task, group_leader, comm);
-    return emit(process, sizeof(*process));
+}
+
+/* Tells the reader who moves the bytes. 0 or -1. */
+static __always_inline int introduce(struct work *work)
+{
+    struct weir_event_process *event = &work->process;
+
+    head_fill(&event->head, work, WEIR_EVENT_PROCESS);
+    event->position = work->stream.position;
+    process_read(&event->process);
+    return emit(event, sizeof(*event));
+}
+
+/*
+ * Tells the reader who connected to this end, when that was a process of this host. It will be told
+ * again when that end is seen, but the exchange may be over by then.
+ */
+static __always_inline void introduce_peer(struct work *work)
+{
+    struct weir_event_process *event = &work->process;
+    struct weir_process *process = bpf_map_lookup_elem(&weir_connectors, &work->pair);
+
+    if (!process)
+        return;
+    head_fill(&event->head, work, WEIR_EVENT_PEER);
+    event->position = work->stream.position;
+    event->process = *process;
+    emit(event, sizeof(*event));
 }
 
 static __always_inline bool process_is_wanted(__u32 process_id)
@@ -267,9 +290,11 @@ __noinline int weir_admit(__u32 slot, __u32 is_response)
             losses_settle(&work->shared, is_other_logged);
         if (!work->shared.is_announced && announce(work, ends) && !is_other_logged)
             return ADMIT_NO_ROOM;
+        if (!work->shared.is_announced && !work->shared.is_initiator && may_be_paired())
+            introduce_peer(work);
         work->shared.is_announced = 1;
     }
-    if (is_new && introduce(work, process_id) && !is_other_logged)
+    if (is_new && introduce(work) && !is_other_logged)
         return ADMIT_NO_ROOM;
     work->shared.process_id = process_id;
     work->shared.is_off |= is_other_logged;

@@ -279,3 +279,17 @@ struct {
     __type(key, __u64);
     __type(value, struct vector_place);
 } weir_vectors SEC(".maps");
+
+/* Who connects: by the socket's address until the connection stands, then by its ends. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 8192);
+    __type(key, __u64);
+    __type(value, struct weir_process);
+} weir_connecting SEC(".maps");
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 32768);
+    __type(key, struct pair_key);
+    __type(value, struct weir_process);
+} weir_connectors SEC(".maps");

@@ -11,6 +11,7 @@ enum weir_event_type {
     WEIR_EVENT_DATA = 3,    /* struct weir_event_data, then its bytes */
     WEIR_EVENT_DIGEST = 4,  /* struct weir_event_digest, before the data it belongs to */
     WEIR_EVENT_END = 5,     /* struct weir_event_end: one direction has ended */
+    WEIR_EVENT_PEER = 7,    /* struct weir_event_process: who connected, of an end on this host */
     WEIR_EVENT_CLOSE = 6,   /* struct weir_event_end: the connection is gone */
 };
 
@@ -48,13 +49,18 @@ struct weir_event_open {
     __u64 network_namespace;
 };
 
+/* A process as it was at the time of the event. */
+struct weir_process {
+    __u32 process_id;
+    __u32 user_id;
+    __u64 start_time_ns; /* since boot */
+    char command[16];
+};
+
 struct weir_event_process {
     struct weir_event_head head;
     __u64 position; /* of the bytes that it moves next */
-    __u32 process_id;
-    __u32 user_id;
-    __u64 start_time_ns;
-    char command[16];
+    struct weir_process process;
 };
 
 struct weir_event_data {

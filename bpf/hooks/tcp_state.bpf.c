@@ -12,18 +12,36 @@ static __always_inline void pair_of(struct sock *sk, struct pair_key *key)
     pair_key_make(&ends, key);
 }
 
+/* connect() itself: the current task is who connects, which it need not be later. */
+static __always_inline void state_connecting(struct sock *sk)
+{
+    struct weir_process process = {};
+    __u64 socket = (__u64)sk;
+
+    if (!may_be_paired())
+        return;
+    process_read(&process);
+    bpf_map_update_elem(&weir_connecting, &socket, &process, BPF_ANY);
+}
+
 static __always_inline void state_established(struct sock *sk, int old_state)
 {
     struct connection *connection = connection_make(sk);
     struct tcp_sock *tcp = (struct tcp_sock *)sk;
     struct pair_key key = {};
+    struct weir_process *connector;
+    __u64 socket = (__u64)sk;
 
     if (!connection)
         return;
     connection_start(connection, sk, false, old_state == TCP_SYN_SENT);
-    if (old_state == TCP_SYN_SENT && may_be_paired()) { /* what an older connection left */
+    if (old_state == TCP_SYN_SENT && may_be_paired()) {
         pair_of(sk, &key);
-        bpf_map_delete_elem(&weir_readers, &key);
+        bpf_map_delete_elem(&weir_readers, &key); /* what an older connection left */
+        connector = bpf_map_lookup_elem(&weir_connecting, &socket);
+        if (connector)
+            bpf_map_update_elem(&weir_connectors, &key, connector, BPF_ANY);
+        bpf_map_delete_elem(&weir_connecting, &socket);
     }
     connection->streams[WEIR_SENT].sequence = BPF_CORE_READ(tcp, write_seq);
     connection->streams[WEIR_RECEIVED].sequence = BPF_CORE_READ(tcp, copied_seq);
@@ -119,6 +137,10 @@ int BPF_PROG(weir_tcp_state, struct sock *sk, int old_state, int new_state)
 
     if (sk->sk_protocol != IPPROTO_TCP)
         return 0;
+    if (new_state == TCP_SYN_SENT) {
+        state_connecting(sk);
+        return 0;
+    }
     if (new_state == TCP_ESTABLISHED) {
         state_established(sk, old_state);
         return 0;

@@ -46,12 +46,13 @@ static void handle_process(struct capture *capture, const struct weir_event_proc
         .time_ns = wall_time(capture, event->head.time_ns),
         .position = event->position,
         .end_position = event->position,
-        .process = {.pid = event->process_id,
-                    .user_id = event->user_id,
-                    .start_time_ns = event->start_time_ns},
+        .process = {.pid = event->process.process_id,
+                    .user_id = event->process.user_id,
+                    .start_time_ns = event->process.start_time_ns},
+        .is_peer_process = event->head.type == WEIR_EVENT_PEER,
     };
 
-    memcpy(data.process.command, event->command, sizeof(data.process.command));
+    memcpy(data.process.command, event->process.command, sizeof(data.process.command));
     capture->listener.on_data(capture->listener.context, &data);
 }
 
@@ -144,7 +145,8 @@ int events_handle(void *context, void *record, size_t size)
         handle_data(capture, record, size);
     else if (size >= sizeof(struct weir_event_open) && head->type == WEIR_EVENT_OPEN)
         handle_open(capture, record);
-    else if (size >= sizeof(struct weir_event_process) && head->type == WEIR_EVENT_PROCESS)
+    else if (size >= sizeof(struct weir_event_process) &&
+             (head->type == WEIR_EVENT_PROCESS || head->type == WEIR_EVENT_PEER))
         handle_process(capture, record);
     else if (size >= sizeof(struct weir_event_digest) && head->type == WEIR_EVENT_DIGEST)
         handle_digest(capture, record);

@@ -47,6 +47,7 @@ struct stream_data {
     const struct masked_value *masked;
     uint32_t masked_count;
     struct process_identity process; /* who moved the bytes; pid 0: not told */
+    bool is_peer_process;            /* `process` is at the remote end, which is on this host */
 };
 
 struct stream_end {

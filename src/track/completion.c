@@ -154,7 +154,9 @@ static void finish(struct emitter *emitter, struct record *record, enum directio
     record_add_number(record, FIELD_CONNECTION_ID, connection->id);
     add_process(streams, record, &connection->process, false);
     add_process(streams, record,
-                connection->peer ? &connection->peer->process : &connection->peer_process, true);
+                connection->peer && connection->peer->process.pid ? &connection->peer->process
+                                                                  : &connection->peer_process,
+                true);
     if (connection->is_late)
         record_set_flag(record, RECORD_FLAG_LATE);
     pairs_decide(connection, record, is_client);

@@ -367,7 +367,9 @@ static void on_data(void *context, const struct stream_data *data)
     struct slice bytes = data->bytes;
     uint64_t expected = side->position + side->buffer.length;
     touch(connection);
-    if (data->process.pid)
+    if (data->process.pid && data->is_peer_process)
+        connection->peer_process = data->process;
+    else if (data->process.pid)
         connection->process = data->process;
     prepare_emitter(connection, data);
     if (data->direction == DIRECTION_B_TO_A)

@@ -141,7 +141,7 @@ static void tell_gap(struct connection *connection, enum direction direction, in
 
 static int64_t missed_messages(const struct emitter *emitter, enum direction direction)
 {
-    if (!emitter->has_message_count && emitter->marks_starts)
+    if (!emitter->has_message_count && emitter->marks_starts && !emitter->starts_message)
         return 0; /* the next start tells */
     if (!emitter->has_message_count || emitter->messages_before < emitter->heads[direction])
         return -1;

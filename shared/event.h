@@ -104,7 +104,6 @@ struct weir_loss_counter {
 
 struct weir_counters { /* per CPU */
     struct weir_loss_counter lost[WEIR_LOSS_COUNT];
-    __u64 filtered;
     __u64 calls;  /* socket calls that were looked into */
     __u64 events; /* handed over */
 };

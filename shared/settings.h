@@ -12,7 +12,7 @@ struct weir_settings {
     __u8 with_address_filter; /* enum weir_address_filter: only connections those tables take */
     __u8 receive_flags_at;    /* index of tcp_recvmsg's flags */
     __u8 padding[4];
-    __u32 head_maximum; /* bytes of one head that are copied */
+    __u32 padding_word;
     __u64 cgroup_id;
     __u64 wakeup_bytes; /* fill mark of the ring */
     __u32 own_process;  /* weir itself: never captured */

@@ -122,9 +122,9 @@ static void totals_gather(struct pipeline *pipeline, struct totals *totals)
     capture_read_counters(pipeline->capture, &kernel);
     outlet_count(pipeline->outlet, &outlet);
     memset(totals, 0, sizeof(*totals));
-    totals->seen = streams->seen + kernel.lost_exchanges + kernel.filtered_exchanges;
+    totals->seen = streams->seen + kernel.lost_exchanges;
     totals->logged = outlet.logged;
-    totals->filtered = pipeline->filtered + kernel.filtered_exchanges;
+    totals->filtered = pipeline->filtered;
     for (size_t i = 0; i < kernel.reason_count; i++)
         totals_add_loss(totals, kernel.reasons[i].reason, kernel.reasons[i].exchanges,
                         kernel.reasons[i].bytes, kernel.reasons[i].events);
@@ -321,7 +321,6 @@ static int capture_start(struct pipeline *pipeline, const struct prefilter *pref
     struct stream_listener listener = streams_listener(pipeline->streams);
     struct capture_options capture_options = {
         .ring_bytes = options->ring_bytes,
-        .head_maximum = options->head_limit,
         .with_both_sides = options->with_both_sides,
         .is_masking_disabled = options->is_masking_disabled,
         .mask_key = slice_of(options->mask_key, options->mask_key_length),

@@ -41,7 +41,6 @@ static void settings_fill(struct weir *skeleton, const struct capture_options *o
     settings->cgroup_id = options->cgroup_id;
     settings->cgroup_level = options->cgroup_level;
     settings->with_address_filter = (unsigned char)tables_address_filter(&options->prefilter);
-    settings->head_maximum = (unsigned)options->head_maximum;
     settings->wakeup_bytes = options->ring_bytes / 4;
     settings->own_process = (unsigned)getpid();
 }
@@ -230,6 +229,4 @@ void capture_read_counters(struct capture *capture, struct capture_counters *ret
     ret_counters->reasons[WEIR_LOSS_COUNT].reason = "skipped_run";
     ret_counters->reasons[WEIR_LOSS_COUNT].events = skipped_runs(capture);
     ret_counters->reason_count++;
-    for (int cpu = 0; cpu < capture->cpu_count; cpu++)
-        ret_counters->filtered_exchanges += capture->counters[cpu].filtered;
 }

@@ -21,7 +21,6 @@ extern const char *const capture_rung_names[CAPTURE_RUNG_COUNT];
 struct capture_options {
     enum capture_rung rung;
     size_t ring_bytes;    /* a power of two */
-    size_t head_maximum;  /* bytes of one head that are copied */
     bool with_both_sides; /* also the client's end of connections within this host */
     bool is_masking_disabled;
     struct slice mask_key;         /* HMAC mode when not empty */
@@ -34,7 +33,6 @@ struct capture_options {
 enum { CAPTURE_LOSS_MAXIMUM = 24 };
 struct capture_counters {
     uint64_t lost_exchanges; /* began in the kernel and could not be handed over; part of `seen` */
-    uint64_t filtered_exchanges; /* began in the kernel and were refused by the prefilter */
     size_t reason_count;
     struct {
         const char *reason; /* such as ring_full, io_uring, fault */

@@ -76,7 +76,7 @@ static bool survey_rung(struct survey *survey, enum capture_rung rung, const cha
     static const struct stream_listener nobody = {NULL, nothing_opens, nothing_comes, nothing_ends,
                                                   nothing_closes};
     struct capture_options options = {
-        .rung = rung, .ring_bytes = 65536, .head_maximum = 65536, .is_masking_disabled = true};
+        .rung = rung, .ring_bytes = 65536, .is_masking_disabled = true};
     struct capture *capture = NULL;
     struct survey_item *item;
     char message[1024];

@@ -14,6 +14,11 @@ enum parse_verdict {
     PARSE_OK, /* `consumed` bytes are done with (all of the slice, or up to where `skip` starts) */
     PARSE_MORE, /* the bytes behind `consumed` are kept and shown again with more behind them */
     PARSE_BAD,  /* not this protocol, or no longer: show no more of this connection */
+    /*
+     * From behind `consumed` on, in both directions, the connection speaks `successor` (an upgrade,
+     * STARTTLS). This parser is closed.
+     */
+    PARSE_SWITCH,
 };
 
 struct parse_result {
@@ -25,6 +30,13 @@ struct parse_result {
      * inside are not told.
      */
     uint64_t skip;
+    const char *successor; /* with PARSE_SWITCH: name of the parser; NULL: whichever recognises */
+};
+
+/* What a parser can be shown. */
+enum parser_transport {
+    PARSER_STREAM = 1,   /* bytes of a TCP connection */
+    PARSER_DATAGRAM = 2, /* whole UDP payloads, one a call: `emitter->is_datagram` */
 };
 
 enum probe_verdict { PROBE_NO, PROBE_MAYBE /* more bytes needed */, PROBE_YES };
@@ -53,6 +65,9 @@ struct emitter {
         messages_before; /* heads that began in this direction before the slice, none for 1xx */
     bool marks_starts;   /* the source marks, and counts at, the start of every message */
     bool is_reset;       /* in end and close: the connection was torn down, not finished */
+    bool is_datagram; /* each call of parse has one whole datagram; what is not consumed is dropped
+                       */
+    struct endpoint ends[2]; /* of side A and side B; family 0: unknown */
     /* Written by the parser: heads that began in each direction (1xx and orphans not counted). */
     uint64_t heads[2];
 
@@ -69,11 +84,18 @@ struct emitter {
 };
 
 struct parser {
-    const char *name;           /* network.protocol.name */
+    const char *name;           /* of this parser: of its file and its line in parsers.def */
+    const char *record_type;    /* field `type` of its records */
+    const char *protocol;       /* network.protocol.name; NULL: the parser adds the field itself */
+    unsigned transports;        /* set of enum parser_transport; 0: PARSER_STREAM */
     const uint16_t *port_hints; /* ends with 0; only decides who is asked first */
     size_t state_size;          /* bytes, zeroed before the first call */
 
-    /* Do these first bytes of one direction look like the protocol? */
+    /*
+     * Do these first bytes of one direction look like the protocol? Of a datagram: all of it. YES
+     * only when other protocols are practically excluded; a datagram is never shown again with
+     * more.
+     */
     enum probe_verdict (*probe)(struct slice bytes);
     enum parse_verdict (*parse)(void *state, struct slice bytes, enum direction direction,
                                 struct emitter *emitter, struct parse_result *ret_result);

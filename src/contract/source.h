@@ -26,6 +26,9 @@ struct stream_open {
     uint64_t network_namespace; /* inode or cookie; with the endpoints it finds the local peer */
     bool is_initiator; /* the local end connected; false: accepted, or not known with is_late */
     bool is_late;      /* bytes flowed before weir looked */
+    bool is_observed;  /* seen from outside (packets, captures): side A is the end that opened the
+                          connection, `local` is its address; role is observer; no local peer */
+    bool is_datagram;  /* UDP: each stream_data is one whole datagram, positions count bytes */
 };
 
 /*

@@ -9,7 +9,7 @@
 #include "encode/put.h"
 
 enum {
-    KEY_BYTES = 32,
+    KEY_BYTES = 48,
     SHORT_VALUE_BYTES = 48, /* a number, time, id or address with its quotes */
 };
 
@@ -31,9 +31,27 @@ static const uint8_t key_lengths[FIELD_COUNT] = {
     _Static_assert(sizeof(name) + 3 <= KEY_BYTES, "a field's name is too long for struct key");
 #include "model/fields.def"
 #undef FIELD
-_Static_assert(FIELD_COUNT <= 64, "fields are a 64-bit set");
+
+/* Which fields a record has. */
+enum { PRESENT_WORDS = (FIELD_COUNT + 63) / 64 };
 
 #define put_literal(at, text) ((uint8_t *)memcpy(at, text, sizeof(text) - 1) + sizeof(text) - 1)
+
+static size_t longest_objects(const struct value *value, size_t *escaped)
+{
+    size_t length = (size_t)value->count * sizeof("{},");
+
+    for (uint32_t i = 0; i < value->count; i++) {
+        const struct object *object = &value->objects[i];
+
+        for (uint32_t j = 0; j < object->count; j++) {
+            length += sizeof("\"\":\"\",") + strlen(object->members[j].name) + PUT_NUMBER_MAXIMUM;
+            if (!object->members[j].is_number)
+                *escaped += object->members[j].text.length;
+        }
+    }
+    return length;
+}
 
 /* Bytes that the record's line never exceeds, and what put.h may scribble over behind it. */
 static size_t longest_line(const struct record *record)
@@ -48,6 +66,12 @@ static size_t longest_line(const struct record *record)
             escaped += value->text.length;
         } else if (value->kind == VALUE_NUMBERS) {
             length += (size_t)value->count * (PUT_NUMBER_MAXIMUM + 1);
+        } else if (value->kind == VALUE_TEXTS) {
+            length += (size_t)value->count * sizeof("\"\",");
+            for (uint32_t j = 0; j < value->count; j++)
+                escaped += value->texts[j].length;
+        } else if (value->kind == VALUE_OBJECTS) {
+            length += longest_objects(value, &escaped);
         } else if (value->kind == VALUE_HEADERS) {
             length += (size_t)value->count * sizeof("[\"\",\"\"],");
             for (uint32_t j = 0; j < value->count; j++)
@@ -88,6 +112,55 @@ static uint8_t *put_numbers(uint8_t *at, const uint64_t *numbers, uint32_t count
     return at;
 }
 
+static uint8_t *put_texts(uint8_t *at, const struct value *value, bool *has_binary)
+{
+    *at++ = '[';
+    for (uint32_t i = 0; i < value->count; i++) {
+        *at++ = '"';
+        at = put_escaped(at, value->texts[i], WRITER_QUOTED, has_binary);
+        at = put_literal(at, "\",");
+    }
+    at -= value->count > 0; /* the last comma */
+    *at++ = ']';
+    return at;
+}
+
+static uint8_t *put_object(uint8_t *at, const struct object *object, bool *has_binary)
+{
+    *at++ = '{';
+    for (uint32_t i = 0; i < object->count; i++) {
+        const struct member *member = &object->members[i];
+        size_t length = strlen(member->name);
+
+        *at++ = '"';
+        memcpy(at, member->name, length);
+        at = put_literal(at + length, "\":");
+        if (member->is_number) {
+            at = put_number(at, member->number);
+        } else {
+            *at++ = '"';
+            at = put_escaped(at, member->text, WRITER_QUOTED, has_binary);
+            *at++ = '"';
+        }
+        *at++ = ',';
+    }
+    at -= object->count > 0;
+    *at++ = '}';
+    return at;
+}
+
+static uint8_t *put_objects(uint8_t *at, const struct value *value, bool *has_binary)
+{
+    *at++ = '[';
+    for (uint32_t i = 0; i < value->count; i++) {
+        at = put_object(at, &value->objects[i], has_binary);
+        *at++ = ',';
+    }
+    at -= value->count > 0;
+    *at++ = ']';
+    return at;
+}
+
 static uint8_t *put_value(uint8_t *at, const struct value *value, bool *has_binary)
 {
     switch ((enum value_kind)value->kind) {
@@ -97,6 +170,10 @@ static uint8_t *put_value(uint8_t *at, const struct value *value, bool *has_bina
         return put_headers(at, value->headers, value->count, has_binary);
     case VALUE_NUMBERS:
         return put_numbers(at, value->numbers, value->count);
+    case VALUE_TEXTS:
+        return put_texts(at, value, has_binary);
+    case VALUE_OBJECTS:
+        return put_objects(at, value, has_binary);
     default:
         break;
     }
@@ -130,34 +207,45 @@ static uint8_t *put_flags(uint8_t *at, uint32_t flags)
     return at;
 }
 
+/* Where each field's value is: the first of its kind. `present` is a set of fields. */
+static void index_values(const struct record *record, const struct value *values[FIELD_COUNT],
+                         uint64_t present[PRESENT_WORDS])
+{
+    for (unsigned i = 0; i < record->value_count; i++) {
+        const struct value *value = &record->values[i];
+        unsigned word = value->field / 64;
+        uint64_t bit = (uint64_t)1 << (value->field & 63);
+
+        if (value->field >= FIELD_COUNT || value->kind == VALUE_FLAGS || present[word] & bit)
+            continue;
+        present[word] |= bit;
+        values[value->field] = value;
+    }
+}
+
 /* Writes the line; there is room for it. Returns its length. */
 static size_t put_line(uint8_t *start, const struct record *record)
 {
     uint8_t *at = start;
     struct value time = {.field = FIELD_TIME, .kind = VALUE_TIME, .number = record->time_ns};
     const struct value *values[FIELD_COUNT];
-    uint64_t present = 0;
+    uint64_t present[PRESENT_WORDS] = {0};
     uint32_t flags = record->flags;
     bool has_binary = false;
 
-    for (unsigned i = 0; i < record->value_count; i++) {
-        const struct value *value = &record->values[i];
-        uint64_t bit = (uint64_t)1 << (value->field & 63);
-
-        if (value->field >= FIELD_COUNT || value->kind == VALUE_FLAGS || present & bit)
-            continue;
-        present |= bit;
-        values[value->field] = value;
-    }
-    if (record->time_ns && !(present & 1 << FIELD_TIME)) {
-        present |= 1 << FIELD_TIME;
+    _Static_assert(FIELD_TIME < 64, "the time is in the first word");
+    index_values(record, values, present);
+    if (record->time_ns && !(present[0] & 1 << FIELD_TIME)) {
+        present[0] |= 1 << FIELD_TIME;
         values[FIELD_TIME] = &time;
     }
-    for (; present; present &= present - 1) {
-        unsigned field = (unsigned)__builtin_ctzll(present);
+    for (unsigned word = 0; word < PRESENT_WORDS; word++) {
+        for (uint64_t left = present[word]; left; left &= left - 1) {
+            unsigned field = word * 64 + (unsigned)__builtin_ctzll(left);
 
-        at = put_padded(at, keys[field].text, key_lengths[field]);
-        at = put_value(at, values[field], &has_binary);
+            at = put_padded(at, keys[field].text, key_lengths[field]);
+            at = put_value(at, values[field], &has_binary);
+        }
     }
     if (has_binary)
         flags |= 1u << RECORD_FLAG_BINARY;

@@ -101,10 +101,50 @@ static void write_numbers(struct writer *writer, const struct value *value)
     }
 }
 
+static void write_texts(struct writer *writer, const char *name, const struct value *value)
+{
+    for (uint32_t i = 0; i < value->count; i++) {
+        write_key(writer, name);
+        writer_literal(writer, "=");
+        write_text(writer, value->texts[i]);
+    }
+}
+
+/* One pair for each member: name.index.member=value. */
+static void write_objects(struct writer *writer, const char *name, const struct value *value)
+{
+    for (uint32_t i = 0; i < value->count; i++) {
+        const struct object *object = &value->objects[i];
+
+        for (uint32_t j = 0; j < object->count; j++) {
+            const struct member *member = &object->members[j];
+
+            write_key(writer, name);
+            writer_literal(writer, ".");
+            writer_number(writer, i);
+            writer_literal(writer, ".");
+            writer_bytes(writer, member->name, strlen(member->name));
+            writer_literal(writer, "=");
+            if (member->is_number)
+                writer_number(writer, member->number);
+            else
+                write_text(writer, member->text);
+        }
+    }
+}
+
 static void write_field(struct writer *writer, const char *name, const struct value *value)
 {
     if (value->kind == VALUE_HEADERS) {
         write_headers(writer, name, value);
+        return;
+    }
+    if (value->kind == VALUE_TEXTS) {
+        write_texts(writer, name, value);
+        return;
+    }
+    if (value->kind == VALUE_OBJECTS) {
+        write_objects(writer, name, value);
         return;
     }
     write_key(writer, name);
@@ -128,6 +168,8 @@ static void write_field(struct writer *writer, const char *name, const struct va
     case VALUE_NUMBERS:
         write_numbers(writer, value);
         break;
+    case VALUE_TEXTS:
+    case VALUE_OBJECTS:
     case VALUE_HEADERS:
     case VALUE_FLAGS:
         break;

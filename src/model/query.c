@@ -3,6 +3,8 @@
  * a == b` is true then. Of headers, numbers and flags any repeat may match; != says that none is
  * equal. url.domain is compared without regard to case, as host names are.
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include "base/allocate.h"
 #include "model/query_tree.h"
 
@@ -54,6 +56,27 @@ static bool text_holds(const struct query_node *test, struct slice text)
     for (size_t i = 0; i < test->literal_count; i++) {
         if (text_is_equal(test, text, test->literals[i].text))
             return true;
+    }
+    return false;
+}
+
+/* One of the texts, or one of the objects' members, fits. */
+static bool list_holds(const struct query_node *test, const struct value *value)
+{
+    for (uint32_t i = 0; value->kind == VALUE_TEXTS && i < value->count; i++) {
+        if (text_holds(test, value->texts[i]))
+            return true;
+    }
+    for (uint32_t i = 0; value->kind == VALUE_OBJECTS && i < value->count; i++) {
+        for (uint32_t j = 0; j < value->objects[i].count; j++) {
+            const struct member *member = &value->objects[i].members[j];
+            char digits[24];
+            int length = snprintf(digits, sizeof(digits), "%" PRIu64, member->number);
+
+            if (text_holds(test,
+                           member->is_number ? slice_of(digits, (size_t)length) : member->text))
+                return true;
+        }
     }
     return false;
 }
@@ -131,7 +154,12 @@ static bool test_matches(const struct query_node *test, const struct record *rec
         return header_test_matches(test, value);
     if (test->operator== QUERY_EXISTS)
         return true;
-    holds = value->kind == VALUE_TEXT ? text_holds(test, value->text) : value_holds(test, value);
+    if (value->kind == VALUE_TEXTS || value->kind == VALUE_OBJECTS)
+        holds = list_holds(test, value);
+    else if (value->kind == VALUE_TEXT)
+        holds = text_holds(test, value->text);
+    else
+        holds = value_holds(test, value);
     return test->operator== QUERY_NOT_EQUAL ? !holds : holds;
 }
 

@@ -164,6 +164,8 @@ static const char *interpret(enum field_id field, bool is_header, struct query_l
         return NULL;
     switch (field_descriptions[field].kind) {
     case VALUE_TEXT:
+    case VALUE_TEXTS:
+    case VALUE_OBJECTS:
     case VALUE_HEADERS:
         return NULL;
     case VALUE_NUMBER:

@@ -168,7 +168,8 @@ static int check_operator(struct parser *parser, const struct query_node *test, 
 
     if (kind == VALUE_HEADERS && !test->header.length)
         return query_fail(parser->error, column, "which header? Write %s[\"name\"]", name);
-    if (test->operator== QUERY_MATCHES && kind != VALUE_TEXT && kind != VALUE_HEADERS)
+    if (test->operator== QUERY_MATCHES && kind != VALUE_TEXT && kind != VALUE_HEADERS &&
+        kind != VALUE_TEXTS && kind != VALUE_OBJECTS)
         return query_fail(parser->error, column, "=~ is for text, and %s holds none", name);
     if (test->operator>= QUERY_LESS && test->operator<= QUERY_GREATER_OR_EQUAL && !is_ordered(kind))
         return query_fail(parser->error, column, "%s has no order; use == != =~ or in", name);

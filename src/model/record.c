@@ -142,6 +142,28 @@ bool record_add_numbers(struct record *record, enum field_id field, const uint64
     return value;
 }
 
+bool record_add_texts(struct record *record, enum field_id field, struct slice *texts,
+                      uint32_t count)
+{
+    struct value *value = record_add(record, field);
+    if (value) {
+        value->texts = texts;
+        value->count = count;
+    }
+    return value;
+}
+
+bool record_add_objects(struct record *record, enum field_id field, struct object *objects,
+                        uint32_t count)
+{
+    struct value *value = record_add(record, field);
+    if (value) {
+        value->objects = objects;
+        value->count = count;
+    }
+    return value;
+}
+
 const struct value *record_find_const(const struct record *record, enum field_id field)
 {
     for (size_t i = 0; i < record->value_count; i++) {

@@ -24,6 +24,8 @@ enum value_kind {
     VALUE_ADDRESS, /* address */
     VALUE_HEADERS, /* headers[count] */
     VALUE_NUMBERS, /* numbers[count] */
+    VALUE_TEXTS,   /* texts[count]: an array of strings */
+    VALUE_OBJECTS, /* objects[count]: an array of flat objects */
     VALUE_FLAGS, /* number: bit set of enum record_flag; not stored as a value, see record.flags */
 };
 
@@ -51,16 +53,31 @@ struct header {
     struct slice value; /* without surrounding white space; obs-fold kept as it was on the wire */
 };
 
+/* One member of a small object inside a record, such as the ttl of a DNS answer. */
+struct member {
+    const char *name; /* static; lower-case letters and _ */
+    struct slice text;
+    uint64_t number;
+    bool is_number; /* number, else text */
+};
+
+struct object {
+    const struct member *members;
+    uint32_t count;
+};
+
 struct value {
     uint16_t field; /* enum field_id */
     uint16_t kind;  /* enum value_kind */
-    uint32_t count; /* of headers or numbers */
+    uint32_t count; /* of headers, numbers, texts or objects */
     union {
         struct slice text;
         uint64_t number;
         const struct address *address;
         struct header *headers; /* refine/ may replace values until the record is final */
         const uint64_t *numbers;
+        struct slice *texts; /* refine/ may replace values until the record is final */
+        struct object *objects;
     };
 };
 
@@ -78,7 +95,7 @@ struct record_head {
     uint32_t masked_count;
 };
 
-enum { RECORD_VALUES_MAXIMUM = 64 };
+enum { RECORD_VALUES_MAXIMUM = 160 };
 
 struct record {
     struct arena *arena;
@@ -139,6 +156,12 @@ bool record_add_address(struct record *record, enum field_id field, const struct
 bool record_add_headers(struct record *record, enum field_id field, struct header *headers,
                         uint32_t count);
 bool record_add_numbers(struct record *record, enum field_id field, const uint64_t *numbers,
+                        uint32_t count);
+
+/* The arrays are borrowed: in the record's arena or static. */
+bool record_add_texts(struct record *record, enum field_id field, struct slice *texts,
+                      uint32_t count);
+bool record_add_objects(struct record *record, enum field_id field, struct object *objects,
                         uint32_t count);
 
 /* The first value of that field, or NULL. */

@@ -370,7 +370,10 @@ static void http1_close(void *opaque, struct emitter *emitter)
 static const uint16_t http1_ports[] = {80, 8080, 8000, 3000, 0};
 
 const struct parser parser_http1 = {
-    .name = "http",
+    .name = "http1",
+    .record_type = "http",
+    .protocol = "http",
+    .transports = PARSER_STREAM,
     .port_hints = http1_ports,
     .state_size = sizeof(struct http1_state),
     .probe = http1_probe,

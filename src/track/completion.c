@@ -141,16 +141,18 @@ static void finish(struct emitter *emitter, struct record *record, enum directio
     struct connection *connection = connection_of(emitter);
     struct streams *streams = connection->streams;
     bool is_client = client == DIRECTION_A_TO_B;
-    struct slice protocol = slice_of_string(connection->parser->name);
+    const struct parser *parser = connection->parser;
+    const char *role = connection->is_observed ? "observer" : is_client ? "client" : "server";
     add_times(record);
-    record_add_text(record, FIELD_TYPE, protocol);
+    record_add_text(record, FIELD_TYPE, slice_of_string(parser->record_type));
     record_add_number(record, FIELD_ID, next_id(streams, record->time_ns));
     record_add_text(record, FIELD_SOURCE, slice_of_string(streams->options.source));
-    record_add_text(record, FIELD_ROLE,
-                    is_client ? SLICE_LITERAL("client") : SLICE_LITERAL("server"));
+    record_add_text(record, FIELD_ROLE, slice_of_string(role));
     add_ends(connection, record, is_client);
-    record_add_text(record, FIELD_NETWORK_TRANSPORT, SLICE_LITERAL("tcp"));
-    record_add_text(record, FIELD_NETWORK_PROTOCOL_NAME, protocol);
+    record_add_text(record, FIELD_NETWORK_TRANSPORT,
+                    connection->emitter.is_datagram ? SLICE_LITERAL("udp") : SLICE_LITERAL("tcp"));
+    if (parser->protocol)
+        record_add_text(record, FIELD_NETWORK_PROTOCOL_NAME, slice_of_string(parser->protocol));
     record_add_number(record, FIELD_CONNECTION_ID, connection->id);
     add_process(streams, record, &connection->process, false);
     add_process(streams, record,
@@ -166,6 +168,7 @@ void completion_init(struct connection *connection)
 {
     connection->emitter = (struct emitter){
         .head_maximum = connection->streams->options.head_maximum,
+        .ends = {connection->local, connection->remote},
         .begin = begin,
         .finish = finish,
         .lose = lose,

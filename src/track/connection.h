@@ -13,6 +13,7 @@ struct side {
     uint64_t first_time_ns; /* when buffer's first byte came */
     struct buffer buffer;   /* bytes the parser wants to see again; they start at `position` */
     bool is_ended;
+    bool is_unrecognised; /* no parser wanted its first bytes */
 };
 
 struct connection {
@@ -21,8 +22,10 @@ struct connection {
     struct endpoint local, remote;
     uint64_t network_namespace;
     bool is_late;
-    bool is_ignored; /* no parser wants it */
-    bool is_refused; /* no memory: its exchanges are lost */
+    bool is_observed;
+    unsigned unknown_datagrams; /* that no parser wanted */
+    bool is_ignored;            /* no parser wants it */
+    bool is_refused;            /* no memory: its exchanges are lost */
     bool had_gap;
     bool is_ghost;                    /* closed; only remembered because its records were logged */
     struct connection *newer, *older; /* by use; ghosts: by age */
@@ -64,6 +67,16 @@ struct streams {
 /* streams.c */
 void connection_list_add(struct connection_list *list, struct connection *connection);
 void connection_list_remove(struct connection_list *list, struct connection *connection);
+
+/* showing.c: bytes on their way to the parser */
+/* New bytes at the side's position. */
+void showing_take(struct connection *connection, enum direction direction, struct slice bytes);
+/* The stream moves on by bytes that are not shown: skipped, or missing. */
+void showing_advance(struct connection *connection, enum direction direction, uint64_t count);
+/* Tells the parser what is missing. `messages`: see struct gap. */
+void showing_tell_gap(struct connection *connection, enum direction direction, int64_t messages);
+/* The parser has said BAD, or the connection is over. */
+void showing_drop(struct connection *connection);
 
 /* pairs.c: connections with both ends here */
 void pairs_open(struct connection *connection);

@@ -70,7 +70,7 @@ static const struct feeder_step http1_odd[] = {
 };
 
 const struct conversation conversations[] = {
-    {"http", "plain", http1_plain},     {"http", "pipeline", http1_pipeline},
-    {"http", "chunked", http1_chunked}, {"http", "upgrade", http1_upgrade},
-    {"http", "odd", http1_odd},         {NULL, NULL, NULL},
+    {"http1", "plain", http1_plain},     {"http1", "pipeline", http1_pipeline},
+    {"http1", "chunked", http1_chunked}, {"http1", "upgrade", http1_upgrade},
+    {"http1", "odd", http1_odd},         {NULL, NULL, NULL},
 };

@@ -139,10 +139,21 @@ static void other_protocols_are_left_alone(void **state)
                                          "*1\r\n$4\r\nPING\r\n",
                                          "HTTP/2.0 200 OK\r\n\r\n"};
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
-        PLAY({'>', others[i], 0}, {'<', "HTTP/1.1 200 OK\r\n\r\n", 0});
+        PLAY({'>', others[i], 0}, {'<', "\x01\x02 HTTP/1.1 200 OK\r\n\r\n", 0});
         assert_int_equal(feeder.record_count, 0);
         feeder_done(&feeder);
     }
+}
+
+/* One direction that nobody recognises does not hide the other. */
+static void a_response_to_something_unknown_is_unpaired(void **state)
+{
+    (void)state;
+    PLAY({'>', "GET key\r\n", 0}, {'<', "HTTP/1.1 400 Bad Request\r\n\r\n", 0});
+    assert_int_equal(feeder.record_count, 1);
+    expect(0, "http.response.status_code", "400");
+    expect_flags(0, BIT(UNPAIRED));
+    feeder_done(&feeder);
 }
 
 static void connect_makes_a_tunnel(void **state)
@@ -389,6 +400,7 @@ int main(void)
         cmocka_unit_test(half_a_start_line_invents_nothing),
         cmocka_unit_test(an_early_answer_pairs_with_half_a_request),
         cmocka_unit_test(other_protocols_are_left_alone),
+        cmocka_unit_test(a_response_to_something_unknown_is_unpaired),
         cmocka_unit_test(connect_makes_a_tunnel),
         cmocka_unit_test(smuggling_shapes_invent_nothing),
         cmocka_unit_test(equal_lengths_are_one),

@@ -169,7 +169,7 @@ static const struct feeder_step http1_numbered[] = {
 static void a_gap_pairs_nothing_wrongly(void **state)
 {
     (void)state;
-    const struct conversation numbered = {"http", "numbered", http1_numbered};
+    const struct conversation numbered = {"http1", "numbered", http1_numbered};
     size_t size = length_of(&numbered);
     for (size_t start = 0; start < size; start++) {
         for (size_t length = 1; length <= size - start; length++) {

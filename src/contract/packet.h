@@ -1,0 +1,137 @@
+/*
+ * packet: what capture/ gives to decode/ (a frame), and what decode/ gives to track/ and to packet
+ * records (a packet): the frame's headers in wire order, and the innermost network and transport
+ * header read into plain numbers. All slices are borrowed and die when the call returns. Numbers
+ * are in host byte order.
+ */
+#pragma once
+#include "contract/parser.h"
+
+enum packet_direction { PACKET_DIRECTION_UNKNOWN, PACKET_INGRESS, PACKET_EGRESS };
+
+/* One frame as a file, or the kernel, has it. */
+struct frame {
+    uint64_t time_ns;       /* since 1970 UTC */
+    uint64_t number;        /* from 1, in the order of the source */
+    uint32_t link_type;     /* LINKTYPE_ value as in pcap files, see
+                               https://www.tcpdump.org/linktypes.html */
+    uint32_t length;        /* bytes on the wire; >= bytes.length */
+    struct slice bytes;     /* captured; starts with the link header */
+    uint16_t segment_count; /* wire packets this one stands for (GSO/GRO); 0 or 1: one */
+    uint16_t segment_size;  /* payload bytes of each of them but the last; 0: not known */
+    bool has_stripped_vlan; /* the NIC took this tag off the frame */
+    uint16_t stripped_vlan_tpid, stripped_vlan_tci;
+    enum packet_direction direction;
+    uint32_t interface_index;    /* 0: unknown */
+    struct slice interface_name; /* empty: unknown */
+    uint64_t network_namespace;  /* 0: unknown */
+    struct slice drop_reason;    /* the kernel dropped it, by the kernel's name; else empty */
+};
+
+enum packet_layer_kind {
+    LAYER_ETHERNET,
+    LAYER_LINUX_SLL,
+    LAYER_LINUX_SLL2,
+    LAYER_NULL,
+    LAYER_IEEE80211,
+    LAYER_RADIOTAP,
+    LAYER_PPP,
+    LAYER_HDLC,
+    LAYER_NFLOG,
+    LAYER_LLC,
+    LAYER_VLAN,
+    LAYER_MPLS,
+    LAYER_PPPOE,
+    LAYER_ARP,
+    LAYER_IPV4,
+    LAYER_IPV6,
+    LAYER_IPV6_EXTENSION,
+    LAYER_AH,
+    LAYER_ESP,
+    LAYER_GRE,
+    LAYER_VXLAN,
+    LAYER_GENEVE,
+    LAYER_GTP,
+    LAYER_TEREDO,
+    LAYER_TCP,
+    LAYER_UDP,
+    LAYER_ICMP,
+    LAYER_ICMPV6,
+    LAYER_SCTP,
+    LAYER_OTHER, /* an IP protocol that is not decoded; detail is its number */
+};
+
+struct packet_layer {
+    uint8_t kind;        /* enum packet_layer_kind */
+    uint8_t depth;       /* 0: outermost; +1 behind each tunnel header */
+    uint32_t detail;     /* IPv6 extension: its protocol number; OTHER: protocol; else 0 */
+    struct slice header; /* the captured bytes of this header, options included */
+};
+
+enum { PACKET_LAYERS_MAXIMUM = 32, PACKET_VLANS_MAXIMUM = 4, PACKET_TUNNELS_MAXIMUM = 6 };
+
+/* IP protocol numbers that are followed (IANA). */
+enum {
+    PROTOCOL_ICMP = 1,
+    PROTOCOL_TCP = 6,
+    PROTOCOL_UDP = 17,
+    PROTOCOL_ICMPV6 = 58,
+    PROTOCOL_SCTP = 132,
+};
+
+enum {
+    TCP_FIN = 0x001,
+    TCP_SYN = 0x002,
+    TCP_RST = 0x004,
+    TCP_PSH = 0x008,
+    TCP_ACK = 0x010,
+    TCP_URG = 0x020,
+    TCP_ECE = 0x040,
+    TCP_CWR = 0x080,
+    TCP_AE = 0x100,
+};
+
+/* How far the frame could be read. */
+enum packet_state {
+    PACKET_WHOLE,     /* down to the transport payload, or to the end of what is known */
+    PACKET_CUT,       /* the capture ends inside a header (snap length) */
+    PACKET_MALFORMED, /* lengths or versions contradict each other; `reason` says which */
+};
+
+struct packet {
+    const struct frame *frame;
+    enum packet_state state;
+    const char *reason; /* static; with PACKET_MALFORMED */
+
+    struct packet_layer layers[PACKET_LAYERS_MAXIMUM];
+    uint8_t layer_count;
+    uint16_t vlans[PACKET_VLANS_MAXIMUM]; /* VLAN ids, outermost first, all depths */
+    uint8_t vlan_count;
+    uint64_t tunnel_key; /* 0: no tunnel; hash of the tunnels' kinds, ids and outer addresses */
+
+    /* Innermost network header; ip_version 0: none. */
+    uint8_t ip_version, hop_limit, traffic_class;
+    struct address source, destination;
+    uint32_t ip_length;  /* header and payload as on the wire (after GSO: of the super-packet) */
+    bool is_fragment;    /* of this network header */
+    bool is_reassembled; /* the last fragment: payload is that of all of them */
+    uint32_t fragment_offset; /* bytes */
+    uint8_t protocol;         /* behind extension headers; of the innermost network header */
+
+    /* Transport header; has_transport false: none, or not in this fragment. */
+    bool has_transport;
+    uint16_t source_port,
+        destination_port; /* TCP, UDP, SCTP; ICMP: type and code as in Community ID */
+    uint32_t tcp_sequence, tcp_acknowledgment;
+    uint16_t tcp_flags;  /* TCP_ bits, all nine */
+    uint16_t tcp_window; /* raw */
+    struct slice tcp_options;
+    struct slice payload;    /* captured bytes above the transport header, padding excluded */
+    uint32_t payload_length; /* on the wire; >= payload.length */
+};
+
+/* Who takes frames: decode/ by way of the pipeline. */
+struct frame_listener {
+    void *context;
+    void (*on_frame)(void *context, const struct frame *frame);
+};

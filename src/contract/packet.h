@@ -13,8 +13,7 @@ enum packet_direction { PACKET_DIRECTION_UNKNOWN, PACKET_INGRESS, PACKET_EGRESS 
 struct frame {
     uint64_t time_ns;       /* since 1970 UTC */
     uint64_t number;        /* from 1, in the order of the source */
-    uint32_t link_type;     /* LINKTYPE_ value as in pcap files, see
-                               https://www.tcpdump.org/linktypes.html */
+    uint32_t link_type;     /* LINKTYPE_ value, as in pcap files */
     uint32_t length;        /* bytes on the wire; >= bytes.length */
     struct slice bytes;     /* captured; starts with the link header */
     uint16_t segment_count; /* wire packets this one stands for (GSO/GRO); 0 or 1: one */

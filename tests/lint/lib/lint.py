@@ -32,7 +32,8 @@ def files(*suffixes, under=FOLDERS):
         found += [path for path in ROOT.iterdir() if path.is_file()]
     wanted = suffixes or TEXT
     return sorted(path.relative_to(ROOT) for path in found
-                  if path.suffix in wanted and path.name not in ("LICENSE", ".git") and not path.is_symlink())
+                  if path.suffix in wanted and path.name not in ("LICENSE", ".git")
+                  and not path.is_symlink())
 
 
 def read(path):

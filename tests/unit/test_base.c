@@ -8,7 +8,9 @@
 #include "base/allocate.h"
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "base/reader.h"
 #include "base/table.h"
+#include "base/text.h"
 
 static void slices_compare_and_trim(void **state)
 {
@@ -139,6 +141,54 @@ static void a_table_survives_a_failed_growth(void **state)
     table_done(&table);
 }
 
+static void a_reader_sticks_to_its_first_error(void **state)
+{
+    (void)state;
+    struct reader reader = reader_of(SLICE_LITERAL("\x01\x02\x03\x04\x05\x06\x07\x02ok\x09no"));
+    assert_int_equal(reader_u8(&reader), 1);
+    assert_int_equal(reader_u16(&reader), 0x0203);
+    assert_int_equal(reader_u32(&reader), 0x04050607);
+    assert_true(slice_is_equal(reader_vector(&reader, 1), SLICE_LITERAL("ok")));
+    assert_false(reader.is_short);
+    assert_int_equal(reader_vector(&reader, 1).length, 0);
+    assert_true(reader.is_short);
+    assert_int_equal(reader_u8(&reader), 0);
+    assert_int_equal(reader_left(&reader), 0);
+    assert_int_equal(reader_rest(&reader).length, 0);
+}
+
+static void assert_text(const struct text *text, const char *expected)
+{
+    assert_true(slice_is_equal(text_slice(text), slice_of_string(expected)));
+}
+
+static void a_text_holds_numbers_and_encodings(void **state)
+{
+    (void)state;
+    static struct text text;
+    static const char *const base64[] = {"", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmFy"};
+    static const char *const base32[] = {"", "CO", "CPNG", "CPNMU", "CPNMUOG", "CPNMUOJ1E8"};
+    static const char *const plain[] = {"", "f", "fo", "foo", "foob", "foobar"};
+    for (size_t i = 0; i < 6; i++) { /* RFC 4648 §10 */
+        text_clear(&text);
+        text_add_base64(&text, slice_of_string(plain[i]));
+        assert_text(&text, base64[i]);
+        text_clear(&text);
+        text_add_base32hex(&text, slice_of_string(plain[i]));
+        assert_text(&text, base32[i]);
+    }
+    text_clear(&text);
+    text_add_number(&text, UINT64_MAX, 1);
+    text_add_byte(&text, ' ');
+    text_add_number(&text, 7, 3);
+    text_add_hex(&text, 0x1a, 4);
+    text_add_hex_bytes(&text, SLICE_LITERAL("\xff\x01"));
+    assert_text(&text, "18446744073709551615 007001aff01");
+    while (!text.is_cut)
+        text_add_string(&text, "filled");
+    assert_int_equal(text.length, TEXT_MAXIMUM);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +199,8 @@ int main(void)
         cmocka_unit_test(an_arena_stops_at_its_maximum),
         cmocka_unit_test(a_table_finds_what_is_in_it),
         cmocka_unit_test(a_table_survives_a_failed_growth),
+        cmocka_unit_test(a_reader_sticks_to_its_first_error),
+        cmocka_unit_test(a_text_holds_numbers_and_encodings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

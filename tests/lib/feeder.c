@@ -81,6 +81,11 @@ static void send_copy(struct feeder *feeder, enum direction direction, const cha
     free(copy);
 }
 
+size_t feeder_step_length(const struct feeder_step *step)
+{
+    return step->length || !step->text ? step->length : strlen(step->text);
+}
+
 void feeder_play(struct feeder *feeder, const struct feeder_step *steps, feeder_cut cut,
                  void *context)
 {
@@ -96,7 +101,7 @@ void feeder_play(struct feeder *feeder, const struct feeder_step *steps, feeder_
             feeder->listener.on_end(feeder->listener.context, &end);
             continue;
         }
-        size_t length = step->length ? step->length : strlen(step->text);
+        size_t length = feeder_step_length(step);
         for (size_t at = 0; at < length;) {
             size_t piece = cut ? cut(context, length - at) : length - at;
             send_copy(feeder, direction, step->text + at, piece);

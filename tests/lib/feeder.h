@@ -42,6 +42,8 @@ void feeder_open(struct feeder *feeder);
 /* Bytes of connection 1; position and time move on. */
 void feeder_send(struct feeder *feeder, enum direction direction, struct slice bytes);
 void feeder_close(struct feeder *feeder);
+/* Bytes of the step. */
+size_t feeder_step_length(const struct feeder_step *step);
 /* Open, all steps, close. `cut` NULL: each step in one piece. */
 void feeder_play(struct feeder *feeder, const struct feeder_step *steps, feeder_cut cut,
                  void *context);

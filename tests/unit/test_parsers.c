@@ -74,7 +74,7 @@ static size_t length_of(const struct conversation *conversation)
 {
     size_t length = 0;
     for (const struct feeder_step *step = conversation->steps; step->way; step++)
-        length += step->text ? strlen(step->text) : 0;
+        length += feeder_step_length(step);
     return length;
 }
 
@@ -106,7 +106,7 @@ static void play_with_gap(const struct feeder_step *steps, size_t start, size_t 
         if (step->way != '>' && step->way != '<')
             continue;
         enum direction direction = step->way == '>' ? DIRECTION_A_TO_B : DIRECTION_B_TO_A;
-        size_t size = strlen(step->text);
+        size_t size = feeder_step_length(step);
         for (size_t i = 0; i < size;) {
             size_t piece = at < start ? start - at : at < start + length ? 0 : SIZE_MAX;
             size_t hidden = piece == 0 ? start + length - at : 0;

@@ -1,14 +1,18 @@
 /* commands: the table of commands. */
 #include "agent/commands.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include "config/arguments.h"
 #include "config/doctor_options.h"
 #include "config/nearest.h"
+#include "config/read_options.h"
 #include "config/run_options.h"
+#include "model/query.h"
 
 const struct command commands[] = {
     {"run", &run_option_table, run_command},
+    {"read", &read_option_table, read_command},
     {"doctor", &doctor_option_table, doctor_command},
     {"help", NULL, help_command},
     {NULL, NULL, NULL},
@@ -16,13 +20,14 @@ const struct command commands[] = {
 
 const struct usage_command command_summaries[] = {
     {"run", "capture live and log, until interrupted"},
+    {"read", "log what capture files hold"},
     {"doctor", "tell what this kernel and these privileges allow"},
     {"help", "explain weir or a command"},
     {NULL, NULL},
 };
 
 /* Commands of the contract with the users that do not exist yet. */
-static const char *const later[] = {"read", "query", "trace", "top", "block", "config", NULL};
+static const char *const later[] = {"query", "trace", "top", "block", "config", NULL};
 
 const struct command *command_find(const char *name)
 {
@@ -70,4 +75,24 @@ bool command_parse(const struct option_table *table, void *values, char *const *
     fprintf(stderr, "weir: %s\n", message);
     *ret_status = EXIT_USAGE;
     return false;
+}
+
+int command_check_filter(const char *filter)
+{
+    if (!filter)
+        return EXIT_DONE;
+    struct query *query = NULL;
+    struct query_error error = {0};
+    int status = query_compile(slice_of_string(filter), &query, &error);
+    query_free(&query);
+    if (status == -EINVAL) {
+        fprintf(stderr, "weir: --filter: column %zu: %s\n  %s\n  %*s\n", error.column,
+                error.message, filter, (int)error.column, "^");
+        return EXIT_USAGE;
+    }
+    if (status < 0) {
+        fputs("weir: --filter: out of memory\n", stderr);
+        return EXIT_FAILED;
+    }
+    return EXIT_DONE;
 }

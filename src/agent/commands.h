@@ -34,7 +34,14 @@ int command_refuse(const char *name);
 bool command_parse(const struct option_table *table, void *values, char *const *arguments,
                    int *ret_status);
 
+/*
+ * Is the text of --filter an expression? EXIT_DONE, or what is wrong is said on stderr with its
+ * column. NULL: yes.
+ */
+int command_check_filter(const char *filter);
+
 int run_command(char *const *arguments);
+int read_command(char *const *arguments);
 int doctor_command(char *const *arguments);
 int help_command(char *const *arguments);
 /* `weir --man PAGE`: the manual page of "weir" or of a command, from which docs/man is made. */

@@ -12,37 +12,21 @@
 #include <unistd.h>
 #include "agent/cgroup.h"
 #include "agent/commands.h"
-#include "agent/losses.h"
-#include "agent/totals.h"
+#include "agent/delivery.h"
+#include "base/buffer.h"
 #include "capture/capture.h"
-#include "encode/encoder.h"
-#include "refine/filter.h"
-#include "refine/mask.h"
 #include "refine/processes.h"
-#include "sink/outlet.h"
 #include "track/streams.h"
 
-enum {
-    IDLE_POLL_MS = 50, /* the longest sleep; the ring's fill mark wakes earlier */
-    CHUNK_FULL_BYTES = 128 * 1024,
-    CHUNK_MAXIMUM_BYTES = 4 * 1024 * 1024, /* one record of many full heads fits */
-    RECORD_RESERVE_BYTES = 4096,           /* a chunk with less room is pushed first */
-};
+enum { IDLE_POLL_MS = 50 }; /* the longest sleep; the ring's fill mark wakes earlier */
 
 struct pipeline {
     const struct run_options *options;
-    const struct encoder *encoder;
-    struct encoder_options encoder_options;
-    struct query *query;
-    void *mask;
     struct processes *processes;
     struct streams *streams;
-    struct outlet *outlet;
-    struct chunk *chunk;
+    struct delivery delivery;
     struct capture *capture;
-    struct loss_reporter losses;
     char host_name[HOST_NAME_MAX + 1];
-    uint64_t filtered, lost_encoding, handed_out;
     int signals;
 };
 
@@ -54,57 +38,9 @@ static uint64_t now_ns(clockid_t clock)
     return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
 }
 
-static void chunk_push(struct pipeline *pipeline)
-{
-    if (!pipeline->chunk)
-        return;
-    if (pipeline->chunk->buffer.length == 0)
-        outlet_chunk_drop(pipeline->outlet, &pipeline->chunk);
-    else
-        outlet_push(pipeline->outlet, &pipeline->chunk);
-}
-
-/* Appends the record to the chunk. False: it could not be encoded. */
-static bool record_encode(struct pipeline *pipeline, const struct record *record)
-{
-    if (!pipeline->chunk)
-        pipeline->chunk = outlet_chunk_take(pipeline->outlet);
-    if (!pipeline->chunk)
-        return false;
-    return pipeline->encoder->encode(record, &pipeline->encoder_options,
-                                     &pipeline->chunk->buffer) == 0;
-}
-
-static void record_write(struct pipeline *pipeline, const struct record *record, bool is_exchange)
-{
-    if (!record->is_masked || !record_encode(pipeline, record)) {
-        pipeline->lost_encoding += is_exchange;
-        return;
-    }
-    pipeline->chunk->record_count += is_exchange;
-    pipeline->handed_out += is_exchange;
-    if (pipeline->chunk->buffer.length >= CHUNK_FULL_BYTES)
-        chunk_push(pipeline);
-}
-
-static bool is_limit_reached(const struct pipeline *pipeline)
-{
-    uint64_t limit = pipeline->options->record_limit;
-
-    return limit && pipeline->handed_out >= limit;
-}
-
 static void on_record(void *context, struct record *record)
 {
-    struct pipeline *pipeline = context;
-
-    record_add_text(record, FIELD_HOST_NAME, slice_of_string(pipeline->host_name));
-    if (!is_limit_reached(pipeline) && stage_mask.refine(pipeline->mask, record) == STAGE_PASS &&
-        stage_filter.refine(pipeline->query, record) == STAGE_PASS)
-        record_write(pipeline, record, true);
-    else
-        pipeline->filtered++;
-    record_unref(&record);
+    delivery_take(&((struct pipeline *)context)->delivery, record);
 }
 
 static void identify(void *context, const struct process_identity *identity,
@@ -117,38 +53,25 @@ static void totals_gather(struct pipeline *pipeline, struct totals *totals)
 {
     const struct streams_counters *streams = streams_counters(pipeline->streams);
     struct capture_counters kernel;
-    struct outlet_counters outlet;
 
     capture_read_counters(pipeline->capture, &kernel);
-    outlet_count(pipeline->outlet, &outlet);
     memset(totals, 0, sizeof(*totals));
     totals->seen = streams->seen + kernel.lost_exchanges;
-    totals->logged = outlet.logged;
-    totals->filtered = pipeline->filtered;
     for (size_t i = 0; i < kernel.reason_count; i++)
         totals_add_loss(totals, kernel.reasons[i].reason, kernel.reasons[i].exchanges,
                         kernel.reasons[i].bytes, kernel.reasons[i].events);
     for (size_t i = 0; i < STREAMS_REASONS_MAXIMUM && streams->reasons[i].reason; i++)
         totals_add_loss(totals, streams->reasons[i].reason, streams->reasons[i].count, 0,
                         streams->reasons[i].count);
-    totals_add_loss(totals, "encoding", pipeline->lost_encoding, 0, pipeline->lost_encoding);
-    totals_add_loss(totals, "sink_full", outlet.lost_sink_full, 0, outlet.lost_sink_full);
-    totals_add_loss(totals, "sink_error", outlet.lost_sink_error, 0, outlet.lost_sink_error);
+    delivery_add_totals(&pipeline->delivery, totals);
 }
 
 static void losses_write(struct pipeline *pipeline, uint64_t time_ns)
 {
     struct totals totals;
-    struct record *record;
 
     totals_gather(pipeline, &totals);
-    while ((record = loss_reporter_next(&pipeline->losses, &totals, time_ns))) {
-        record_add_text(record, FIELD_HOST_NAME, slice_of_string(pipeline->host_name));
-        stage_mask.refine(pipeline->mask, record);
-        record_write(pipeline, record, false);
-        record_unref(&record);
-    }
-    loss_reporter_done(&pipeline->losses, time_ns);
+    delivery_tell_losses(&pipeline->delivery, &totals, time_ns);
 }
 
 /* Takes what the ring holds through all stages. The number of ring records, or -errno. */
@@ -158,9 +81,9 @@ static int pipeline_drain(struct pipeline *pipeline)
     uint64_t time_ns = now_ns(CLOCK_REALTIME);
 
     streams_tick(pipeline->streams, time_ns);
-    if (loss_reporter_is_due(&pipeline->losses, time_ns))
+    if (delivery_losses_are_due(&pipeline->delivery, time_ns))
         losses_write(pipeline, time_ns);
-    chunk_push(pipeline);
+    delivery_push(&pipeline->delivery);
     return count;
 }
 
@@ -172,7 +95,7 @@ static bool signals_handle(struct pipeline *pipeline)
     while (read(pipeline->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo != SIGHUP)
             return false;
-        outlet_reopen(pipeline->outlet);
+        outlet_reopen(pipeline->delivery.outlet);
     }
     return true;
 }
@@ -181,7 +104,7 @@ static bool limits_are_open(const struct pipeline *pipeline, uint64_t started_ns
 {
     const struct run_options *options = pipeline->options;
 
-    if (is_limit_reached(pipeline))
+    if (delivery_is_full(&pipeline->delivery))
         return false;
     return !options->duration_ns || now_ns(CLOCK_MONOTONIC) - started_ns < options->duration_ns;
 }
@@ -212,7 +135,7 @@ static int pipeline_loop(struct pipeline *pipeline)
         count = pipeline_drain(pipeline);
         if (count < 0 && count != -EINTR)
             return count;
-        if (outlet_error(pipeline->outlet) == -EPIPE)
+        if (outlet_error(pipeline->delivery.outlet) == -EPIPE)
             return 0;
         wait_ms = count > 0 ? shortest : wait_ms * 2;
         polls[0].revents = 0;
@@ -235,66 +158,47 @@ static int signals_block(void)
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-static const struct encoder *encoder_find(const char *name)
+/* What is wanted as one expression, and what of it the kernel can decide. 0 or -errno. */
+static int query_prepare(const struct run_options *options, struct buffer *text,
+                         struct prefilter *ret_prefilter)
 {
-    static const struct encoder *const encoders[] = {
-#define ENCODER(name) &encoder_##name,
-#include "encode/encoders.def"
-#undef ENCODER
-    };
+    struct query *query = NULL;
+    struct query_error error;
+    int result = run_options_query(options, text);
 
-    for (size_t i = 0; i < sizeof(encoders) / sizeof(*encoders); i++)
-        if (strcmp(encoders[i]->name, name) == 0)
-            return encoders[i];
-    return NULL;
+    if (result == 0 && text->length &&
+        query_compile(buffer_slice(text), &query, &error) == 0) /* delivery tells what is wrong */
+        query_prefilter(query, ret_prefilter);
+    query_free(&query);
+    return result;
 }
 
-static int outlet_start(struct pipeline *pipeline)
+static int delivery_begin(struct pipeline *pipeline, struct slice query)
 {
     const struct run_options *options = pipeline->options;
-    struct sink_options sink_options = {.target = options->output_file,
-                                        .queue_bytes = options->queue_bytes};
-    struct outlet_options outlet_options = {.queue_bytes = options->queue_bytes,
-                                            .chunk_bytes = CHUNK_MAXIMUM_BYTES,
-                                            .is_blocking = strcmp(options->on_full, "block") == 0};
-    int result = outlet_new(options->output_file ? &sink_file : &sink_stdout, &sink_options,
-                            &outlet_options, &pipeline->outlet);
+    struct delivery_options delivery_options = {
+        .format = options->format,
+        .with_colour = options->with_colour,
+        .with_headers = options->is_verbose,
+        .output_file = options->output_file,
+        .queue_bytes = options->queue_bytes,
+        .is_blocking = strcmp(options->on_full, "block") == 0,
+        .query = query,
+        .mask = {.is_disabled = options->is_masking_disabled,
+                 .key = slice_of(options->mask_key, options->mask_key_length),
+                 .names = options->mask_names.count ? options->mask_names.items : NULL},
+        .host_name = pipeline->host_name,
+        .record_limit = options->record_limit,
+        .loss_interval_ns = options->loss_interval_ns,
+    };
 
-    if (result)
-        fprintf(stderr, "weir: %s: %s\n", options->output_file ? options->output_file : "stdout",
-                strerror(-result));
-    return result;
-}
-
-static int query_start(struct pipeline *pipeline, struct prefilter *ret_prefilter)
-{
-    struct buffer text;
-    struct query_error error;
-    int result;
-
-    memset(ret_prefilter, 0, sizeof(*ret_prefilter));
-    buffer_init(&text, 1024 * 1024);
-    result = run_options_query(pipeline->options, &text);
-    if (result == 0 && text.length) {
-        result = query_compile(buffer_slice(&text), &pipeline->query, &error);
-        if (result == -EINVAL)
-            fprintf(stderr, "weir: filter: %s\n", error.message);
-        else if (result == 0)
-            query_prefilter(pipeline->query, ret_prefilter);
-    }
-    buffer_done(&text);
-    return result;
+    return delivery_start(&pipeline->delivery, &delivery_options, now_ns(CLOCK_REALTIME));
 }
 
 /* Everything but capture. 0 or -errno, told. */
-static int stages_start(struct pipeline *pipeline)
+static int stages_start(struct pipeline *pipeline, struct prefilter *ret_prefilter)
 {
     const struct run_options *options = pipeline->options;
-    struct mask_options mask_options = {
-        .is_disabled = options->is_masking_disabled,
-        .key = slice_of(options->mask_key, options->mask_key_length),
-        .names = options->mask_names.count ? options->mask_names.items : NULL,
-    };
     struct streams_options streams_options = {
         .connection_maximum = options->connection_limit,
         .head_maximum = options->head_limit,
@@ -304,15 +208,22 @@ static int stages_start(struct pipeline *pipeline)
         .identify = identify,
         .on_record = on_record,
     };
-    int result = mask_new(&mask_options, &pipeline->mask);
+    struct buffer text;
+    int result;
 
+    memset(ret_prefilter, 0, sizeof(*ret_prefilter));
+    buffer_init(&text, 1024 * 1024);
+    result = query_prepare(options, &text, ret_prefilter);
     if (result == 0)
         result = processes_new(&pipeline->processes);
     if (result == 0)
         result = streams_new(&streams_options, &pipeline->streams);
     if (result)
         fprintf(stderr, "weir: %s\n", strerror(-result));
-    return result ? result : outlet_start(pipeline);
+    else
+        result = delivery_begin(pipeline, buffer_slice(&text));
+    buffer_done(&text);
+    return result;
 }
 
 static int capture_start(struct pipeline *pipeline, const struct prefilter *prefilter)
@@ -377,8 +288,7 @@ static void pipeline_end(struct pipeline *pipeline)
     pipeline_drain(pipeline);
     streams_flush(pipeline->streams, now_ns(CLOCK_REALTIME));
     losses_write(pipeline, now_ns(CLOCK_REALTIME));
-    chunk_push(pipeline);
-    outlet_close(pipeline->outlet);
+    delivery_close(&pipeline->delivery);
     totals_gather(pipeline, &totals);
     totals_print(&totals, stderr);
 }
@@ -386,35 +296,23 @@ static void pipeline_end(struct pipeline *pipeline)
 static void pipeline_done(struct pipeline *pipeline)
 {
     capture_free(&pipeline->capture);
-    if (pipeline->outlet)
-        outlet_free(&pipeline->outlet);
     if (pipeline->streams)
         streams_free(&pipeline->streams);
     if (pipeline->processes)
         processes_free(&pipeline->processes);
-    if (pipeline->mask)
-        mask_free(&pipeline->mask);
-    query_free(&pipeline->query);
-    record_pool_done();
+    delivery_done(&pipeline->delivery);
     if (pipeline->signals >= 0)
         close(pipeline->signals);
 }
 
 int pipeline_run(const struct run_options *options)
 {
-    struct pipeline pipeline = {
-        .options = options,
-        .encoder = encoder_find(options->format),
-        .encoder_options = {.with_colour = options->with_colour,
-                            .with_headers = options->is_verbose},
-    };
+    struct pipeline pipeline = {.options = options, .signals = signals_block()};
     struct prefilter prefilter;
     int status = EXIT_FAILED;
 
-    pipeline.signals = signals_block();
     gethostname(pipeline.host_name, sizeof(pipeline.host_name) - 1);
-    loss_reporter_init(&pipeline.losses, options->loss_interval_ns, now_ns(CLOCK_REALTIME));
-    if (query_start(&pipeline, &prefilter) == 0 && stages_start(&pipeline) == 0) {
+    if (stages_start(&pipeline, &prefilter) == 0) {
         int result = capture_start(&pipeline, &prefilter);
 
         status = result == 0 ? EXIT_DONE : result == -ENOMEM ? EXIT_FAILED : EXIT_NOT_ALLOWED;

@@ -139,3 +139,8 @@ size_t arena_used(const struct arena *arena)
 {
     return arena->used;
 }
+
+void arena_set_maximum(struct arena *arena, size_t maximum)
+{
+    arena->maximum = maximum > arena->block_bytes ? maximum : arena->block_bytes;
+}

@@ -24,5 +24,8 @@ struct slice arena_copy(struct arena *arena, struct slice bytes);
 struct slice arena_format(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* A new maximum, of use when all that there is was reset; not less than the blocks there are. */
+void arena_set_maximum(struct arena *arena, size_t maximum);
+
 /* Bytes handed out since the last reset. */
 size_t arena_used(const struct arena *arena);

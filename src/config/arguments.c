@@ -4,14 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/allocate.h"
 #include "config/nearest.h"
 
 struct walk {
     const struct option_table *table;
     void *values;
-    char *const *next; /* the argument behind the one that is looked at */
-    char *message;     /* OPTION_MESSAGE_BYTES */
-    uint8_t *is_given; /* one for each option of the table */
+    char *const *next;             /* the argument behind the one that is looked at */
+    char *message;                 /* OPTION_MESSAGE_BYTES */
+    uint8_t *is_given;             /* one for each option of the table */
+    struct operand_list *operands; /* NULL: the command takes none */
 };
 
 static void empty_value(const struct option *option, void *values)
@@ -162,28 +164,56 @@ static enum arguments_verdict take_environment(struct walk *walk)
     return ARGUMENTS_OK;
 }
 
+/* Room for all arguments as operands. It lives as long as the options. */
+static bool prepare_operands(struct walk *walk)
+{
+    size_t count = 0;
+    if (!walk->table->operands)
+        return true;
+    while (walk->next[count])
+        count++;
+    walk->operands = (struct operand_list *)((char *)walk->values + walk->table->operands_offset);
+    walk->operands->items = allocate_zeroed((count + 1) * sizeof(*walk->operands->items));
+    if (!walk->operands->items)
+        snprintf(walk->message, OPTION_MESSAGE_BYTES, "out of memory");
+    return walk->operands->items;
+}
+
+static enum arguments_verdict take_operand(struct walk *walk, const char *argument)
+{
+    if (!walk->operands) {
+        snprintf(walk->message, OPTION_MESSAGE_BYTES,
+                 "unexpected argument '%.100s': weir %s takes options only", argument,
+                 walk->table->command);
+        return ARGUMENTS_BAD;
+    }
+    walk->operands->items[walk->operands->count++] = argument;
+    return ARGUMENTS_OK;
+}
+
 enum arguments_verdict arguments_parse(const struct option_table *table, void *values,
                                        char *const *arguments, char message[OPTION_MESSAGE_BYTES])
 {
     uint8_t is_given[64] = {0};
-    struct walk walk = {table, values, arguments, message, is_given};
+    struct walk walk = {table, values, arguments, message, is_given, NULL};
+    bool has_options = true; /* until "--" */
     message[0] = '\0';
     if (table->count > sizeof(is_given))
         abort(); /* the table has outgrown its parser */
     option_set_defaults(table, values);
     enum arguments_verdict verdict = take_environment(&walk);
+    if (verdict == ARGUMENTS_OK && !prepare_operands(&walk))
+        verdict = ARGUMENTS_BAD;
     while (verdict == ARGUMENTS_OK && *walk.next) {
         const char *argument = *walk.next++;
-        if (strncmp(argument, "--", 2) == 0 && argument[2])
+        if (has_options && strcmp(argument, "--") == 0)
+            has_options = false;
+        else if (has_options && strncmp(argument, "--", 2) == 0)
             verdict = take_long(&walk, argument);
-        else if (argument[0] == '-' && argument[1] && argument[1] != '-')
+        else if (has_options && argument[0] == '-' && argument[1])
             verdict = take_short(&walk, argument);
-        else if (strcmp(argument, "--") != 0) {
-            snprintf(message, OPTION_MESSAGE_BYTES,
-                     "unexpected argument '%.100s': weir %s takes options only", argument,
-                     table->command);
-            verdict = ARGUMENTS_BAD;
-        }
+        else
+            verdict = take_operand(&walk, argument);
     }
     return verdict;
 }

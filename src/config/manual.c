@@ -97,8 +97,10 @@ void usage_print_command_page(const struct option_table *table, FILE *file)
     print_upper(file, table->command);
     fprintf(file, " 8 \"\" \"weir " WEIR_VERSION "\"\n.SH NAME\nweir\\-%s \\- ", table->command);
     print_text(file, table->summary);
-    fprintf(file, "\n.SH SYNOPSIS\n.B weir %s\n[\\fIOPTION\\fR]...\n.SH DESCRIPTION\n",
-            table->command);
+    fprintf(file, "\n.SH SYNOPSIS\n.B weir %s\n[\\fIOPTION\\fR]...\n", table->command);
+    if (table->operands)
+        fprintf(file, "\\fI%s\\fR\n", table->operands);
+    fputs(".SH DESCRIPTION\n", file);
     for (const char *text = table->details, *start = text; *text;) {
         char paragraph[1024];
         if (text != start)

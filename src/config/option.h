@@ -40,6 +40,12 @@ struct text_list {
     char bytes[OPTION_TEXT_BYTES];
 };
 
+/* Arguments that are no options, in their order. The array is made by arguments_parse. */
+struct operand_list {
+    size_t count;
+    const char **items; /* ends with NULL */
+};
+
 enum option_trait {
     OPTION_IS_POWER_OF_TWO = 1,
     OPTION_ONLY_ARGUMENT = 2, /* cannot be set through the environment */
@@ -60,10 +66,12 @@ struct option {
 };
 
 struct option_table {
-    const char *command;  /* "run" */
-    const char *summary;  /* one line */
-    const char *details;  /* paragraphs of the manual page, separated by empty lines */
-    const char *examples; /* lines "command\ttext", for help and manual page */
+    const char *command;    /* "run" */
+    const char *summary;    /* one line */
+    const char *details;    /* paragraphs of the manual page, separated by empty lines */
+    const char *examples;   /* lines "command\ttext", for help and manual page */
+    const char *operands;   /* what help calls them, such as "FILE..."; NULL: takes none */
+    size_t operands_offset; /* of the struct operand_list in the command's options structure */
     size_t count;
     const struct option *options;
 };

@@ -2,8 +2,7 @@
 #pragma once
 #include <stdio.h>
 #include "config/arguments.h"
-
-enum { MASK_KEY_BYTES = 256 };
+#include "config/resolve.h"
 
 /*
  * Texts are borrowed from the arguments and the environment. Not to be copied by assignment

@@ -1,75 +1,11 @@
 /* run_resolve: what the option table of `weir run` cannot say, and the filter made of all
  * selections. */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include "base/buffer.h"
+#include "config/resolve.h"
 #include "config/run_options.h"
-
-enum { MASK_KEY_MINIMUM = 16 };
-
-static int check_key(struct run_options *options, const char *origin, size_t length, char *message)
-{
-    if (length < MASK_KEY_MINIMUM || length > MASK_KEY_BYTES) {
-        snprintf(message, OPTION_MESSAGE_BYTES, "%s: a key has %d to %d bytes, not %zu", origin,
-                 MASK_KEY_MINIMUM, MASK_KEY_BYTES, length);
-        return -EINVAL;
-    }
-    options->mask_key_length = length;
-    return 0;
-}
-
-static int read_key_file(struct run_options *options, char *message)
-{
-    const char *path = options->mask_key_file;
-    char bytes[MASK_KEY_BYTES + 3];
-    struct stat status;
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t length = descriptor < 0 ? -1 : read(descriptor, bytes, sizeof(bytes));
-    int error = errno;
-    bool is_open_to_all = descriptor >= 0 && fstat(descriptor, &status) == 0 &&
-                          (status.st_mode & (S_IROTH | S_IWOTH | S_IWGRP));
-    if (descriptor >= 0)
-        close(descriptor);
-    if (length < 0) {
-        snprintf(message, OPTION_MESSAGE_BYTES, "--mask-key-file: %.300s: %s", path,
-                 strerror(error));
-        return -EINVAL;
-    }
-    if (is_open_to_all) {
-        snprintf(message, OPTION_MESSAGE_BYTES,
-                 "--mask-key-file: %.300s can be read or written by others; chmod 600 it", path);
-        return -EINVAL;
-    }
-    if (length > 0 && bytes[length - 1] == '\n')
-        length--;
-    if (length > 0 && bytes[length - 1] == '\r')
-        length--;
-    if (check_key(options, "--mask-key-file", (size_t)length, message) < 0)
-        return -EINVAL;
-    memcpy(options->mask_key, bytes, (size_t)length);
-    explicit_bzero(bytes, sizeof(bytes));
-    return 0;
-}
-
-static int find_key(struct run_options *options, char *message)
-{
-    if (options->mask_key_file)
-        return read_key_file(options, message);
-    char *key = getenv("WEIR_MASK_KEY");
-    if (!key || !*key)
-        return 0;
-    size_t length = strlen(key);
-    if (check_key(options, "WEIR_MASK_KEY", length, message) < 0)
-        return -EINVAL;
-    memcpy(options->mask_key, key, length);
-    explicit_bzero(key, length); /* /proc/PID/environ shows this memory */
-    unsetenv("WEIR_MASK_KEY");
-    return 0;
-}
 
 static int check_cgroup(const struct run_options *options, char *message)
 {
@@ -86,14 +22,8 @@ static int check_cgroup(const struct run_options *options, char *message)
 
 int run_options_resolve(struct run_options *options, char message[OPTION_MESSAGE_BYTES])
 {
-    bool is_terminal = !options->output_file && isatty(STDOUT_FILENO);
-    if (strcmp(options->format, "auto") == 0)
-        options->format = is_terminal ? "pretty" : "json";
-    const char *no_colour = getenv("NO_COLOR");
-    bool is_wanted = is_terminal && !(no_colour && *no_colour);
-    if (strcmp(options->colour, "auto") != 0)
-        is_wanted = strcmp(options->colour, "always") == 0;
-    options->with_colour = is_wanted;
+    options->with_colour =
+        resolve_terminal(options->output_file, options->colour, &options->format);
     if (options->pids.count)
         options->with_both_sides = true;
     if (options->is_masking_disabled && (options->mask_key_file || options->mask_names.count)) {
@@ -103,7 +33,8 @@ int run_options_resolve(struct run_options *options, char message[OPTION_MESSAGE
     }
     if (check_cgroup(options, message) < 0)
         return -EINVAL;
-    return find_key(options, message);
+    return resolve_mask_key(options->mask_key_file, options->mask_key, &options->mask_key_length,
+                            message);
 }
 
 /* Appending with a sticky error. */

@@ -87,7 +87,8 @@ static void print_examples(const char *examples, FILE *file)
 
 void usage_print_command(const struct option_table *table, FILE *file)
 {
-    fprintf(file, "Usage: weir %s [OPTION]...\n\n", table->command);
+    fprintf(file, "Usage: weir %s [OPTION]...%s%s\n\n", table->command, table->operands ? " " : "",
+            table->operands ? table->operands : "");
     for (const char *text = table->details; *text;) {
         char paragraph[1024];
         size_t length = usage_take_paragraph(&text, paragraph, sizeof(paragraph));

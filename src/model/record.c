@@ -4,6 +4,7 @@
  * record never leaves the thread that made it (sinks get encoded bytes).
  */
 #include "model/record.h"
+#include <stdatomic.h>
 #include "base/allocate.h"
 
 enum {
@@ -33,7 +34,6 @@ _Static_assert(RECORD_FLAG_COUNT <= 32, "flags are a 32-bit set");
 
 static _Thread_local struct record *pool;
 static _Thread_local size_t pool_count;
-static _Thread_local size_t pool_maximum; /* arena maximum of the pooled records */
 
 enum field_id field_find(struct slice name)
 {
@@ -62,16 +62,13 @@ void record_pool_done(void)
 
 struct record *record_new(size_t maximum)
 {
-    if (pool_maximum != maximum) {
-        record_pool_done();
-        pool_maximum = maximum;
-    }
     struct record *record = pool;
     struct arena *arena;
     if (record) {
         pool = record->next;
         pool_count--;
         arena = record->arena;
+        arena_set_maximum(arena, maximum);
     } else {
         record = allocate(sizeof(*record));
         if (!record)
@@ -176,4 +173,13 @@ const struct value *record_find_const(const struct record *record, enum field_id
 struct value *record_find(struct record *record, enum field_id field)
 {
     return (struct value *)record_find_const(record, field);
+}
+
+uint64_t record_next_id(uint64_t time_ns)
+{
+    /* 42 bits of milliseconds, until the year 2109, and 22 of a counter. */
+    static _Atomic uint32_t counter;
+
+    return time_ns / 1000000 << 22 |
+           (atomic_fetch_add_explicit(&counter, 1, memory_order_relaxed) & 0x3fffff);
 }

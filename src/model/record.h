@@ -116,6 +116,11 @@ struct record {
 struct record *record_new(size_t maximum);
 struct record *record_ref(struct record *record);
 void record_unref(struct record **record);
+/*
+ * The next value of the field id: sorted by time, unique within this process, and the same in each
+ * run over the same events.
+ */
+uint64_t record_next_id(uint64_t time_ns);
 /* Gives the pool's memory back (tests, end of a thread). */
 void record_pool_done(void);
 

@@ -73,13 +73,6 @@ static void lose(struct emitter *emitter, struct record *record, const char *rea
     }
 }
 
-/* 48 bits of milliseconds and 16 of a counter: sorted by time, and unique for 65536 a millisecond.
- */
-static uint64_t next_id(struct streams *streams, uint64_t time_ns)
-{
-    return time_ns / 1000000 << 16 | (streams->id_counter++ & 0xffff);
-}
-
 static void add_ends(struct connection *connection, struct record *record, bool is_client)
 {
     const struct endpoint *client = is_client ? &connection->local : &connection->remote;
@@ -145,7 +138,7 @@ static void finish(struct emitter *emitter, struct record *record, enum directio
     const char *role = connection->is_observed ? "observer" : is_client ? "client" : "server";
     add_times(record);
     record_add_text(record, FIELD_TYPE, slice_of_string(parser->record_type));
-    record_add_number(record, FIELD_ID, next_id(streams, record->time_ns));
+    record_add_number(record, FIELD_ID, record_next_id(record->time_ns));
     record_add_text(record, FIELD_SOURCE, slice_of_string(streams->options.source));
     record_add_text(record, FIELD_ROLE, slice_of_string(role));
     add_ends(connection, record, is_client);

@@ -60,7 +60,6 @@ struct streams {
     struct connection_list used, ghosts;
     size_t record_maximum;
     size_t held_count;
-    uint32_t id_counter;
     bool marks_starts; /* the source has counted messages at least once */
 };
 

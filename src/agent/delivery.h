@@ -1,0 +1,60 @@
+/*
+ * delivery: what every command does with finished records, wherever they come from: mask, filter,
+ * encode, and hand to the sink, with everything counted.
+ */
+#pragma once
+#include "agent/losses.h"
+#include "encode/encoder.h"
+#include "model/query.h"
+#include "refine/mask.h"
+#include "sink/outlet.h"
+
+struct delivery_options {
+    const char *format; /* an encoder's name */
+    bool with_colour;
+    bool with_headers;
+    const char *output_file; /* NULL: stdout */
+    size_t queue_bytes;
+    bool is_blocking;          /* waits for a slow sink instead of losing */
+    struct slice query;        /* expression of what is wanted; empty: everything */
+    struct mask_options mask;  /* borrowed while delivery_start runs */
+    const char *host_name;     /* field host.name, borrowed; NULL: absent */
+    unsigned close_timeout_ms; /* how long the sink may take at the end; 0: default */
+    uint64_t record_limit;     /* 0: none */
+    uint64_t loss_interval_ns;
+};
+
+struct delivery {
+    const struct encoder *encoder;
+    struct encoder_options encoder_options;
+    struct slice host_name;
+    uint64_t record_limit;
+    struct query *query;
+    void *mask;
+    struct outlet *outlet;
+    struct chunk *chunk;
+    struct loss_reporter losses;
+    uint64_t filtered, lost_encoding, handed_out;
+};
+
+/*
+ * `started_ns`: where the first interval of losses begins. 0, or -errno, told on stderr. May be
+ * given to delivery_done after a failure too.
+ */
+int delivery_start(struct delivery *delivery, const struct delivery_options *options,
+                   uint64_t started_ns);
+void delivery_done(struct delivery *delivery);
+
+/* A finished record; takes the reference. */
+void delivery_take(struct delivery *delivery, struct record *record);
+/* Are there as many records as were asked for? */
+bool delivery_is_full(const struct delivery *delivery);
+/* Adds what happened here: logged, filtered and lost. */
+void delivery_add_totals(const struct delivery *delivery, struct totals *totals);
+bool delivery_losses_are_due(const struct delivery *delivery, uint64_t now_ns);
+/* Writes a record for each reason that has lost something since the last time. */
+void delivery_tell_losses(struct delivery *delivery, const struct totals *totals, uint64_t now_ns);
+/* What is encoded goes to the sink now. */
+void delivery_push(struct delivery *delivery);
+/* Pushes, waits for the sink, and closes it; the counters can still be read. */
+void delivery_close(struct delivery *delivery);

@@ -1,6 +1,8 @@
 /* conversations: what the tests that run over all parsers play. A parser adds its own here. */
 #include "tests/lib/feeder.h"
 
+extern const struct feeder_step dns_stream[], dns_transfer[], dns_datagrams[];
+
 static const struct feeder_step http1_plain[] = {
     {'>',
      "GET /a/b?x=1&y=2 HTTP/1.1\r\nHost: example.org:8080\r\nUser-Agent: probe/1.0\r\n"
@@ -70,7 +72,13 @@ static const struct feeder_step http1_odd[] = {
 };
 
 const struct conversation conversations[] = {
-    {"http1", "plain", http1_plain},     {"http1", "pipeline", http1_pipeline},
-    {"http1", "chunked", http1_chunked}, {"http1", "upgrade", http1_upgrade},
-    {"http1", "odd", http1_odd},         {NULL, NULL, NULL},
+    {"http1", "plain", http1_plain},
+    {"http1", "pipeline", http1_pipeline},
+    {"http1", "chunked", http1_chunked},
+    {"http1", "upgrade", http1_upgrade},
+    {"http1", "odd", http1_odd},
+    {"dns", "stream", dns_stream},
+    {"dns", "transfer", dns_transfer},
+    {"dns", "datagrams", dns_datagrams},
+    {NULL, NULL, NULL},
 };

@@ -46,7 +46,8 @@ void feeder_open(struct feeder *feeder)
     struct stream_open open = {.connection = 1,
                                .local = endpoint_of(1, 40000),
                                .remote = endpoint_of(2, 80),
-                               .is_initiator = true};
+                               .is_initiator = true,
+                               .is_datagram = feeder->is_datagram};
     feeder->positions[0] = feeder->positions[1] = 0;
     feeder->listener.on_open(feeder->listener.context, &open);
 }
@@ -89,8 +90,9 @@ size_t feeder_step_length(const struct feeder_step *step)
 void feeder_play(struct feeder *feeder, const struct feeder_step *steps, feeder_cut cut,
                  void *context)
 {
+    feeder->is_datagram = steps->way == 'D';
     feeder_open(feeder);
-    for (const struct feeder_step *step = steps; step->way; step++) {
+    for (const struct feeder_step *step = steps + feeder->is_datagram; step->way; step++) {
         enum direction direction = step->way == '>' || step->way == '}' ? DIRECTION_A_TO_B
                                                                         : DIRECTION_B_TO_A;
         if (step->way == '}' || step->way == '{') {
@@ -103,7 +105,8 @@ void feeder_play(struct feeder *feeder, const struct feeder_step *steps, feeder_
         }
         size_t length = feeder_step_length(step);
         for (size_t at = 0; at < length;) {
-            size_t piece = cut ? cut(context, length - at) : length - at;
+            bool is_cut = cut && !feeder->is_datagram;
+            size_t piece = is_cut ? cut(context, length - at) : length - at;
             send_copy(feeder, direction, step->text + at, piece);
             at += piece;
         }
@@ -115,6 +118,21 @@ static void print_slice(FILE *out, struct slice text)
 {
     if (text.length)
         fwrite(text.data, 1, text.length, out);
+}
+
+static void print_objects(FILE *out, const struct value *value)
+{
+    for (uint32_t i = 0; i < value->count; i++) {
+        for (uint32_t j = 0; j < value->objects[i].count; j++) {
+            const struct member *member = &value->objects[i].members[j];
+            fprintf(out, "%s%s=", j ? " " : "", member->name);
+            if (member->is_number)
+                fprintf(out, "%" PRIu64, member->number);
+            else
+                print_slice(out, member->text);
+        }
+        fputc('\n', out);
+    }
 }
 
 static void print_value(FILE *out, const struct value *value)
@@ -138,6 +156,15 @@ static void print_value(FILE *out, const struct value *value)
     case VALUE_NUMBERS:
         for (uint32_t i = 0; i < value->count; i++)
             fprintf(out, "%s%" PRIu64, i ? " " : "", value->numbers[i]);
+        break;
+    case VALUE_TEXTS:
+        for (uint32_t i = 0; i < value->count; i++) {
+            fputs(i ? " " : "", out);
+            print_slice(out, value->texts[i]);
+        }
+        break;
+    case VALUE_OBJECTS:
+        print_objects(out, value);
         break;
     default:
         fprintf(out, "%" PRIu64, value->number);

@@ -14,11 +14,14 @@ struct feeder {
     size_t record_count;
     uint64_t positions[2]; /* of connection 1 */
     uint64_t time_ns;
+    bool is_datagram; /* connection 1, when it is opened, is UDP: each step is one datagram */
 };
 
 /* One step of a conversation: bytes in one direction, or its end. */
 struct feeder_step {
-    char way;         /* '>' A to B, '<' B to A, '}' A has ended, '{' B has ended, 0: last step */
+    /* '>' A to B, '<' B to A, '}' A has ended, '{' B has ended, 0: last step; as the first step
+       'D': the others are datagrams */
+    char way;
     const char *text; /* may be NULL for the ends */
     size_t length;    /* 0: strlen(text) */
 };
@@ -28,6 +31,12 @@ struct conversation {
     const char *name;
     const struct feeder_step *steps;
 };
+
+/* A step whose text holds zero bytes. */
+#define FEEDER_STEP(way, text)                                                                     \
+    {                                                                                              \
+        way, text, sizeof(text) - 1                                                                \
+    }
 
 /* Ends with name NULL. Each is well formed, and starts with the client in direction A to B. */
 extern const struct conversation conversations[];

@@ -84,6 +84,10 @@ static void any_cut_gives_the_same_records(void **state)
     for (const struct conversation *at = conversations; at->name; at++) {
         char *expected = play(at, NULL, NULL);
         assert_true(strlen(expected) > 0);
+        if (at->steps->way == 'D') {
+            free(expected);
+            continue;
+        }
         assert_same(at, expected, cut_bytes, NULL, "a byte at a time");
         for (size_t offset = 1; offset < length_of(at); offset++) {
             size_t left = offset;
@@ -101,6 +105,7 @@ static void any_cut_gives_the_same_records(void **state)
 static void play_with_gap(const struct feeder_step *steps, size_t start, size_t length)
 {
     size_t at = 0;
+    feeder.is_datagram = steps->way == 'D';
     feeder_open(&feeder);
     for (const struct feeder_step *step = steps; step->way; step++) {
         if (step->way != '>' && step->way != '<')

@@ -58,13 +58,26 @@ enum packet_layer_kind {
     LAYER_ICMPV6,
     LAYER_SCTP,
     LAYER_OTHER, /* an IP protocol that is not decoded; detail is its number */
+    LAYER_ERSPAN,
+    LAYER_ETHERIP,
+    LAYER_VNTAG,
+    LAYER_ETAG,
+    LAYER_NSH,
 };
 
 struct packet_layer {
-    uint8_t kind;        /* enum packet_layer_kind */
-    uint8_t depth;       /* 0: outermost; +1 behind each tunnel header */
-    uint32_t detail;     /* IPv6 extension: its protocol number; OTHER: protocol; else 0 */
-    struct slice header; /* the captured bytes of this header, options included */
+    uint8_t kind;  /* enum packet_layer_kind */
+    uint8_t depth; /* 0: outermost; +1 behind each tunnel header */
+    /*
+     * IPv6 extension and OTHER: protocol number. VLAN: TPID << 16 | TCI. RADIOTAP (all headers put
+     * before 802.11) and PPP on a link: link type. Else 0.
+     */
+    uint32_t detail;
+    /*
+     * The captured bytes of this header, options included; fewer than the header has where the
+     * capture ends in it. VLAN: TCI and the EtherType behind; empty when the NIC took the tag off.
+     */
+    struct slice header;
 };
 
 enum { PACKET_LAYERS_MAXIMUM = 32, PACKET_VLANS_MAXIMUM = 4, PACKET_TUNNELS_MAXIMUM = 6 };
@@ -76,6 +89,8 @@ enum {
     PROTOCOL_UDP = 17,
     PROTOCOL_ICMPV6 = 58,
     PROTOCOL_SCTP = 132,
+    PROTOCOL_DCCP = 33,
+    PROTOCOL_UDP_LITE = 136,
 };
 
 enum {
@@ -104,28 +119,52 @@ struct packet {
 
     struct packet_layer layers[PACKET_LAYERS_MAXIMUM];
     uint8_t layer_count;
-    uint16_t vlans[PACKET_VLANS_MAXIMUM]; /* VLAN ids, outermost first, all depths */
+    /* VLAN ids, outermost first, all depths; without priority tags (id 0) and what is too many. */
+    uint16_t vlans[PACKET_VLANS_MAXIMUM];
     uint8_t vlan_count;
-    uint64_t tunnel_key; /* 0: no tunnel; hash of the tunnels' kinds, ids and outer addresses */
+    uint8_t tunnel_count; /* around the innermost network header */
+    /*
+     * 0: no tunnel; else a hash of the tunnels' kinds, ids and outer addresses, the same in both
+     * directions. Without what differs between them: GTP's TEID, PPTP's call id, and the relays of
+     * Teredo and 6in4, whose inner addresses are unique.
+     */
+    uint64_t tunnel_key;
+    uint8_t direction;   /* enum packet_direction: the frame's, or what its link header says */
+    uint16_t ether_type; /* the last one read; 0: none */
 
     /* Innermost network header; ip_version 0: none. */
     uint8_t ip_version, hop_limit, traffic_class;
+    /* Of the transport: behind routing headers the final destination, with Mobile IPv6 the home. */
     struct address source, destination;
     uint32_t ip_length;  /* header and payload as on the wire (after GSO: of the super-packet) */
     bool is_fragment;    /* of this network header */
     bool is_reassembled; /* the last fragment: payload is that of all of them */
     uint32_t fragment_offset; /* bytes */
     uint8_t protocol;         /* behind extension headers; of the innermost network header */
+    bool has_more_fragments;
+    uint32_t fragment_id;
+    uint8_t network_layer; /* its place in layers, when ip_version is not 0 */
 
     /* Transport header; has_transport false: none, or not in this fragment. */
     bool has_transport;
-    uint16_t source_port,
-        destination_port; /* TCP, UDP, SCTP; ICMP: type and code as in Community ID */
+    /* The two ports are known: of a transport header, a cut one, or the datagram's first fragment.
+     */
+    bool has_ports;
+    /* TCP, UDP, SCTP; ICMP as in Community ID: type, and the answer's type or else the code. */
+    uint16_t source_port, destination_port;
+    uint8_t icmp_type, icmp_code;
+    bool icmp_is_one_way;    /* destination_port is the code: no answer to this type is known */
+    uint8_t transport_layer; /* its place in layers, when has_transport */
     uint32_t tcp_sequence, tcp_acknowledgment;
     uint16_t tcp_flags;  /* TCP_ bits, all nine */
     uint16_t tcp_window; /* raw */
     struct slice tcp_options;
-    struct slice payload;    /* captured bytes above the transport header, padding excluded */
+    /*
+     * Captured bytes above the last header that was read, padding excluded. Of a fragment: its own,
+     * above the transport header in the first one; of the reassembled datagram when
+     * is_reassembled. So payload bytes are counted where !is_fragment || is_reassembled.
+     */
+    struct slice payload;
     uint32_t payload_length; /* on the wire; >= payload.length */
 };
 

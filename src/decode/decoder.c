@@ -1,124 +1,99 @@
-/* decoder: Ethernet II, IPv4 (RFC 791) without fragments, TCP (RFC 9293) and UDP (RFC 768). */
+/* decoder: one frame in, one packet out; what is kept between frames is fragments.c's. */
 #include "decode/decoder.h"
 #include <errno.h>
 #include "base/allocate.h"
+#include "decode/walk.h"
 
-enum { LINKTYPE_ETHERNET = 1, ETHERNET_BYTES = 14, ETHERTYPE_IPV4 = 0x0800 };
+enum {
+    MEMORY_MAXIMUM = 16 << 20, /* bytes of unfinished datagrams */
+    DATAGRAMS_MAXIMUM = 4096,
+};
+#define TIMEOUT_NS UINT64_C(30000000000) /* as Linux does for IPv4 */
 
-struct decoder {
-    struct decoder_options options;
+const char *const decoder_counter_names[DECODER_COUNTER_COUNT] = {
+#define COUNTER(identifier, name, meaning) name,
+#include "decode/counters.def"
+#undef COUNTER
 };
 
 int decoder_new(const struct decoder_options *options, struct decoder **ret_decoder)
 {
     struct decoder *decoder = allocate_zeroed(sizeof(*decoder));
+    int result;
 
     if (!decoder)
         return -ENOMEM;
-    decoder->options = *options;
+    if (options)
+        decoder->options = *options;
+    if (!decoder->options.fragment_memory_maximum)
+        decoder->options.fragment_memory_maximum = MEMORY_MAXIMUM;
+    if (!decoder->options.fragment_datagrams_maximum)
+        decoder->options.fragment_datagrams_maximum = DATAGRAMS_MAXIMUM;
+    if (!decoder->options.fragment_timeout_ns)
+        decoder->options.fragment_timeout_ns = TIMEOUT_NS;
+    result = fragments_new(&decoder->options, decoder->counters, &decoder->fragments);
+    if (result < 0) {
+        decoder_free(&decoder);
+        return result;
+    }
     *ret_decoder = decoder;
     return 0;
 }
 
 void decoder_free(struct decoder **decoder)
 {
+    if (!decoder || !*decoder)
+        return;
+    fragments_free(&(*decoder)->fragments);
     deallocate(*decoder);
     *decoder = NULL;
 }
 
-bool decoder_has_link_type(uint32_t link_type)
+const uint64_t *decoder_counters(const struct decoder *decoder)
 {
-    return link_type == LINKTYPE_ETHERNET;
+    return decoder->counters;
 }
 
-static uint16_t read_16(const uint8_t *at)
+size_t decoder_waiting(const struct decoder *decoder, size_t *ret_bytes)
 {
-    return (uint16_t)(at[0] << 8 | at[1]);
+    return fragments_waiting(decoder->fragments, ret_bytes);
 }
 
-static uint32_t read_32(const uint8_t *at)
+/* The tag that the NIC took off stood in front of the EtherType; it comes first. */
+static void enter_stripped_tag(struct packet *packet, const struct frame *frame)
 {
-    return (uint32_t)read_16(at) << 16 | read_16(at + 2);
-}
+    uint32_t tag = (uint32_t)frame->stripped_vlan_tpid << 16 | frame->stripped_vlan_tci;
 
-static struct slice add_layer(struct packet *packet, uint8_t kind, struct slice bytes,
-                              size_t length)
-{
-    struct packet_layer *layer = &packet->layers[packet->layer_count++];
-
-    layer->kind = kind;
-    layer->header = slice_part(bytes, 0, length);
-    return slice_part(bytes, length, SIZE_MAX);
-}
-
-static void decode_transport(struct packet *packet, struct slice bytes, uint32_t length)
-{
-    size_t header = packet->protocol == PROTOCOL_UDP ? 8 : 20;
-
-    if (packet->protocol != PROTOCOL_TCP && packet->protocol != PROTOCOL_UDP)
-        return;
-    packet->state = PACKET_CUT;
-    if (bytes.length < header)
-        return;
-    if (packet->protocol == PROTOCOL_TCP)
-        header = (size_t)(bytes.data[12] >> 4) * 4;
-    if (header < 8 || header > bytes.length || header > length)
-        return;
-    packet->state = PACKET_WHOLE;
-    packet->has_transport = true;
-    packet->source_port = read_16(bytes.data);
-    packet->destination_port = read_16(bytes.data + 2);
-    if (packet->protocol == PROTOCOL_TCP) {
-        packet->tcp_sequence = read_32(bytes.data + 4);
-        packet->tcp_acknowledgment = read_32(bytes.data + 8);
-        packet->tcp_flags = (uint16_t)(read_16(bytes.data + 12) & 0x1ff);
-        packet->tcp_window = read_16(bytes.data + 14);
-        packet->tcp_options = slice_part(bytes, 20, header - 20);
-    }
-    packet->payload =
-        add_layer(packet, packet->protocol == PROTOCOL_TCP ? LAYER_TCP : LAYER_UDP, bytes, header);
-    packet->payload_length = length - (uint32_t)header;
-}
-
-static void decode_ipv4(struct packet *packet, struct slice bytes)
-{
-    size_t header;
-
-    packet->state = PACKET_CUT;
-    if (bytes.length < 20)
-        return;
-    header = (size_t)(bytes.data[0] & 15) * 4;
-    packet->ip_length = read_16(bytes.data + 2);
-    if (header < 20 || header > packet->ip_length || header > bytes.length)
-        return;
-    packet->state = PACKET_WHOLE;
-    packet->ip_version = 4;
-    packet->hop_limit = bytes.data[8];
-    packet->protocol = bytes.data[9];
-    packet->source.family = packet->destination.family = ADDRESS_IPV4;
-    memcpy(packet->source.bytes, bytes.data + 12, 4);
-    memcpy(packet->destination.bytes, bytes.data + 16, 4);
-    bytes = slice_part(bytes, 0, packet->ip_length);
-    packet->is_fragment = read_16(bytes.data + 6) & 0x3fff;
-    bytes = add_layer(packet, LAYER_IPV4, bytes, header);
-    if (!packet->is_fragment)
-        decode_transport(packet, bytes, packet->ip_length - (uint32_t)header);
+    packet->layers[packet->layer_count++] =
+        (struct packet_layer){.kind = LAYER_VLAN, .detail = tag};
+    if (frame->stripped_vlan_tci & 0xfff)
+        packet->vlans[packet->vlan_count++] = frame->stripped_vlan_tci & 0xfff;
 }
 
 void decoder_decode(struct decoder *decoder, const struct frame *frame, struct packet *ret_packet)
 {
-    struct slice bytes = frame->bytes;
+    struct packet *packet = ret_packet;
+    struct walk walk = {.decoder = decoder,
+                        .frame = frame,
+                        .packet = packet,
+                        .bytes = frame->bytes,
+                        .length = frame->length};
 
-    (void)decoder;
-    memset(ret_packet, 0, sizeof(*ret_packet));
-    ret_packet->frame = frame;
-    if (frame->link_type != LINKTYPE_ETHERNET)
-        return;
-    if (bytes.length < ETHERNET_BYTES) {
-        ret_packet->state = PACKET_CUT;
-        return;
-    }
-    bytes = add_layer(ret_packet, LAYER_ETHERNET, bytes, ETHERNET_BYTES);
-    if (read_16(frame->bytes.data + 12) == ETHERTYPE_IPV4)
-        decode_ipv4(ret_packet, bytes);
+    /* The layers need no zeros: layer_count says how many there are. */
+    memset(packet, 0, offsetof(struct packet, layers));
+    memset((uint8_t *)packet + offsetof(struct packet, layer_count), 0,
+           sizeof(*packet) - offsetof(struct packet, layer_count));
+    fragments_forget(decoder->fragments);
+    packet->frame = frame;
+    packet->direction = (uint8_t)frame->direction;
+    decoder->counters[DECODER_FRAMES]++;
+    if (walk.length < walk.bytes.length)
+        walk.length = walk.bytes.length;
+    if (frame->has_stripped_vlan)
+        enter_stripped_tag(packet, frame);
+    walk_link(&walk, frame->link_type);
+    if (packet->state == PACKET_CUT)
+        decoder->counters[DECODER_CUT]++;
+    else if (packet->state == PACKET_MALFORMED)
+        decoder->counters[DECODER_MALFORMED]++;
 }

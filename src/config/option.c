@@ -204,3 +204,73 @@ const struct option *option_find_short(const struct option_table *table, char sh
     }
     return NULL;
 }
+
+bool option_is_list(const struct option *option)
+{
+    return option->kind >= OPTION_PIDS;
+}
+
+void option_clear(const struct option *option, void *values)
+{
+    /* All lists begin with their count; a text list also has `used`. */
+    void *value = (char *)values + option->offset;
+    if (option->kind == OPTION_TEXTS)
+        ((struct text_list *)value)->used = 0;
+    if (option_is_list(option))
+        *(size_t *)value = 0;
+    if (option->kind == OPTION_FLAG)
+        *(bool *)value = false;
+}
+
+static void format_item(const struct option *option, const void *list, size_t index, char *text,
+                        size_t size)
+{
+    if (option->kind == OPTION_TEXTS) {
+        snprintf(text, size, "%s", ((const struct text_list *)list)->items[index]);
+    } else if (option->kind == OPTION_NETWORKS) {
+        const struct cidr *network = &((const struct network_list *)list)->items[index];
+        char address[46];
+        size_t length = address_format(&network->address, address);
+        snprintf(text, size, "%.*s/%u", (int)length, address, network->prefix);
+    } else {
+        snprintf(text, size, "%" PRIu32, ((const struct number_list *)list)->items[index]);
+    }
+}
+
+static bool format_list(const struct option *option, const void *list, char *text, size_t size)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < list_count(list) && used < size; i++) {
+        if (i)
+            used += (size_t)snprintf(text + used, size - used, ",");
+        if (used < size)
+            format_item(option, list, i, text + used, size - used);
+        used += strlen(text + used);
+    }
+    return list_count(list) > 0;
+}
+
+bool option_format(const struct option *option, const void *values, char *text, size_t size)
+{
+    const void *value = (const char *)values + option->offset;
+    char number[32];
+    text[0] = '\0';
+    switch (option->kind) {
+    case OPTION_FLAG:
+        snprintf(text, size, "%s", *(const bool *)value ? "true" : "false");
+        return true;
+    case OPTION_TEXT:
+    case OPTION_CHOICE:
+        if (*(const char *const *)value)
+            snprintf(text, size, "%s", *(const char *const *)value);
+        return *(const char *const *)value;
+    case OPTION_NUMBER:
+    case OPTION_SIZE:
+    case OPTION_DURATION:
+        format_limit(option, *(const uint64_t *)value, number);
+        snprintf(text, size, "%s", number);
+        return *(const uint64_t *)value || option->default_text;
+    default:
+        return format_list(option, value, text, size);
+    }
+}

@@ -93,3 +93,13 @@ void option_set_defaults(const struct option_table *table, void *values);
 /* NULL when there is none. */
 const struct option *option_find(const struct option_table *table, const char *name, size_t length);
 const struct option *option_find_short(const struct option_table *table, char short_name);
+
+/* Does the option hold several values? */
+bool option_is_list(const struct option *option);
+/* Back to nothing: lists empty, flags off; other values stay until they are set. */
+void option_clear(const struct option *option, void *values);
+/*
+ * The option's value as a user would write it (lists: items separated by commas). False: it has
+ * none.
+ */
+bool option_format(const struct option *option, const void *values, char *text, size_t size);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "config/arguments.h"
+#include "config/config_options.h"
 #include "config/doctor_options.h"
 #include "config/nearest.h"
 #include "config/read_options.h"
@@ -13,6 +14,7 @@
 const struct command commands[] = {
     {"run", &run_option_table, run_command},
     {"read", &read_option_table, read_command},
+    {"config", &config_option_table, config_command},
     {"doctor", &doctor_option_table, doctor_command},
     {"help", NULL, help_command},
     {NULL, NULL, NULL},
@@ -21,13 +23,14 @@ const struct command commands[] = {
 const struct usage_command command_summaries[] = {
     {"run", "capture live and log, until interrupted"},
     {"read", "log what capture files hold"},
+    {"config", "check and show the configuration"},
     {"doctor", "tell what this kernel and these privileges allow"},
     {"help", "explain weir or a command"},
     {NULL, NULL},
 };
 
 /* Commands of the contract with the users that do not exist yet. */
-static const char *const later[] = {"query", "trace", "top", "block", "config", NULL};
+static const char *const later[] = {"query", "trace", "top", "block", NULL};
 
 const struct command *command_find(const char *name)
 {
@@ -59,10 +62,10 @@ int command_refuse(const char *name)
 }
 
 bool command_parse(const struct option_table *table, void *values, char *const *arguments,
-                   int *ret_status)
+                   struct option_origin *ret_origins, int *ret_status)
 {
     char message[OPTION_MESSAGE_BYTES];
-    switch (arguments_parse(table, values, arguments, message)) {
+    switch (arguments_parse(table, values, arguments, ret_origins, message)) {
     case ARGUMENTS_OK:
         return true;
     case ARGUMENTS_HELP:

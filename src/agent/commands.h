@@ -29,10 +29,11 @@ int command_refuse(const char *name);
 
 /*
  * Parses `arguments` into `values` (zeroed). True: go on. False: *ret_status is what to exit with;
- * help was printed on stdout or what is wrong on stderr.
+ * help was printed on stdout or what is wrong on stderr. `ret_origins`: one for each option of the
+ * table, or NULL.
  */
 bool command_parse(const struct option_table *table, void *values, char *const *arguments,
-                   int *ret_status);
+                   struct option_origin *ret_origins, int *ret_status);
 
 /*
  * Is the text of --filter an expression? EXIT_DONE, or what is wrong is said on stderr with its
@@ -42,6 +43,7 @@ int command_check_filter(const char *filter);
 
 int run_command(char *const *arguments);
 int read_command(char *const *arguments);
+int config_command(char *const *arguments);
 int doctor_command(char *const *arguments);
 int help_command(char *const *arguments);
 /* `weir --man PAGE`: the manual page of "weir" or of a command, from which docs/man is made. */

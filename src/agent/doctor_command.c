@@ -130,7 +130,7 @@ int doctor_command(char *const *arguments)
     static struct survey survey;
     struct doctor_options options = {0};
     int status;
-    if (!command_parse(&doctor_option_table, &options, arguments, &status))
+    if (!command_parse(&doctor_option_table, &options, arguments, NULL, &status))
         return status;
     capture_survey(&survey);
     if (strcmp(options.format, "json") == 0)

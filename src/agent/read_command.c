@@ -10,7 +10,7 @@ int read_command(char *const *arguments)
     char message[OPTION_MESSAGE_BYTES];
     int status;
 
-    if (!command_parse(&read_option_table, &options, arguments, &status))
+    if (!command_parse(&read_option_table, &options, arguments, NULL, &status))
         return status;
     if (read_options_resolve(&options, message) < 0) {
         fprintf(stderr, "weir: %s\n", message);

@@ -12,29 +12,20 @@ struct walk {
     void *values;
     char *const *next;             /* the argument behind the one that is looked at */
     char *message;                 /* OPTION_MESSAGE_BYTES */
-    uint8_t *is_given;             /* one for each option of the table */
+    struct option_origin *origins; /* one for each option of the table */
+    enum option_origin_kind kind;  /* of what is looked at now */
     struct operand_list *operands; /* NULL: the command takes none */
 };
-
-static void empty_value(const struct option *option, void *values)
-{
-    /* All lists begin with their count; a text list also has `used`. */
-    void *value = (char *)values + option->offset;
-    if (option->kind == OPTION_TEXTS)
-        ((struct text_list *)value)->used = 0;
-    if (option->kind >= OPTION_PIDS)
-        *(size_t *)value = 0;
-}
 
 static bool set_value(struct walk *walk, const struct option *option, const char *origin,
                       const char *text)
 {
     char why[OPTION_MESSAGE_BYTES];
     /* A list on the command line replaces the list of the environment, then grows. */
-    uint8_t *is_given = &walk->is_given[option - walk->table->options];
-    if (!*is_given)
-        empty_value(option, walk->values);
-    *is_given = 1;
+    struct option_origin *known = &walk->origins[option - walk->table->options];
+    if (known->kind != walk->kind)
+        option_clear(option, walk->values);
+    known->kind = (uint8_t)walk->kind;
     if (option_set(option, walk->values, text, why) == 0)
         return true;
     snprintf(walk->message, OPTION_MESSAGE_BYTES, "%s: %.430s", origin, why);
@@ -150,8 +141,10 @@ static enum arguments_verdict take_environment(struct walk *walk)
         const char *value = getenv(name);
         if (!value || !*value || (option->traits & OPTION_ONLY_ARGUMENT))
             continue;
-        if (option->kind == OPTION_FLAG && is_false(value))
+        if (option->kind == OPTION_FLAG && is_false(value)) {
+            walk->origins[i].kind = ORIGIN_VARIABLE;
             continue;
+        }
         if (option->kind == OPTION_FLAG && !is_true(value)) {
             snprintf(walk->message, OPTION_MESSAGE_BYTES,
                      "%s: '%.100s' is not one of 1, 0, true, false, yes, no", name, value);
@@ -160,7 +153,7 @@ static enum arguments_verdict take_environment(struct walk *walk)
         if (!set_value(walk, option, name, value))
             return ARGUMENTS_BAD;
     }
-    memset(walk->is_given, 0, walk->table->count);
+    walk->kind = ORIGIN_ARGUMENT;
     return ARGUMENTS_OK;
 }
 
@@ -192,13 +185,14 @@ static enum arguments_verdict take_operand(struct walk *walk, const char *argume
 }
 
 enum arguments_verdict arguments_parse(const struct option_table *table, void *values,
-                                       char *const *arguments, char message[OPTION_MESSAGE_BYTES])
+                                       char *const *arguments, struct option_origin *ret_origins,
+                                       char message[OPTION_MESSAGE_BYTES])
 {
-    uint8_t is_given[64] = {0};
-    struct walk walk = {table, values, arguments, message, is_given, NULL};
+    struct option_origin origins[OPTION_TABLE_MAXIMUM] = {{0}};
+    struct walk walk = {table, values, arguments, message, origins, ORIGIN_VARIABLE, NULL};
     bool has_options = true; /* until "--" */
     message[0] = '\0';
-    if (table->count > sizeof(is_given))
+    if (table->count > OPTION_TABLE_MAXIMUM)
         abort(); /* the table has outgrown its parser */
     option_set_defaults(table, values);
     enum arguments_verdict verdict = take_environment(&walk);
@@ -215,5 +209,7 @@ enum arguments_verdict arguments_parse(const struct option_table *table, void *v
         else
             verdict = take_operand(&walk, argument);
     }
+    if (ret_origins)
+        memcpy(ret_origins, origins, table->count * sizeof(*origins));
     return verdict;
 }

@@ -11,10 +11,12 @@ enum arguments_verdict {
 
 /*
  * `values`: the command's options structure, zeroed; defaults are set first. `arguments` ends with
- * NULL and does not hold the command's name. Texts are borrowed.
+ * NULL and does not hold the command's name. Texts are borrowed. `ret_origins`: one for each option
+ * of the table; may be NULL.
  */
 enum arguments_verdict arguments_parse(const struct option_table *table, void *values,
-                                       char *const *arguments, char message[OPTION_MESSAGE_BYTES]);
+                                       char *const *arguments, struct option_origin *ret_origins,
+                                       char message[OPTION_MESSAGE_BYTES]);
 
 /* The variable that sets the option: WEIR_HEAD_LIMIT for head-limit. */
 void arguments_variable_name(const struct option *option, char name[64]);

@@ -33,7 +33,7 @@ struct reading {
     struct configuration *configuration;
     struct text_list unused; /* room for the value of any option that is overridden */
     yaml_document_t document;
-    uint32_t lines[CONFIGURATION_OPTIONS_MAXIMUM]; /* where each option was set; 0: not */
+    uint32_t lines[OPTION_TABLE_MAXIMUM]; /* where each option was set; 0: not */
     char *message;
 };
 
@@ -77,7 +77,7 @@ static int refuse_unknown(struct reading *reading, const yaml_node_t *key, const
     struct nearest nearest = nearest_begin(name);
 
     for (size_t i = 0; i < table->count; i++)
-        if (!(table->options[i].traits & OPTION_ONLY_ARGUMENT))
+        if (!(table->options[i].traits & (OPTION_ONLY_ARGUMENT | OPTION_NOT_IN_FILE)))
             nearest_offer(&nearest, table->options[i].name);
     if (nearest.name)
         return refuse(reading, &key->start_mark, "unknown key '%.100s'; did you mean '%s'?", name,
@@ -151,7 +151,7 @@ static int set_option(struct reading *reading, const struct option *option, cons
 {
     size_t index = (size_t)(option - reading->table->options);
 
-    if (option->traits & OPTION_ONLY_ARGUMENT)
+    if (option->traits & (OPTION_ONLY_ARGUMENT | OPTION_NOT_IN_FILE))
         return refuse(reading, &key->start_mark,
                       "%s can only be given on the command line, as --%s", option->name,
                       option->name);

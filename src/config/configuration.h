@@ -9,16 +9,6 @@
 
 #define CONFIGURATION_PATH "/etc/weir/weir.yaml"
 
-enum option_origin_kind { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_VARIABLE, ORIGIN_ARGUMENT };
-
-/* Where an option's value comes from. */
-struct option_origin {
-    uint8_t kind;  /* enum option_origin_kind */
-    uint32_t line; /* ORIGIN_FILE: from 1 */
-};
-
-enum { CONFIGURATION_OPTIONS_MAXIMUM = 96 };
-
 /* Owns the texts that options borrow from the file. */
 struct configuration;
 

@@ -76,7 +76,7 @@ void configuration_show(const struct option_table *table, const void *values,
     for (size_t i = 0; i < table->count; i++) {
         const struct option *option = &table->options[i];
 
-        if (option->traits & OPTION_ONLY_ARGUMENT)
+        if (option->traits & (OPTION_ONLY_ARGUMENT | OPTION_NOT_IN_FILE))
             continue;
         if (!option_format(option, values, text, sizeof(text))) {
             fprintf(file, "# %s: not set\n", option->name);
@@ -124,7 +124,7 @@ void configuration_print_example(const struct option_table *table, FILE *file)
         const struct option *option = &table->options[i];
         char limits[USAGE_LIMITS_BYTES];
 
-        if (option->traits & OPTION_ONLY_ARGUMENT)
+        if (option->traits & (OPTION_ONLY_ARGUMENT | OPTION_NOT_IN_FILE))
             continue;
         if (strcmp(option->group, group) != 0)
             fprintf(file, "\n# --- %s ---\n", option->group);

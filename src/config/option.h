@@ -48,7 +48,8 @@ struct operand_list {
 
 enum option_trait {
     OPTION_IS_POWER_OF_TWO = 1,
-    OPTION_ONLY_ARGUMENT = 2, /* cannot be set through the environment */
+    OPTION_ONLY_ARGUMENT = 2, /* cannot be set through the environment or the configuration */
+    OPTION_NOT_IN_FILE = 4,   /* cannot be set through the configuration */
 };
 
 struct option {
@@ -76,7 +77,15 @@ struct option_table {
     const struct option *options;
 };
 
-enum { OPTION_MESSAGE_BYTES = 512 };
+enum { OPTION_MESSAGE_BYTES = 512, OPTION_TABLE_MAXIMUM = 96 /* options of a table */ };
+
+enum option_origin_kind { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_VARIABLE, ORIGIN_ARGUMENT };
+
+/* Where an option's value comes from. */
+struct option_origin {
+    uint8_t kind;  /* enum option_origin_kind */
+    uint32_t line; /* ORIGIN_FILE: from 1 */
+};
 
 /*
  * Sets the option's value in `values` from `text` (ignored for flags). 0, or -EINVAL and a message

@@ -13,6 +13,16 @@ static const char *const rungs[] = {"auto", "fentry", "tracepoint", "syscall", N
 #define SECOND 1000000000ull
 
 static const struct option options[] = {
+    {.name = "config",
+     .short_name = 'C',
+     .kind = OPTION_TEXT,
+     VALUE(config_file),
+     .argument = "FILE",
+     .traits = OPTION_NOT_IN_FILE,
+     .group = "Configuration",
+     .help = "Take options from this YAML file, instead of /etc/weir/weir.yaml, which need not be "
+             "there. Variables override the file, arguments override both. See weir-config(8)."},
+
     {.name = "output",
      .short_name = 'o',
      .kind = OPTION_CHOICE,
@@ -222,6 +232,7 @@ static const struct option options[] = {
      .kind = OPTION_TEXT,
      VALUE(ready_file),
      .argument = "FILE",
+     .traits = OPTION_NOT_IN_FILE,
      .group = "Capture",
      .help = "Create this file when capture has begun, for scripts that wait for it."},
 };

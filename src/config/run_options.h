@@ -9,6 +9,8 @@
  * (mask_names points into itself).
  */
 struct run_options {
+    const char *config_file; /* NULL: the default one, when it is there */
+
     /* output */
     const char *format;      /* auto, or an encoder's name; never auto after run_options_resolve */
     const char *output_file; /* NULL: stdout */

@@ -12,6 +12,7 @@ import lint  # noqa: E402
 
 WEIR = os.environ.get("WEIR", str(lint.ROOT / "build" / "weir"))
 PAGES = {"weir": "weir.8", "run": "weir-run.8", "read": "weir-read.8",
+         "config": "weir-config.8",
          "doctor": "weir-doctor.8"}
 
 
@@ -41,6 +42,11 @@ def main():
     for path in (lint.ROOT / "docs" / "man").glob("*"):
         if path.name not in PAGES.values():
             findings.append(f"{path}: no command writes it")
+    example = subprocess.run([WEIR, "config", "example"], capture_output=True, text=True,
+                             check=True).stdout
+    path = lint.ROOT / "packaging" / "weir.yaml"
+    if not path.exists() or path.read_text() != example:
+        findings.append("packaging/weir.yaml is not current: run tools/manual")
     print("\n".join(findings) or f"manual: {len(PAGES)} pages, nothing found")
     sys.exit(1 if findings else 0)
 

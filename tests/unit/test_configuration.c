@@ -12,7 +12,7 @@
 
 struct outcome {
     struct run_options options;
-    struct option_origin origins[CONFIGURATION_OPTIONS_MAXIMUM];
+    struct option_origin origins[OPTION_TABLE_MAXIMUM];
     struct configuration *configuration;
     char message[OPTION_MESSAGE_BYTES];
     char path[32];

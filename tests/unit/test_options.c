@@ -33,7 +33,7 @@ static enum arguments_verdict parse(const char *line)
         if (*at)
             *at++ = '\0';
     }
-    return arguments_parse(&run_option_table, &options, arguments, message);
+    return arguments_parse(&run_option_table, &options, arguments, NULL, message);
 }
 
 static void assert_refused(const char *line, const char *const *words)

@@ -1,0 +1,59 @@
+/* setup: reads the configuration between variables and defaults, then checks all of it. */
+#include "agent/setup.h"
+#include <string.h>
+#include <unistd.h>
+#include "agent/commands.h"
+#include "base/allocate.h"
+
+/* Says what is wrong. False. */
+static bool refuse(const char *message, int status, int *ret_status)
+{
+    fprintf(stderr, "weir: %s\n", message);
+    *ret_status = status;
+    return false;
+}
+
+static bool read_file(struct setup *setup, char *message)
+{
+    setup->path = setup->options.config_file;
+    if (!setup->path && access(CONFIGURATION_PATH, F_OK) == 0)
+        setup->path = CONFIGURATION_PATH;
+    return !setup->path || configuration_read(&run_option_table, &setup->options, setup->origins,
+                                              setup->path, &setup->configuration, message) == 0;
+}
+
+static bool fill(struct setup *setup, char *const *arguments, int *ret_status)
+{
+    char message[OPTION_MESSAGE_BYTES];
+
+    if (!command_parse(&run_option_table, &setup->options, arguments, setup->origins, ret_status))
+        return false;
+    if (!read_file(setup, message) || run_options_resolve(&setup->options, message) < 0)
+        return refuse(message, EXIT_USAGE, ret_status);
+    *ret_status = command_check_filter(setup->options.filter);
+    return *ret_status == EXIT_DONE;
+}
+
+bool setup_load(char *const *arguments, struct setup **ret_setup, int *ret_status)
+{
+    struct setup *setup = allocate_zeroed(sizeof(*setup));
+
+    if (!setup)
+        return refuse("out of memory", EXIT_FAILED, ret_status);
+    if (!fill(setup, arguments, ret_status)) {
+        setup_free(&setup);
+        return false;
+    }
+    *ret_setup = setup;
+    return true;
+}
+
+void setup_free(struct setup **setup)
+{
+    if (!*setup)
+        return;
+    configuration_free(&(*setup)->configuration);
+    explicit_bzero((*setup)->options.mask_key, sizeof((*setup)->options.mask_key));
+    deallocate(*setup);
+    *setup = NULL;
+}

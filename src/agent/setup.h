@@ -1,0 +1,18 @@
+/* setup: the options of `weir run` from all their origins: defaults, file, variables, arguments. */
+#pragma once
+#include "config/configuration.h"
+#include "config/run_options.h"
+
+struct setup {
+    struct run_options options; /* borrows from `configuration`; not to be copied by assignment */
+    struct option_origin origins[OPTION_TABLE_MAXIMUM];
+    struct configuration *configuration; /* NULL: no file was read */
+    const char *path;                    /* of the file; NULL: none was read */
+};
+
+/*
+ * A new setup. True: it is complete and right. False: *ret_status is what to exit with; what is
+ * wrong was said on stderr, or help on stdout.
+ */
+bool setup_load(char *const *arguments, struct setup **ret_setup, int *ret_status);
+void setup_free(struct setup **setup);

@@ -21,10 +21,14 @@ struct file_reader {
     const struct file_format *format;
     void *state;
     bool has_failed; /* nothing comes any more */
+    bool has_report; /* message is told before the next frame */
     char message[FILE_READER_MESSAGE_BYTES];
 };
 
-/* Fills the message: "PATH: at byte N: ...". Gives -EBADMSG. */
+/*
+ * Fills the message: "PATH: at byte N: ...". Gives -EBADMSG. A format that has a frame to give too
+ * sets has_report instead of returning it.
+ */
 int file_reader_report(struct file_reader *reader, uint64_t position, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -55,3 +59,4 @@ static inline uint64_t byte_order_64(struct byte_order order, const uint8_t *at)
 }
 
 extern const struct file_format file_format_pcap;
+extern const struct file_format file_format_pcapng;

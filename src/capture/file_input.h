@@ -5,10 +5,12 @@
 #pragma once
 #include <sys/types.h>
 #include "base/buffer.h"
+#include "capture/file_compression.h"
 
 enum {
-    FILE_INPUT_PIECE_BYTES = 1024 * 1024,       /* the window is filled up to this */
-    FILE_INPUT_WINDOW_MAXIMUM = 4 * 1024 * 1024 /* the most that can be looked at at once */
+    FILE_INPUT_PIECE_BYTES = 1024 * 1024,        /* the window is filled up to this */
+    FILE_INPUT_WINDOW_MAXIMUM = 4 * 1024 * 1024, /* the most that can be looked at at once */
+    FILE_INPUT_COMPRESSED_BYTES = 256 * 1024
 };
 
 struct file_input {
@@ -16,15 +18,19 @@ struct file_input {
     int stop_descriptor; /* readable: it is time to end; -1: none */
     bool is_regular;
     bool has_ended;      /* nothing comes behind the window */
-    int status;          /* 0, or why reading has ended early: -EINTR (stop), -EIO and the like */
+    int status;          /* 0, or why reading has ended early: -EINTR (stop), -EBADMSG (damaged
+                            compression), -EIO and the like */
     uint64_t size;       /* of a regular file as it is on the disk; 0: unknown */
     uint64_t read_bytes; /* taken from the descriptor */
     uint64_t position;   /* of the window's first byte, behind decompression */
     struct buffer buffer;
-    size_t start; /* of the window in the buffer */
+    size_t start;                         /* of the window in the buffer */
+    struct file_compression *compression; /* NULL: none */
+    struct buffer compressed;
+    size_t compressed_start; /* of what is not decompressed yet */
 };
 
-/* `path` "-": standard input. 0 or -errno. */
+/* `path` "-": standard input. Finds out about compression. 0 or -errno. */
 int file_input_open(struct file_input *input, const char *path, int stop_descriptor);
 void file_input_close(struct file_input *input);
 

@@ -38,8 +38,6 @@ struct pcap {
     uint32_t snap_length; /* 0: the file does not say */
     bool may_be_exchanged;
     uint32_t last_seconds;
-    uint64_t cut_position; /* of a packet that the file's end has cut; 0: none */
-    uint32_t cut_missing;
 };
 
 struct packet_header {
@@ -194,12 +192,6 @@ static int next(void *state, struct file_reader *reader, struct frame *ret_frame
     struct packet_header header;
     size_t present;
 
-    if (pcap->cut_position) {
-        uint64_t position = pcap->cut_position;
-
-        pcap->cut_position = 0;
-        return report_cut(reader, position, pcap->cut_missing);
-    }
     if (window.length < pcap->header_bytes) {
         uint64_t position = reader->input.position;
 
@@ -213,8 +205,8 @@ static int next(void *state, struct file_reader *reader, struct frame *ret_frame
         window = file_input_look(&reader->input, pcap->header_bytes + header.captured);
     present = slice_part(window, pcap->header_bytes, header.captured).length;
     if (present < header.captured) {
-        pcap->cut_position = reader->input.position;
-        pcap->cut_missing = header.captured - (uint32_t)present;
+        report_cut(reader, reader->input.position, header.captured - present);
+        reader->has_report = true;
     }
     pcap->last_seconds = header.seconds;
     ret_frame->time_ns = header.seconds * 1000000000ull +

@@ -8,7 +8,7 @@
 
 enum { PROBE_BYTES = 64 };
 
-static const struct file_format *const formats[] = {&file_format_pcap};
+static const struct file_format *const formats[] = {&file_format_pcap, &file_format_pcapng};
 
 int file_reader_report(struct file_reader *reader, uint64_t position, const char *format, ...)
 {
@@ -22,23 +22,67 @@ int file_reader_report(struct file_reader *reader, uint64_t position, const char
     return -EBADMSG;
 }
 
+/* Why the input has ended, as a message. Gives its status. */
+static int tell_input(const struct file_reader *reader, char message[FILE_READER_MESSAGE_BYTES])
+{
+    const struct file_input *input = &reader->input;
+
+    if (input->status == -EBADMSG)
+        snprintf(message, FILE_READER_MESSAGE_BYTES, "%.200s: at byte %llu: %s", reader->path,
+                 (unsigned long long)(input->read_bytes -
+                                      (input->compressed.length - input->compressed_start)),
+                 file_compression_trouble(input->compression));
+    else
+        snprintf(message, FILE_READER_MESSAGE_BYTES, "%.300s: %s", reader->path,
+                 strerror(-input->status));
+    return input->status;
+}
+
+/* What else it could be, and how to read that. */
+static const char *describe_unknown(struct slice bytes)
+{
+    static const struct {
+        const char *magic;
+        size_t length;
+        const char *description;
+    } others[] = {
+        {"\xfd"
+         "7zXZ",
+         5, "it is compressed with xz: xz -dc FILE | weir read -"},
+        {"BZh", 3, "it is compressed with bzip2: bzip2 -dc FILE | weir read -"},
+        {"\x04\x22\x4d\x18", 4, "it is compressed with lz4: lz4 -dc FILE | weir read -"},
+        {"PK\x03\x04", 4, "it is a zip archive: unzip -p FILE | weir read -"},
+        {"snoop\0\0", 8, "it is a snoop file: editcap -F pcapng FILE - | weir read -"},
+        {"GMBU", 4, "it is a Network Monitor file: editcap -F pcapng FILE - | weir read -"},
+        {"RTSS", 4, "it is a Network Monitor file: editcap -F pcapng FILE - | weir read -"},
+        {"TRSNIFF data", 12, "it is a Sniffer file: editcap -F pcapng FILE - | weir read -"},
+        {"{", 1, "it looks like JSON; weir reads the packets, not what was made of them"},
+    };
+
+    if (!bytes.length)
+        return "the file is empty";
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+        if (bytes.length >= others[i].length &&
+            memcmp(bytes.data, others[i].magic, others[i].length) == 0)
+            return others[i].description;
+    return "if it is a capture file of another kind, editcap -F pcapng can convert many";
+}
+
 /* 0, or -errno and a message. */
 static int start(struct file_reader *reader, char message[FILE_READER_MESSAGE_BYTES])
 {
     struct slice bytes = file_input_look(&reader->input, PROBE_BYTES);
     int result;
 
-    if (reader->input.status) {
-        snprintf(message, FILE_READER_MESSAGE_BYTES, "%.300s: %s", reader->path,
-                 strerror(-reader->input.status));
-        return reader->input.status;
-    }
+    if (reader->input.status && !bytes.length)
+        return tell_input(reader, message);
     for (size_t i = 0; i < sizeof(formats) / sizeof(*formats) && !reader->format; i++)
         if (formats[i]->probe(bytes))
             reader->format = formats[i];
     if (!reader->format) {
         snprintf(message, FILE_READER_MESSAGE_BYTES,
-                 "%.200s: no capture file that weir knows: pcap", reader->path);
+                 "%.200s: neither pcap nor pcapng, nor these compressed with gzip or zstd; %s",
+                 reader->path, describe_unknown(bytes));
         return -EMEDIUMTYPE;
     }
     reader->state = allocate_zeroed(reader->format->state_size);
@@ -95,13 +139,19 @@ int file_reader_next(struct file_reader *reader, struct frame *ret_frame,
 
     if (reader->has_failed)
         return 0;
+    if (reader->has_report && !reader->input.status) {
+        reader->has_report = false;
+        memcpy(message, reader->message, FILE_READER_MESSAGE_BYTES);
+        return -EBADMSG;
+    }
     result = reader->format->next(reader->state, reader, ret_frame);
     if (result <= 0 && reader->input.status) {
         reader->has_failed = true;
-        result = reader->input.status;
-        if (result != -EINTR)
-            snprintf(message, FILE_READER_MESSAGE_BYTES, "%.300s: %s", reader->path,
-                     strerror(-result));
+        return tell_input(reader, message);
+    }
+    if (result < 0 && result != -EBADMSG) {
+        reader->has_failed = true;
+        snprintf(message, FILE_READER_MESSAGE_BYTES, "%.300s: %s", reader->path, strerror(-result));
     } else if (result < 0) {
         memcpy(message, reader->message, FILE_READER_MESSAGE_BYTES);
     }

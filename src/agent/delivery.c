@@ -130,16 +130,29 @@ static int outlet_start(struct delivery *delivery, const struct delivery_options
     return result;
 }
 
-static int query_start(struct delivery *delivery, struct slice text)
+/* Makes the query and the masking stage. 0 or -errno, told. */
+static int refine_start(struct delivery *delivery, const struct delivery_options *options)
 {
     struct query_error error;
-    int result = text.length ? query_compile(text, &delivery->query, &error) : 0;
+    int result = options->query.length ? query_compile(options->query, &delivery->query, &error)
+                                       : 0;
 
-    if (result == -EINVAL)
-        fprintf(stderr, "weir: filter: %s\n", error.message);
-    else if (result)
-        fprintf(stderr, "weir: filter: %s\n", strerror(-result));
+    if (result) {
+        fprintf(stderr, "weir: filter: %s\n",
+                result == -EINVAL ? error.message : strerror(-result));
+        return result;
+    }
+    result = mask_new(&options->mask, &delivery->mask);
+    if (result)
+        fprintf(stderr, "weir: masking: %s\n", strerror(-result));
     return result;
+}
+
+static void refine_done(struct delivery *delivery)
+{
+    if (delivery->mask)
+        mask_free(&delivery->mask);
+    query_free(&delivery->query);
 }
 
 int delivery_start(struct delivery *delivery, const struct delivery_options *options,
@@ -155,23 +168,33 @@ int delivery_start(struct delivery *delivery, const struct delivery_options *opt
         .record_limit = options->record_limit,
     };
     loss_reporter_init(&delivery->losses, options->loss_interval_ns, started_ns);
-    result = query_start(delivery, options->query);
-    if (result)
-        return result;
-    result = mask_new(&options->mask, &delivery->mask);
-    if (result) {
-        fprintf(stderr, "weir: masking: %s\n", strerror(-result));
-        return result;
+    result = refine_start(delivery, options);
+    return result ? result : outlet_start(delivery, options);
+}
+
+int delivery_renew(struct delivery *delivery, const struct delivery_options *options)
+{
+    struct delivery fresh = {0};
+    int result = refine_start(&fresh, options);
+
+    if (result == 0) {
+        struct query *query = delivery->query;
+        void *mask = delivery->mask;
+
+        delivery->query = fresh.query;
+        delivery->mask = fresh.mask;
+        delivery->encoder_options.with_headers = options->with_headers;
+        fresh.query = query;
+        fresh.mask = mask;
     }
-    return outlet_start(delivery, options);
+    refine_done(&fresh);
+    return result;
 }
 
 void delivery_done(struct delivery *delivery)
 {
     if (delivery->outlet)
         outlet_free(&delivery->outlet);
-    if (delivery->mask)
-        mask_free(&delivery->mask);
-    query_free(&delivery->query);
+    refine_done(delivery);
     record_pool_done();
 }

@@ -43,6 +43,11 @@ struct delivery {
  */
 int delivery_start(struct delivery *delivery, const struct delivery_options *options,
                    uint64_t started_ns);
+/*
+ * Replaces what is wanted and what is masked, between two records. 0, or -errno, told on stderr,
+ * and nothing is changed.
+ */
+int delivery_renew(struct delivery *delivery, const struct delivery_options *options);
 void delivery_done(struct delivery *delivery);
 
 /* A finished record; takes the reference. */

@@ -21,7 +21,10 @@
 enum { IDLE_POLL_MS = 50 }; /* the longest sleep; the ring's fill mark wakes earlier */
 
 struct pipeline {
-    const struct run_options *options;
+    const struct run_options *options; /* of *setup */
+    struct setup **setup;
+    char *const *arguments;
+    struct prefilter prefilter; /* what the kernel decides */
     struct processes *processes;
     struct streams *streams;
     struct delivery delivery;
@@ -87,6 +90,109 @@ static int pipeline_drain(struct pipeline *pipeline)
     return count;
 }
 
+/* What is wanted as one expression, and what of it the kernel can decide. 0 or -errno. */
+static int query_prepare(const struct run_options *options, struct buffer *text,
+                         struct prefilter *ret_prefilter)
+{
+    struct query *query = NULL;
+    struct query_error error;
+    int result = run_options_query(options, text);
+
+    if (result == 0 && text->length &&
+        query_compile(buffer_slice(text), &query, &error) == 0) /* delivery tells what is wrong */
+        query_prefilter(query, ret_prefilter);
+    query_free(&query);
+    return result;
+}
+
+static struct delivery_options delivery_options_of(const struct pipeline *pipeline,
+                                                   const struct run_options *options,
+                                                   struct slice query)
+{
+    return (struct delivery_options){
+        .format = options->format,
+        .with_colour = options->with_colour,
+        .with_headers = options->is_verbose,
+        .output_file = options->output_file,
+        .queue_bytes = options->queue_bytes,
+        .is_blocking = strcmp(options->on_full, "block") == 0,
+        .query = query,
+        .mask = {.is_disabled = options->is_masking_disabled,
+                 .key = slice_of(options->mask_key, options->mask_key_length),
+                 .names = options->mask_names.count ? options->mask_names.items : NULL},
+        .host_name = pipeline->host_name,
+        .record_limit = options->record_limit,
+        .loss_interval_ns = options->loss_interval_ns,
+    };
+}
+
+/* Takes what the fresh options change. False, and told: nothing has changed. */
+static bool options_apply(struct pipeline *pipeline, const struct run_options *fresh)
+{
+    const struct run_options *old = pipeline->options;
+    struct prefilter prefilter = {0}, none = {0};
+    struct delivery_options options;
+    struct buffer text;
+    int result;
+
+    buffer_init(&text, 1024 * 1024);
+    result = query_prepare(fresh, &text, &prefilter);
+    /* The kernel's tables select connections when they begin, so they stay as they are. */
+    if (result == 0 && memcmp(&pipeline->prefilter, &none, sizeof(none)) != 0 &&
+        memcmp(&pipeline->prefilter, &prefilter, sizeof(prefilter)) != 0) {
+        fputs("weir: the selection that the kernel makes cannot change while weir runs\n", stderr);
+        result = -EBUSY;
+    }
+    if (result == 0 && !fresh->is_masking_disabled)
+        result = capture_change_mask_names(
+            pipeline->capture, old->mask_names.count ? old->mask_names.items : NULL,
+            fresh->mask_names.count ? fresh->mask_names.items : NULL);
+    options = delivery_options_of(pipeline, fresh, buffer_slice(&text));
+    if (result == 0)
+        result = delivery_renew(&pipeline->delivery, &options);
+    else if (result != -EBUSY)
+        fprintf(stderr, "weir: %s\n", strerror(-result));
+    buffer_done(&text);
+    return result == 0;
+}
+
+static void restart_tell(const struct run_options *old, const struct run_options *fresh)
+{
+    for (size_t i = 0; i < run_option_table.count; i++) {
+        const struct option *option = &run_option_table.options[i];
+
+        if (!(option->traits & OPTION_IS_LIVE) && !option_is_equal(option, old, fresh))
+            fprintf(stderr, "weir: %s has changed; that needs a restart\n", option->name);
+    }
+}
+
+/* SIGHUP: the options anew. What is wrong is told, and the old ones stay in force. */
+static void setup_renew(struct pipeline *pipeline)
+{
+    struct setup *fresh = NULL;
+    int status;
+
+    if (setup_load(pipeline->arguments, &fresh, &status)) {
+        struct run_options *options = &fresh->options;
+
+        if (options->mask_key_length == 0) { /* the variable was wiped when it was read */
+            memcpy(options->mask_key, pipeline->options->mask_key, sizeof(options->mask_key));
+            options->mask_key_length = pipeline->options->mask_key_length;
+        }
+        restart_tell(pipeline->options, options);
+        if (options_apply(pipeline, options)) {
+            setup_free(pipeline->setup);
+            *pipeline->setup = fresh;
+            pipeline->options = options;
+            if (!options->is_quiet)
+                fputs("weir: configuration read again\n", stderr);
+            return;
+        }
+        setup_free(&fresh);
+    }
+    fputs("weir: the old configuration stays in force\n", stderr);
+}
+
 /* False: a signal says that it is time to end. */
 static bool signals_handle(struct pipeline *pipeline)
 {
@@ -96,6 +202,7 @@ static bool signals_handle(struct pipeline *pipeline)
         if (info.ssi_signo != SIGHUP)
             return false;
         outlet_reopen(pipeline->delivery.outlet);
+        setup_renew(pipeline);
     }
     return true;
 }
@@ -158,45 +265,8 @@ static int signals_block(void)
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-/* What is wanted as one expression, and what of it the kernel can decide. 0 or -errno. */
-static int query_prepare(const struct run_options *options, struct buffer *text,
-                         struct prefilter *ret_prefilter)
-{
-    struct query *query = NULL;
-    struct query_error error;
-    int result = run_options_query(options, text);
-
-    if (result == 0 && text->length &&
-        query_compile(buffer_slice(text), &query, &error) == 0) /* delivery tells what is wrong */
-        query_prefilter(query, ret_prefilter);
-    query_free(&query);
-    return result;
-}
-
-static int delivery_begin(struct pipeline *pipeline, struct slice query)
-{
-    const struct run_options *options = pipeline->options;
-    struct delivery_options delivery_options = {
-        .format = options->format,
-        .with_colour = options->with_colour,
-        .with_headers = options->is_verbose,
-        .output_file = options->output_file,
-        .queue_bytes = options->queue_bytes,
-        .is_blocking = strcmp(options->on_full, "block") == 0,
-        .query = query,
-        .mask = {.is_disabled = options->is_masking_disabled,
-                 .key = slice_of(options->mask_key, options->mask_key_length),
-                 .names = options->mask_names.count ? options->mask_names.items : NULL},
-        .host_name = pipeline->host_name,
-        .record_limit = options->record_limit,
-        .loss_interval_ns = options->loss_interval_ns,
-    };
-
-    return delivery_start(&pipeline->delivery, &delivery_options, now_ns(CLOCK_REALTIME));
-}
-
 /* Everything but capture. 0 or -errno, told. */
-static int stages_start(struct pipeline *pipeline, struct prefilter *ret_prefilter)
+static int stages_start(struct pipeline *pipeline)
 {
     const struct run_options *options = pipeline->options;
     struct streams_options streams_options = {
@@ -211,22 +281,25 @@ static int stages_start(struct pipeline *pipeline, struct prefilter *ret_prefilt
     struct buffer text;
     int result;
 
-    memset(ret_prefilter, 0, sizeof(*ret_prefilter));
     buffer_init(&text, 1024 * 1024);
-    result = query_prepare(options, &text, ret_prefilter);
+    result = query_prepare(options, &text, &pipeline->prefilter);
     if (result == 0)
         result = processes_new(&pipeline->processes);
     if (result == 0)
         result = streams_new(&streams_options, &pipeline->streams);
     if (result)
         fprintf(stderr, "weir: %s\n", strerror(-result));
-    else
-        result = delivery_begin(pipeline, buffer_slice(&text));
+    if (result == 0) {
+        struct delivery_options delivery_options =
+            delivery_options_of(pipeline, options, buffer_slice(&text));
+
+        result = delivery_start(&pipeline->delivery, &delivery_options, now_ns(CLOCK_REALTIME));
+    }
     buffer_done(&text);
     return result;
 }
 
-static int capture_start(struct pipeline *pipeline, const struct prefilter *prefilter)
+static int capture_start(struct pipeline *pipeline)
 {
     const struct run_options *options = pipeline->options;
     struct stream_listener listener = streams_listener(pipeline->streams);
@@ -236,7 +309,7 @@ static int capture_start(struct pipeline *pipeline, const struct prefilter *pref
         .is_masking_disabled = options->is_masking_disabled,
         .mask_key = slice_of(options->mask_key, options->mask_key_length),
         .mask_names = options->mask_names.count ? options->mask_names.items : NULL,
-        .prefilter = *prefilter,
+        .prefilter = pipeline->prefilter,
     };
     char message[1024];
     int result = 0;
@@ -305,15 +378,17 @@ static void pipeline_done(struct pipeline *pipeline)
         close(pipeline->signals);
 }
 
-int pipeline_run(const struct run_options *options)
+int pipeline_run(struct setup **setup, char *const *arguments)
 {
-    struct pipeline pipeline = {.options = options, .signals = signals_block()};
-    struct prefilter prefilter;
+    struct pipeline pipeline = {.options = &(*setup)->options,
+                                .setup = setup,
+                                .arguments = arguments,
+                                .signals = signals_block()};
     int status = EXIT_FAILED;
 
     gethostname(pipeline.host_name, sizeof(pipeline.host_name) - 1);
-    if (stages_start(&pipeline, &prefilter) == 0) {
-        int result = capture_start(&pipeline, &prefilter);
+    if (stages_start(&pipeline) == 0) {
+        int result = capture_start(&pipeline);
 
         status = result == 0 ? EXIT_DONE : result == -ENOMEM ? EXIT_FAILED : EXIT_NOT_ALLOWED;
         if (result == 0) {

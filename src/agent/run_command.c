@@ -15,7 +15,7 @@ int run_command(char *const *arguments)
         fputs("weir: warning: masking is off (--no-mask): passwords, tokens and cookies are logged "
               "in clear\n",
               stderr);
-    status = pipeline_run(&setup->options);
+    status = pipeline_run(&setup, arguments);
     setup_free(&setup);
     return status;
 }

@@ -50,6 +50,13 @@ int capture_new(const struct capture_options *options, const struct stream_liste
 /* Detaches everything. */
 void capture_free(struct capture **capture);
 
+/*
+ * Replaces the further names that are masked (both NULL-terminated, or NULL), while programs run. 0
+ * or -errno; after an error all of `old` are still masked.
+ */
+int capture_change_mask_names(struct capture *capture, const char *const *old,
+                              const char *const *new);
+
 /* Ends the taking in; what is in the ring can still be drained. */
 void capture_detach(struct capture *capture);
 

@@ -12,19 +12,30 @@ static const char *const known_schemes[] = {
     "sharedkey",     "signature", "key",    NULL,
 };
 
-/* Adds one name to the table and to the filter in front of it. 0 or -errno. */
-static int name_add(struct weir *skeleton, const char *name, __u32 manner)
+/* The name as the table has it. 0, or -EINVAL for one that it cannot hold. */
+static int name_key(const char *name, struct weir_name *ret_key)
 {
-    struct weir_name key = {0};
-    uint64_t first = 0, hash;
     size_t length = strlen(name);
 
-    if (length == 0 || length >= sizeof(key.bytes))
+    memset(ret_key, 0, sizeof(*ret_key));
+    if (length == 0 || length >= sizeof(ret_key->bytes))
         return -EINVAL;
     for (size_t i = 0; i < length; i++) {
         unsigned char byte = (unsigned char)tolower((unsigned char)name[i]);
-        key.bytes[i] = byte == '_' ? '-' : byte;
+        ret_key->bytes[i] = byte == '_' ? '-' : byte;
     }
+    return 0;
+}
+
+/* Adds one name to the table and to the filter in front of it. 0 or -errno. */
+static int name_add(struct weir *skeleton, const char *name, __u32 manner)
+{
+    struct weir_name key;
+    uint64_t first = 0, hash;
+    size_t length = strlen(name);
+
+    if (name_key(name, &key) < 0)
+        return -EINVAL;
     for (size_t i = 0; i < length && i < 8; i++)
         first |= (uint64_t)(key.bytes[i] | 0x20) << (8 * i);
     if (manner != WEIR_MANNER_SCHEME) {
@@ -61,6 +72,44 @@ static int names_fill(struct weir *skeleton, const struct capture_options *optio
                           manner_for_kernel(mask_default_names[i].manner));
     for (size_t i = 0; result == 0 && options->mask_names && options->mask_names[i]; i++)
         result = name_add(skeleton, options->mask_names[i], WEIR_MANNER_WHOLE);
+    return result;
+}
+
+static bool is_default_name(const struct weir_name *key)
+{
+    struct weir_name other;
+
+    for (size_t i = 0; mask_default_names[i].name; i++)
+        if (name_key(mask_default_names[i].name, &other) == 0 &&
+            memcmp(key, &other, sizeof(other)) == 0)
+            return true;
+    for (size_t i = 0; known_schemes[i]; i++)
+        if (name_key(known_schemes[i], &other) == 0 && memcmp(key, &other, sizeof(other)) == 0)
+            return true;
+    return false;
+}
+
+/* New names first, so that one that stays is masked all the time; the filter keeps its bits. */
+int capture_change_mask_names(struct capture *capture, const char *const *old,
+                              const char *const *new)
+{
+    struct weir *skeleton = capture->skeleton;
+    int result = 0;
+
+    for (size_t i = 0; result == 0 && new &&new[i]; i++)
+        result = name_add(skeleton, new[i], WEIR_MANNER_WHOLE);
+    for (size_t i = 0; result == 0 && old && old[i]; i++) {
+        struct weir_name key;
+        bool stays = name_key(old[i], &key) < 0 || is_default_name(&key);
+
+        for (size_t j = 0; !stays && new &&new[j]; j++) {
+            struct weir_name other;
+
+            stays = name_key(new[j], &other) == 0 && memcmp(&key, &other, sizeof(key)) == 0;
+        }
+        if (!stays)
+            bpf_map__delete_elem(skeleton->maps.weir_names, &key, sizeof(key), 0);
+    }
     return result;
 }
 

@@ -274,3 +274,38 @@ bool option_format(const struct option *option, const void *values, char *text, 
         return format_list(option, value, text, size);
     }
 }
+
+static bool texts_are_equal(const struct text_list *a, const struct text_list *b)
+{
+    return a->count == b->count && a->used == b->used && memcmp(a->bytes, b->bytes, a->used) == 0;
+}
+
+bool option_is_equal(const struct option *option, const void *a, const void *b)
+{
+    const void *left = (const char *)a + option->offset, *right = (const char *)b + option->offset;
+    const char *text, *other;
+    switch (option->kind) {
+    case OPTION_FLAG:
+        return *(const bool *)left == *(const bool *)right;
+    case OPTION_TEXT:
+    case OPTION_CHOICE:
+        text = *(const char *const *)left;
+        other = *(const char *const *)right;
+        return text == other || (text && other && strcmp(text, other) == 0);
+    case OPTION_TEXTS:
+        return texts_are_equal(left, right);
+    case OPTION_PIDS:
+    case OPTION_PORTS:
+        return list_count(left) == list_count(right) &&
+               memcmp(left, right,
+                      offsetof(struct number_list, items) + list_count(left) * sizeof(uint32_t)) ==
+                   0;
+    case OPTION_NETWORKS:
+        return list_count(left) == list_count(right) &&
+               memcmp(left, right,
+                      offsetof(struct network_list, items) +
+                          list_count(left) * sizeof(struct cidr)) == 0;
+    default:
+        return *(const uint64_t *)left == *(const uint64_t *)right;
+    }
+}

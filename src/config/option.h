@@ -50,6 +50,7 @@ enum option_trait {
     OPTION_IS_POWER_OF_TWO = 1,
     OPTION_ONLY_ARGUMENT = 2, /* cannot be set through the environment or the configuration */
     OPTION_NOT_IN_FILE = 4,   /* cannot be set through the configuration */
+    OPTION_IS_LIVE = 8,       /* can change while weir runs */
 };
 
 struct option {
@@ -112,3 +113,5 @@ void option_clear(const struct option *option, void *values);
  * none.
  */
 bool option_format(const struct option *option, const void *values, char *text, size_t size);
+/* Have the two structures the same value? */
+bool option_is_equal(const struct option *option, const void *a, const void *b);

@@ -1,0 +1,115 @@
+#!/usr/bin/python3
+"""Options from a file, and read again at SIGHUP: what selects and masks changes, nothing is lost.
+
+TIMEOUT: 120
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
+import servers  # noqa: E402
+import traffic  # noqa: E402
+from harness import (StartFailed, Weir, check, check_clean_end, require_weir, run_main,  # noqa: E402
+                     temporary_directory, WEIR)
+
+SECRET = "canary-in-a-header"
+
+
+def request(port, path):
+    """One exchange; the header X-Canary is secret only when the configuration says so."""
+    with urllib.request.urlopen(urllib.request.Request(
+            f"http://127.0.0.1:{port}{path}", headers={"X-Canary": SECRET})) as response:
+        response.read()
+
+
+def canary_of(record):
+    return {name.lower(): value for name, value in record["http.request.headers"]}["x-canary"]
+
+
+class Stage:
+    """A server, weir on its port, and the file that configures it."""
+
+    def __init__(self):
+        directory = Path(temporary_directory())
+        self.server = servers.python_threads(directory)
+        self.file = directory / "weir.yaml"
+        self.write("mask-name: [x-other]\n")
+        self.weir = Weir("--config", self.file)
+
+    def write(self, text):
+        self.file.write_text(f"{text}quiet: false\n")
+
+    def renew(self, text, says):
+        """SIGHUP, and what weir says of it."""
+        before = self.weir.stderr().count(says)
+        self.write(text)
+        self.weir.process.send_signal(signal.SIGHUP)
+        check(traffic.wait_until(lambda: self.weir.stderr().count(says) > before),
+              f"SIGHUP: {says}", self.weir.stderr()[-500:])
+
+    def records(self, count):
+        return self.weir.wait_for_records(count, server_port=self.server.port)
+
+
+def check_command():
+    directory = Path(temporary_directory())
+    file = directory / "wrong.yaml"
+    file.write_text("output: json\nhead:\n  limt: 1KiB\n")
+    for command in (["config", "check", file], ["run", "--config", file]):
+        ended = subprocess.run([WEIR, *map(str, command)], capture_output=True, text=True,
+                               check=False)
+        check(ended.returncode == 2 and f"{file}:3:3: " in ended.stderr
+              and "'head-limit'" in ended.stderr, f"{command[0]}: a wrong key is named",
+              ended.stderr)
+    file.write_text("head: {limit: 1KiB}\n")
+    environment = dict(os.environ, WEIR_OUTPUT="logfmt")
+    ended = subprocess.run([WEIR, "config", "show", str(file), "--port", "81"], text=True,
+                           capture_output=True, check=False, env=environment)
+    for line in (f"head-limit: 1KiB  # {file}:1", "output: logfmt  # WEIR_OUTPUT",
+                 "port: [81]  # --port", "ring-size: 4MiB  # default"):
+        check(line in ended.stdout.splitlines(), f"config show: {line}", ended.stdout)
+
+
+def check_renewal():
+    stage = Stage()
+    port = stage.server.port
+    request(port, "/1")
+    check(canary_of(stage.records(1)[0]) == SECRET, "the file's names are masked, no others")
+    stage.renew("mask-name: [x-canary]\n", "configuration read again")
+    request(port, "/2")
+    check(canary_of(stage.records(2)[1]) == "***", "a new name is masked at once")
+    stage.renew("mask-name: [x-canary]\nhead-limt: 1\n", "the old configuration stays in force")
+    check("did you mean 'head-limit'?" in stage.weir.stderr(), "a wrong file is told")
+    request(port, "/3")
+    check(canary_of(stage.records(3)[2]) == "***", "a wrong file changes nothing")
+    stage.renew("filter: 'url.path == \"/5\"'\nring-size: 8MiB\n", "configuration read again")
+    check("ring-size has changed; that needs a restart" in stage.weir.stderr(),
+          "what needs a restart is named", stage.weir.stderr()[-500:])
+    for path in ("/4", "/5"):
+        request(port, path)
+    records = stage.records(4)
+    check([r["url.original"] for r in records] == ["/1", "/2", "/3", "/5"],
+          "a new filter holds at once, and no record is lost", json.dumps(records)[:500])
+    check(canary_of(records[3]) == SECRET, "a name that is gone is masked no more")
+    check_clean_end(stage.weir)
+    check(stage.weir.totals.lost_sum == 0, "nothing is lost", str(stage.weir.totals))
+
+
+def main():
+    check_command()
+    require_weir()
+    check_renewal()
+
+
+if __name__ == "__main__":
+    try:
+        run_main(main)
+    except StartFailed as failed:
+        print(failed)
+        sys.exit(1)

@@ -13,10 +13,10 @@ import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
+from harness import (WEIR, StartFailed, Weir, check, check_clean_end,  # noqa: E402
+                     require_weir, run_main, temporary_directory)
 import servers  # noqa: E402
 import traffic  # noqa: E402
-from harness import (StartFailed, Weir, check, check_clean_end, require_weir, run_main,  # noqa: E402
-                     temporary_directory, WEIR)
 
 SECRET = "canary-in-a-header"
 

@@ -9,7 +9,7 @@
 #include "encode/put.h"
 
 enum {
-    KEY_BYTES = 48,
+    KEY_BYTES = PUT_PADDED,
     SHORT_VALUE_BYTES = 48, /* a number, time, id or address with its quotes */
 };
 

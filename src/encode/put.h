@@ -11,6 +11,7 @@
 
 enum {
     PUT_SLACK = 32,
+    PUT_PADDED = 48,
     PUT_ESCAPED_FACTOR = 6, /* output bytes for one byte of text at most: \u00XX */
     PUT_NUMBER_MAXIMUM = 20,
     PUT_TIME_LENGTH = 30,
@@ -24,10 +25,12 @@ uint8_t *put_number(uint8_t *at, uint64_t number);
 uint8_t *put_hex16(uint8_t *at, uint64_t number);
 uint8_t *put_time(uint8_t *at, uint64_t time_ns);
 
-/* At most 32 bytes of a text that is padded to 32. */
-static inline uint8_t *put_padded(uint8_t *at, const char text[32], size_t length)
+/* A text of at most PUT_PADDED bytes that is padded to so many. */
+static inline uint8_t *put_padded(uint8_t *at, const char text[PUT_PADDED], size_t length)
 {
     memcpy(at, text, 32);
+    if (length > 32)
+        memcpy(at + 32, text + 32, PUT_PADDED - 32);
     return at + length;
 }
 

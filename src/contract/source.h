@@ -17,6 +17,9 @@ struct process_identity {
 struct process_details {
     struct slice executable_path;
     struct slice owner; /* user name */
+    struct slice container_id;
+    struct slice container_runtime;
+    struct slice pod_uid;
 };
 
 /* A connection the source will report on. Sent once, before its first data. */

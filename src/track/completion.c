@@ -115,6 +115,11 @@ static void add_process(struct streams *streams, struct record *record,
     add_copy(record, is_peer ? FIELD_PEER_PROCESS_EXECUTABLE_PATH : FIELD_PROCESS_EXECUTABLE_PATH,
              details.executable_path);
     add_copy(record, is_peer ? FIELD_PEER_PROCESS_OWNER : FIELD_PROCESS_OWNER, details.owner);
+    add_copy(record, is_peer ? FIELD_PEER_CONTAINER_ID : FIELD_CONTAINER_ID, details.container_id);
+    if (is_peer)
+        return;
+    add_copy(record, FIELD_CONTAINER_RUNTIME, details.container_runtime);
+    add_copy(record, FIELD_K8S_POD_UID, details.pod_uid);
 }
 
 static void add_times(struct record *record)

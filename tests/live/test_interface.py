@@ -407,13 +407,14 @@ def check_cgroup():
     group = root / f"weir-live-{os.getpid()}" if root else None
     try:
         group.mkdir()
-        (group / "below").mkdir()
+        below = group / f"docker-{'ab' * 32}.scope"  # named as a container's is
+        below.mkdir()
     except (OSError, AttributeError) as error:
         note(f"left out: no cgroup v2 directory can be made here ({error})")
         return
     try:
         child, outside = start_child(), start_child()
-        (group / "below" / "cgroup.procs").write_text(str(child.pid))
+        (below / "cgroup.procs").write_text(str(child.pid))
         with Weir("--cgroup", group) as weir:
             port = finish_child(child)
             other_port = finish_child(outside)
@@ -421,9 +422,13 @@ def check_cgroup():
         found = [record["server.port"] for record in weir.records()]
         check(found == [port] * 3, "--cgroup: the processes below it and no others",
               f"{found}, not {port} (nor {other_port})")
+        containers = {(record.get("container.id"), record.get("container.runtime"))
+                      for record in weir.records()}
+        check(containers == {("ab" * 32, "docker")}, "the container is told by the cgroup's name",
+              str(containers))
     finally:
-        traffic.wait_until(lambda: not (group / "below" / "cgroup.procs").read_text())
-        (group / "below").rmdir()
+        traffic.wait_until(lambda: not (below / "cgroup.procs").read_text())
+        below.rmdir()
         group.rmdir()
 
 

@@ -1,0 +1,22 @@
+/*
+ * container: which container and pod a process belongs to, read from its cgroup's path. The layouts
+ * of Docker, containerd, CRI-O and Podman (cgroup drivers systemd and cgroupfs), Kubernetes, Amazon
+ * ECS, LXC, Incus and systemd-nspawn are known.
+ */
+#pragma once
+#include "base/slice.h"
+
+struct container {
+    struct slice id;      /* 64 hex digits, or the name where the runtime has no number */
+    struct slice runtime; /* docker containerd cri-o podman lxc systemd-nspawn; empty: unknown */
+    struct slice pod;     /* the pod's uid as it stands in the path; empty: none */
+};
+
+/* `path`: of one cgroup, such as "/system.slice/docker-0123….scope". False: no container's. */
+bool container_of_cgroup(struct slice path, struct container *ret_container);
+
+/*
+ * The text of /proc/PID/cgroup: the line of the unified hierarchy (0::) is asked first, then the
+ * others. False: the process is in no container.
+ */
+bool container_of_process(struct slice text, struct container *ret_container);

@@ -5,24 +5,18 @@
 enum { RECORD_BYTES = 64 * 1024 };
 
 static const char *const layer_names[] = {
-    [LAYER_ETHERNET] = "ethernet", [LAYER_LINUX_SLL] = "sll",
-    [LAYER_LINUX_SLL2] = "sll2",   [LAYER_NULL] = "null",
-    [LAYER_IEEE80211] = "wlan",    [LAYER_RADIOTAP] = "radiotap",
-    [LAYER_PPP] = "ppp",           [LAYER_HDLC] = "hdlc",
-    [LAYER_NFLOG] = "nflog",       [LAYER_LLC] = "llc",
-    [LAYER_VLAN] = "vlan",         [LAYER_MPLS] = "mpls",
-    [LAYER_PPPOE] = "pppoe",       [LAYER_ARP] = "arp",
-    [LAYER_IPV4] = "ipv4",         [LAYER_IPV6] = "ipv6",
-    [LAYER_IPV6_EXTENSION] = NULL, [LAYER_AH] = "ah",
-    [LAYER_ESP] = "esp",           [LAYER_GRE] = "gre",
-    [LAYER_VXLAN] = "vxlan",       [LAYER_GENEVE] = "geneve",
-    [LAYER_GTP] = "gtp",           [LAYER_TEREDO] = "teredo",
-    [LAYER_TCP] = "tcp",           [LAYER_UDP] = "udp",
-    [LAYER_ICMP] = "icmp",         [LAYER_ICMPV6] = "icmpv6",
-    [LAYER_SCTP] = "sctp",         [LAYER_OTHER] = NULL,
-    [LAYER_ERSPAN] = "erspan",     [LAYER_ETHERIP] = "etherip",
-    [LAYER_VNTAG] = "vntag",       [LAYER_ETAG] = "etag",
-    [LAYER_NSH] = "nsh",
+    [LAYER_ETHERNET] = "ethernet", [LAYER_LINUX_SLL] = "sll",     [LAYER_LINUX_SLL2] = "sll2",
+    [LAYER_NULL] = "null",         [LAYER_IEEE80211] = "wlan",    [LAYER_RADIOTAP] = "radiotap",
+    [LAYER_PPP] = "ppp",           [LAYER_HDLC] = "hdlc",         [LAYER_NFLOG] = "nflog",
+    [LAYER_LLC] = "llc",           [LAYER_VLAN] = "vlan",         [LAYER_MPLS] = "mpls",
+    [LAYER_PPPOE] = "pppoe",       [LAYER_ARP] = "arp",           [LAYER_IPV4] = "ipv4",
+    [LAYER_IPV6] = "ipv6",         [LAYER_IPV6_EXTENSION] = NULL, [LAYER_AH] = "ah",
+    [LAYER_ESP] = "esp",           [LAYER_GRE] = "gre",           [LAYER_VXLAN] = "vxlan",
+    [LAYER_GENEVE] = "geneve",     [LAYER_GTP] = "gtp",           [LAYER_TEREDO] = "teredo",
+    [LAYER_TCP] = "tcp",           [LAYER_UDP] = "udp",           [LAYER_ICMP] = "icmp",
+    [LAYER_ICMPV6] = "icmpv6",     [LAYER_SCTP] = "sctp",         [LAYER_OTHER] = NULL,
+    [LAYER_ERSPAN] = "erspan",     [LAYER_ETHERIP] = "etherip",   [LAYER_VNTAG] = "vntag",
+    [LAYER_ETAG] = "etag",         [LAYER_NSH] = "nsh",
 };
 
 /* Protocols of LAYER_OTHER that have a name (IANA). */
@@ -116,8 +110,8 @@ static void add_frame(struct build *build)
         build_number(build, FIELD_PACKET_SEGMENTS, frame->segment_count);
     if (frame->segment_size)
         build_number(build, FIELD_PACKET_SEGMENT_SIZE, frame->segment_size);
-    build_text(build, FIELD_INTERFACE_NAME, arena_copy(build->record->arena,
-                                                       frame->interface_name));
+    build_text(build, FIELD_INTERFACE_NAME,
+               arena_copy(build->record->arena, frame->interface_name));
     if (frame->interface_index)
         build_number(build, FIELD_INTERFACE_INDEX, frame->interface_index);
     build_text(build, FIELD_DROP_REASON, arena_copy(build->record->arena, frame->drop_reason));
@@ -193,6 +187,7 @@ static void add_network(struct build *build)
         record_ipv4(build, packet->layers[packet->network_layer].header);
     else
         record_ipv6(build);
+    record_extensions(build);
     if (packet->is_reassembled && packet->has_transport)
         build_number(build, FIELD_IP_REASSEMBLED_LENGTH,
                      packet->layers[packet->transport_layer].header.length +

@@ -11,11 +11,11 @@ struct packet_record_options {
     const char *source; /* field `source`, static */
     uint64_t id;        /* field `id` */
     /* What is known of the flow; zeros: nothing. */
-    uint64_t connection;        /* field `connection.id` */
-    struct slice community_id;  /* copied */
-    bool has_window_scale;      /* the handshake was seen */
-    uint8_t window_scale;       /* what the sender announced; 0 in packets with SYN */
-    bool has_client;            /* which end is the client is known */
+    uint64_t connection;       /* field `connection.id` */
+    struct slice community_id; /* copied */
+    bool has_window_scale;     /* the handshake was seen */
+    uint8_t window_scale;      /* what the sender announced; 0 in packets with SYN */
+    bool has_client;           /* which end is the client is known */
     bool is_from_client;
 };
 

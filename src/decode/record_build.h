@@ -61,19 +61,20 @@ static inline void build_text(struct build *build, enum field_id field, struct s
 }
 
 /* The headers of each kind, by file. */
-void record_link(struct build *build, const struct packet_layer *layer);   /* record_link.c */
-void record_arp(struct build *build, struct slice header);                 /* record_link.c */
-void record_vlans(struct build *build);                                    /* record_link.c */
-void record_ipv4(struct build *build, struct slice header);                /* record_ipv4.c */
-void record_ipv6(struct build *build);                                     /* record_ipv6.c */
-void record_tcp(struct build *build, struct slice header);                 /* record_tcp.c */
-/* One TCP option at the front of `bytes`, `length` of them, into the open object. */
-void record_tcp_option(struct build *build, struct objects *objects, struct slice option);
+void record_link(struct build *build, const struct packet_layer *layer); /* record_link.c */
+void record_arp(struct build *build, struct slice header);               /* record_link.c */
+void record_vlans(struct build *build);                                  /* record_link.c */
+void record_ipv4(struct build *build, struct slice header);              /* record_ipv4.c */
+void record_ipv6(struct build *build);                                   /* record_ipv6.c */
+/* Extension headers of IPv6, AH and ESP. */
+void record_extensions(struct build *build);               /* record_ipv6.c */
+void record_tcp(struct build *build, struct slice header); /* record_tcp.c */
+/* What stands behind kind and length of the option, into the open object. record_mptcp.c */
 void record_mptcp_option(struct build *build, struct objects *objects, struct slice option);
-void record_udp(struct build *build, struct slice header);   /* record_transport.c */
-void record_sctp(struct build *build, struct slice header);  /* record_transport.c */
-void record_igmp(struct build *build);                       /* record_transport.c */
-void record_icmp(struct build *build, struct slice header);  /* record_icmp.c */
+void record_udp(struct build *build, struct slice header);    /* record_transport.c */
+void record_sctp(struct build *build, struct slice header);   /* record_transport.c */
+void record_igmp(struct build *build);                        /* record_transport.c */
+void record_icmp(struct build *build, struct slice header);   /* record_icmp.c */
 void record_icmpv6(struct build *build, struct slice header); /* record_icmpv6.c */
 /* The packet that an ICMP error is about: as much of its IP packet as there is. */
 void record_quoted(struct build *build, struct slice quoted); /* record_icmp.c */

@@ -88,6 +88,8 @@ static enum parse_verdict redis_parse(void *opaque, struct slice bytes, enum dir
         ret_result->consumed += used;
         bytes = slice_part(bytes, used, SIZE_MAX);
     }
+    if (!bytes.length && !call.is_bad)
+        redis_token_ask_skip(&call);
     ret_result->skip = call.skip;
     state->is_stopped = call.is_bad;
     return call.is_bad ? PARSE_BAD : PARSE_OK;
@@ -107,14 +109,18 @@ static void redis_gap(void *opaque, enum direction direction, struct gap gap,
                       struct emitter *emitter)
 {
     struct redis_state *state = opaque;
-    (void)gap;
     if (state->is_stopped || !state->is_decided) {
         state->calls.is_uncertain = state->calls.has_gap = true;
         return;
     }
     struct redis_call call = call_of(state, direction, emitter);
-    bool was_lost = call.direction->phase == REDIS_LOST && !call.direction->was_gap;
     settle_skip(&call);
+    if (call.direction->phase == REDIS_BULK && gap.bytes <= call.direction->remaining) {
+        redis_token_skipped(call.direction, gap.bytes);
+        call.direction->has_gap = true;
+        return;
+    }
+    bool was_lost = call.direction->phase == REDIS_LOST && !call.direction->was_gap;
     cut(&call, RECORD_FLAG_GAP);
     call.direction->was_gap = !was_lost;
     calls_miss(&state->calls, emitter, true);

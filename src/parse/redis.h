@@ -36,7 +36,8 @@ enum redis_phase {
 
 enum redis_kind {
     REDIS_KIND_PLAIN,
-    REDIS_KIND_SILENT, /* no reply comes */
+    REDIS_KIND_SILENT,   /* no reply comes */
+    REDIS_KIND_REPLY_ON, /* replied to whatever was said before */
     REDIS_KIND_SUBSCRIBE,
     REDIS_KIND_UNSUBSCRIBE,
     REDIS_KIND_AUTH,
@@ -64,6 +65,7 @@ struct redis_direction {
     bool is_chunked;   /* a streamed string is open */
     bool is_truncated; /* something was not kept */
     bool is_starved;   /* there was no memory to keep it */
+    bool has_gap;      /* bytes of the message are missing */
     bool was_gap;      /* LOST: because of a gap */
     bool has_skip;
     uint8_t number_length;
@@ -129,7 +131,9 @@ bool redis_probe_start(struct slice bytes, bool is_request);
 /* redis_token.c */
 /* One step; bytes used. */
 size_t redis_token_step(struct redis_call *call, struct slice bytes);
-/* Skipped bytes have passed. */
+/* At the end of a slice: asks to skip what follows of a text that is not wanted. */
+void redis_token_ask_skip(struct redis_call *call);
+/* Bytes of a bulk string have passed unseen. */
 void redis_token_skipped(struct redis_direction *direction, uint64_t count);
 void redis_token_reset(struct redis_direction *direction);
 

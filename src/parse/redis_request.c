@@ -247,12 +247,12 @@ static enum redis_kind kind_of_client(struct redis_state *state, uint32_t count)
         return REDIS_KIND_PLAIN;
     if (is_word(&state->words[2], "ON")) {
         state->is_reply_off = state->is_reply_skipped = false;
-        return REDIS_KIND_PLAIN;
+        return REDIS_KIND_REPLY_ON;
     }
     if (is_word(&state->words[2], "OFF"))
         state->is_reply_off = true;
     else if (is_word(&state->words[2], "SKIP"))
-        state->is_reply_skipped = true;
+        state->is_reply_skipped = !state->is_reply_off;
     else
         return REDIS_KIND_PLAIN;
     return REDIS_KIND_SILENT;
@@ -318,6 +318,8 @@ static void fill(struct redis_call *call, struct call *open)
     record_add_text(record, FIELD_DB_SYSTEM_NAME, SLICE_LITERAL("redis"));
     if (call->direction->is_truncated)
         record_set_flag(record, RECORD_FLAG_TRUNCATED);
+    if (call->direction->has_gap)
+        record_set_flag(record, RECORD_FLAG_GAP);
 }
 
 /* A call that waits for no reply, or whose reply could not be told from others. */
@@ -340,12 +342,11 @@ void redis_request_end(struct redis_call *call)
     bool is_begun = direction->is_open || direction->index;
     if (!is_begun)
         return;
-    bool is_silent = state->is_reply_off;
     bool was_skipped = state->is_reply_skipped;
     enum redis_kind kind = kind_of(state, direction->index);
-    is_silent = kind == REDIS_KIND_SILENT || (is_silent && state->is_reply_off);
+    bool is_silent = kind == REDIS_KIND_SILENT || state->is_reply_off;
     if (was_skipped && kind != REDIS_KIND_SILENT) {
-        is_silent = true;
+        is_silent |= kind != REDIS_KIND_REPLY_ON;
         state->is_reply_skipped = false;
     }
     if (!open) {

@@ -19,7 +19,7 @@ void redis_token_reset(struct redis_direction *direction)
     direction->depth = 0;
     direction->is_begun = direction->is_inline = direction->is_open = false;
     direction->is_chunked = direction->is_truncated = direction->is_starved = false;
-    direction->has_skip = false;
+    direction->has_skip = direction->has_gap = false;
     direction->number_length = 0;
     direction->top_type = 0;
     direction->index = 0;
@@ -97,9 +97,9 @@ static void deliver(struct redis_call *call, struct slice text, uint64_t true_si
     bool is_asked = is_wanted(call, &limit);
     text = slice_part(text, 0, limit);
     if (call->is_request && direction->is_inline)
-        redis_request_line(call, text, true_size > limit);
+        redis_request_line(call, text, true_size > text.length);
     else if (call->is_request)
-        redis_request_argument(call, text, true_size > limit);
+        redis_request_argument(call, text, true_size > text.length);
     else if (is_asked)
         redis_reply_text(call, direction->type, text);
     direction->kept.length = 0;
@@ -111,8 +111,9 @@ static void keep(struct redis_call *call, struct slice bytes)
 {
     struct redis_direction *direction = call->direction;
     size_t limit;
+    bool is_broken = direction->kept.length < direction->text_size; /* by a gap */
     direction->text_size += bytes.length;
-    if (!is_wanted(call, &limit) || direction->kept.length > limit)
+    if (!is_wanted(call, &limit) || direction->kept.length > limit || is_broken)
         return;
     /* One more than the limit tells a text of that length from a longer one. */
     bytes = slice_part(bytes, 0, limit + 1 - direction->kept.length);
@@ -318,7 +319,6 @@ static size_t step_bulk(struct redis_call *call, struct slice bytes)
     struct redis_direction *direction = call->direction;
     size_t used = bytes.length < direction->remaining ? bytes.length : (size_t)direction->remaining;
     struct slice text = slice_part(bytes, 0, used);
-    size_t limit;
     direction->size += used;
     direction->remaining -= used;
     if (direction->remaining == 0 && direction->text_size == 0) {
@@ -331,12 +331,20 @@ static size_t step_bulk(struct redis_call *call, struct slice bytes)
         deliver(call, text, direction->text_size);
         direction->phase = REDIS_BULK_END;
         direction->number_length = 0;
-    } else if (!is_wanted(call, &limit) || direction->kept.length > limit) {
-        direction->has_skip = true;
-        call->skip = direction->remaining;
-        direction->skip_end = call->position + used + direction->remaining;
     }
     return used;
+}
+
+void redis_token_ask_skip(struct redis_call *call)
+{
+    struct redis_direction *direction = call->direction;
+    size_t limit;
+    if (direction->phase != REDIS_BULK || direction->remaining == 0 ||
+        (is_wanted(call, &limit) && direction->kept.length <= limit))
+        return;
+    direction->has_skip = true;
+    call->skip = direction->remaining;
+    direction->skip_end = call->position + direction->remaining;
 }
 
 void redis_token_skipped(struct redis_direction *direction, uint64_t count)

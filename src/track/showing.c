@@ -233,6 +233,20 @@ static void show_waiting(struct connection *connection, enum direction direction
     buffer_done(&waited);
 }
 
+/* What waited in the other direction may be for this parser, or was for one that was not chosen. */
+static void show_other(struct connection *connection, enum direction direction)
+{
+    struct side *side = &connection->sides[direction];
+    if (!connection->parser || !side->buffer.length)
+        return;
+    if (connection->parser->probe(buffer_slice(&side->buffer)) == PROBE_NO) {
+        side->position += side->buffer.length;
+        buffer_done(&side->buffer);
+        return;
+    }
+    show_waiting(connection, direction, 0);
+}
+
 /*
  * Finds the parser for a connection's first bytes. True: there is one, and the bytes that waited
  * have been shown to it; `bytes` come next.
@@ -284,10 +298,10 @@ static bool choose(struct connection *connection, enum direction direction, stru
     struct side *other = &connection->sides[!direction];
     bool is_other_first = !side->buffer.length || other->first_time_ns < side->first_time_ns;
     if (is_other_first)
-        show_waiting(connection, !direction, 0);
+        show_other(connection, !direction);
     show_waiting(connection, direction, bytes.length);
     if (!is_other_first)
-        show_waiting(connection, !direction, 0);
+        show_other(connection, !direction);
     return connection->parser;
 }
 

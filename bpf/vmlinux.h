@@ -32,7 +32,9 @@ enum bpf_map_type {
     BPF_MAP_TYPE_RINGBUF = 27,
 };
 enum bpf_func_id {
+    BPF_FUNC_ktime_get_coarse_ns = 160,
     BPF_FUNC_get_func_ret = 184,
+    BPF_FUNC_xdp_load_bytes = 189,
 };
 enum { BPF_ANY = 0, BPF_NOEXIST = 1, BPF_F_NO_PREALLOC = 1 };
 enum { BPF_SK_STORAGE_GET_F_CREATE = 1 };
@@ -172,6 +174,53 @@ struct pt_regs {
 #endif
 
 #pragma clang attribute pop
+
+/* Laid out by the BPF ABI (linux/bpf.h): what packet programs are given. */
+struct __sk_buff {
+    __u32 len;
+    __u32 pkt_type;
+    __u32 mark;
+    __u32 queue_mapping;
+    __u32 protocol;
+    __u32 vlan_present;
+    __u32 vlan_tci;
+    __u32 vlan_proto;
+    __u32 priority;
+    __u32 ingress_ifindex;
+    __u32 ifindex;
+    __u32 tc_index;
+    __u32 cb[5];
+    __u32 hash;
+    __u32 tc_classid;
+    __u32 data;
+    __u32 data_end;
+    __u32 napi_id;
+    __u32 family;
+    __u32 remote_ip4;
+    __u32 local_ip4;
+    __u32 remote_ip6[4];
+    __u32 local_ip6[4];
+    __u32 remote_port;
+    __u32 local_port;
+    __u32 data_meta;
+    __u64 flow_keys;
+    __u64 tstamp;
+    __u32 wire_len;
+    __u32 gso_segs;
+    __u64 sk;
+    __u32 gso_size;
+};
+struct xdp_md {
+    __u32 data;
+    __u32 data_end;
+    __u32 data_meta;
+    __u32 ingress_ifindex;
+    __u32 rx_queue_index;
+    __u32 egress_ifindex;
+};
+enum { TC_ACT_UNSPEC = -1 };
+enum xdp_action { XDP_PASS = 2 };
+enum { PACKET_OUTGOING = 4 };
 
 /* Laid out by the system-call ABI, not by the kernel's version. */
 struct user_msghdr {

@@ -8,3 +8,6 @@ char weir_license[] SEC("license") = "Dual BSD/GPL";
 #include "bpf/hooks/socket.bpf.c"
 #include "bpf/hooks/syscall.bpf.c"
 #include "bpf/hooks/fentry.bpf.c"
+#include "bpf/hooks/tc.bpf.c"
+#include "bpf/hooks/xdp.bpf.c"
+#include "bpf/hooks/packet_socket.bpf.c"

@@ -13,6 +13,7 @@
 #include "agent/cgroup.h"
 #include "agent/commands.h"
 #include "agent/delivery.h"
+#include "agent/packet_source.h"
 #include "base/buffer.h"
 #include "capture/capture.h"
 #include "refine/processes.h"
@@ -28,7 +29,8 @@ struct pipeline {
     struct processes *processes;
     struct streams *streams;
     struct delivery delivery;
-    struct capture *capture;
+    struct capture *capture;       /* NULL: the sockets are not looked at */
+    struct packet_source *packets; /* NULL: nor are packets */
     char host_name[HOST_NAME_MAX + 1];
     int signals;
 };
@@ -55,9 +57,10 @@ static void identify(void *context, const struct process_identity *identity,
 static void totals_gather(struct pipeline *pipeline, struct totals *totals)
 {
     const struct streams_counters *streams = streams_counters(pipeline->streams);
-    struct capture_counters kernel;
+    struct capture_counters kernel = {0};
 
-    capture_read_counters(pipeline->capture, &kernel);
+    if (pipeline->capture)
+        capture_read_counters(pipeline->capture, &kernel);
     memset(totals, 0, sizeof(*totals));
     totals->seen = streams->seen + kernel.lost_exchanges;
     for (size_t i = 0; i < kernel.reason_count; i++)
@@ -66,6 +69,8 @@ static void totals_gather(struct pipeline *pipeline, struct totals *totals)
     for (size_t i = 0; i < STREAMS_REASONS_MAXIMUM && streams->reasons[i].reason; i++)
         totals_add_loss(totals, streams->reasons[i].reason, streams->reasons[i].count, 0,
                         streams->reasons[i].count);
+    if (pipeline->packets)
+        packet_source_add_totals(pipeline->packets, totals);
     delivery_add_totals(&pipeline->delivery, totals);
 }
 
@@ -77,17 +82,19 @@ static void losses_write(struct pipeline *pipeline, uint64_t time_ns)
     delivery_tell_losses(&pipeline->delivery, &totals, time_ns);
 }
 
-/* Takes what the ring holds through all stages. The number of ring records, or -errno. */
+/* Takes what the rings hold through all stages. The number of ring records, or -errno. */
 static int pipeline_drain(struct pipeline *pipeline)
 {
-    int count = capture_drain(pipeline->capture);
+    int count = pipeline->capture ? capture_drain(pipeline->capture) : 0, others = 0;
     uint64_t time_ns = now_ns(CLOCK_REALTIME);
 
+    if (pipeline->packets)
+        others = packet_source_drain(pipeline->packets);
     streams_tick(pipeline->streams, time_ns);
     if (delivery_losses_are_due(&pipeline->delivery, time_ns))
         losses_write(pipeline, time_ns);
     delivery_push(&pipeline->delivery);
-    return count;
+    return count < 0 ? count : others < 0 ? others : count + others;
 }
 
 /* What is wanted as one expression, and what of it the kernel can decide. 0 or -errno. */
@@ -138,15 +145,18 @@ static bool options_apply(struct pipeline *pipeline, const struct run_options *f
     buffer_init(&text, 1024 * 1024);
     result = query_prepare(fresh, &text, &prefilter);
     /* The kernel's tables select connections when they begin, so they stay as they are. */
-    if (result == 0 && memcmp(&pipeline->prefilter, &none, sizeof(none)) != 0 &&
+    if (result == 0 && pipeline->capture &&
+        memcmp(&pipeline->prefilter, &none, sizeof(none)) != 0 &&
         memcmp(&pipeline->prefilter, &prefilter, sizeof(prefilter)) != 0) {
         fputs("weir: the selection that the kernel makes cannot change while weir runs\n", stderr);
         result = -EBUSY;
     }
-    if (result == 0 && !fresh->is_masking_disabled)
+    if (result == 0 && pipeline->capture && !fresh->is_masking_disabled)
         result = capture_change_mask_names(
             pipeline->capture, old->mask_names.count ? old->mask_names.items : NULL,
             fresh->mask_names.count ? fresh->mask_names.items : NULL);
+    if (result == 0 && pipeline->packets)
+        result = packet_source_filter(pipeline->packets, &prefilter);
     options = delivery_options_of(pipeline, fresh, buffer_slice(&text));
     if (result == 0)
         result = delivery_renew(&pipeline->delivery, &options);
@@ -221,7 +231,9 @@ static int pipeline_loop(struct pipeline *pipeline)
 {
     struct pollfd polls[] = {
         {.fd = pipeline->signals, .events = POLLIN},
-        {.fd = capture_descriptor(pipeline->capture), .events = POLLIN},
+        {.fd = pipeline->capture ? capture_descriptor(pipeline->capture) : -1, .events = POLLIN},
+        {.fd = pipeline->packets ? packet_source_descriptor(pipeline->packets) : -1,
+         .events = POLLIN},
     };
     uint64_t started_ns = now_ns(CLOCK_MONOTONIC);
     int shortest = (int)(pipeline->options->poll_interval_ns / 1000000), wait_ms;
@@ -236,7 +248,7 @@ static int pipeline_loop(struct pipeline *pipeline)
          * Busy: by time alone, since the ring's descriptor is readable at any byte. Idle: the
          * ring too, so that a burst is not slept through.
          */
-        if (poll(polls, wait_ms > shortest ? 2 : 1, wait_ms) > 0 && polls[0].revents &&
+        if (poll(polls, wait_ms > shortest ? 3 : 1, wait_ms) > 0 && polls[0].revents &&
             !signals_handle(pipeline))
             return 0;
         count = pipeline_drain(pipeline);
@@ -302,7 +314,9 @@ static int stages_start(struct pipeline *pipeline)
 static int capture_start(struct pipeline *pipeline)
 {
     const struct run_options *options = pipeline->options;
-    struct stream_listener listener = streams_listener(pipeline->streams);
+    struct stream_listener own = streams_listener(pipeline->streams);
+    struct stream_listener listener =
+        pipeline->packets ? packet_source_listen(pipeline->packets, &own) : own;
     struct capture_options capture_options = {
         .ring_bytes = options->ring_bytes,
         .with_both_sides = options->with_both_sides,
@@ -341,9 +355,12 @@ static void ready_tell(const struct pipeline *pipeline)
     const struct run_options *options = pipeline->options;
     int file;
 
-    if (!options->is_quiet)
+    if (!options->is_quiet && pipeline->capture)
         fprintf(stderr, "weir: capturing with rung %s\n",
                 capture_rung_names[capture_rung_used(pipeline->capture)]);
+    if (!options->is_quiet && pipeline->packets)
+        fprintf(stderr, "weir: looking at packets with hook %s\n",
+                packet_source_hook(pipeline->packets));
     if (!options->ready_file)
         return;
     file = open(options->ready_file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -357,18 +374,24 @@ static void pipeline_end(struct pipeline *pipeline)
 {
     struct totals totals;
 
-    capture_detach(pipeline->capture);
+    if (pipeline->capture)
+        capture_detach(pipeline->capture);
     pipeline_drain(pipeline);
     streams_flush(pipeline->streams, now_ns(CLOCK_REALTIME));
+    if (pipeline->packets)
+        packet_source_end(pipeline->packets);
     losses_write(pipeline, now_ns(CLOCK_REALTIME));
     delivery_close(&pipeline->delivery);
     totals_gather(pipeline, &totals);
+    if (pipeline->packets)
+        packet_source_tell(pipeline->packets, stderr);
     totals_print(&totals, stderr);
 }
 
 static void pipeline_done(struct pipeline *pipeline)
 {
     capture_free(&pipeline->capture);
+    packet_source_free(&pipeline->packets);
     if (pipeline->streams)
         streams_free(&pipeline->streams);
     if (pipeline->processes)
@@ -376,6 +399,24 @@ static void pipeline_done(struct pipeline *pipeline)
     delivery_done(&pipeline->delivery);
     if (pipeline->signals >= 0)
         close(pipeline->signals);
+}
+
+/* Both sources, as far as they are asked for. 0 or -errno, told. */
+static int sources_start(struct pipeline *pipeline)
+{
+    const struct run_options *options = pipeline->options;
+    bool with_sockets = strcmp(options->rung, "none") != 0;
+    bool with_packets = options->packets.count || options->with_packet_records;
+    int result = 0;
+
+    if (with_packets)
+        result = packet_source_new(options, &pipeline->prefilter, &pipeline->delivery,
+                                   &pipeline->packets);
+    if (result == 0 && with_sockets)
+        result = capture_start(pipeline);
+    if (result == 0 && with_packets)
+        result = packet_source_start(pipeline->packets);
+    return result;
 }
 
 int pipeline_run(struct setup **setup, char *const *arguments)
@@ -388,7 +429,7 @@ int pipeline_run(struct setup **setup, char *const *arguments)
 
     gethostname(pipeline.host_name, sizeof(pipeline.host_name) - 1);
     if (stages_start(&pipeline) == 0) {
-        int result = capture_start(&pipeline);
+        int result = sources_start(&pipeline);
 
         status = result == 0 ? EXIT_DONE : result == -ENOMEM ? EXIT_FAILED : EXIT_NOT_ALLOWED;
         if (result == 0) {

@@ -9,7 +9,7 @@
 #include <bpf/bpf.h>
 #include "base/allocate.h"
 #include "capture/losses.h"
-#include "capture/program.h"
+#include "capture/packet_program.h"
 
 enum { CLOCK_STEP_NS = 1000000 }; /* a smaller drift of the clocks is not followed */
 
@@ -52,6 +52,7 @@ static int rung_try(enum capture_rung rung, const struct capture_options *option
     struct weir *skeleton = weir__open();
     const char *const *names = rung_programs(rung);
     struct bpf_program *program;
+    struct bpf_map *map;
     int result;
 
     if (!skeleton)
@@ -60,6 +61,11 @@ static int rung_try(enum capture_rung rung, const struct capture_options *option
     result = rung_prepare(rung, skeleton, options, message, size);
     bpf_map__set_max_entries(skeleton->maps.weir_ring, (__u32)options->ring_bytes);
     bpf_object__for_each_program(program, skeleton->obj) bpf_program__set_autoload(program, false);
+    bpf_object__for_each_map(map, skeleton->obj)
+    {
+        if (packet_map_is(map))
+            bpf_map__set_autocreate(map, false);
+    }
     for (size_t i = 0; result == 0 && names[i]; i++) {
         program = bpf_object__find_program_by_name(skeleton->obj, names[i]);
         if (!program)

@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 #include "capture/capture.h"
 #include "shared/event.h"
+#include "shared/packet.h"
 #include "shared/settings.h"
 #include "weir.skel.h"
 

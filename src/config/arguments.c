@@ -82,6 +82,8 @@ static enum arguments_verdict take_long(struct walk *walk, const char *argument)
         value = "";
     } else if (value) {
         value++;
+    } else if (option->implied) {
+        value = option->implied;
     } else if (!(value = *walk->next++)) {
         return missing_value(walk, origin, option);
     }

@@ -55,7 +55,9 @@ static void print_option(const struct option *option, FILE *file)
     fputs("\\fB\\-\\-", file);
     print_text(file, option->name);
     fputs("\\fR", file);
-    if (option->argument)
+    if (option->implied)
+        fprintf(file, "[=\\fI%s\\fR]", option->argument);
+    else if (option->argument)
         fprintf(file, " \\fI%s\\fR", option->argument);
     fputc('\n', file);
     print_text(file, option->help);

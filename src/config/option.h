@@ -57,8 +57,9 @@ struct option {
     const char *name; /* without the dashes; WEIR_<NAME> in the environment */
     char short_name;  /* 0: none */
     enum option_kind kind;
-    size_t offset;              /* of the value in the command's options structure */
-    const char *argument;       /* what help calls the value; NULL for flags */
+    size_t offset;        /* of the value in the command's options structure */
+    const char *argument; /* what help calls the value; NULL for flags */
+    const char *implied;  /* the value when the name stands alone; others are given with = only */
     const char *default_text;   /* as a user would write it; NULL: off, empty or absent */
     uint64_t minimum, maximum;  /* of numbers, sizes, durations; maximum 0: no limit */
     const char *const *choices; /* NULL-terminated */

@@ -4,7 +4,9 @@
 static const char *const formats[] = {"auto", "pretty", "json", "logfmt", NULL};
 static const char *const colours[] = {"auto", "always", "never", NULL};
 static const char *const full_manners[] = {"drop", "block", NULL};
-static const char *const rungs[] = {"auto", "fentry", "tracepoint", "syscall", NULL};
+static const char *const rungs[] = {"auto", "fentry", "tracepoint", "syscall", "none", NULL};
+static const char *const packet_hooks[] = {"auto",       "tcx",         "clsact", "xdp",
+                                           "xdp-native", "xdp-generic", "socket", NULL};
 
 #define VALUE(field) .offset = offsetof(struct run_options, field)
 #define KIB (1ull << 10)
@@ -160,6 +162,80 @@ static const struct option options[] = {
      .group = "Masking",
      .traits = OPTION_ONLY_ARGUMENT,
      .help = "Log secrets in clear. Only on the command line, and it is said on standard error."},
+
+    {.name = "packets",
+     .kind = OPTION_TEXTS,
+     VALUE(packets),
+     .argument = "INTERFACE,...",
+     .implied = "auto",
+     .group = "Packets",
+     .help = "Look at packets too: a record of each flow when it ends and, while it lives, from "
+             "time to time, and the HTTP exchanges that no process of this host takes part in. "
+             "Interfaces are names or globs such as eth*; any means all; auto all but those that "
+             "only pass on the frames of others (bridges, bonds, VLAN devices). Interfaces that "
+             "come later are looked at as well."},
+    {.name = "packet-records",
+     .kind = OPTION_FLAG,
+     VALUE(with_packet_records),
+     .group = "Packets",
+     .help = "Also write a record of each packet, with all elements of its headers, at each "
+             "interface that it passes. Implies --packets."},
+    {.name = "packet-hook",
+     .kind = OPTION_CHOICE,
+     VALUE(packet_hook),
+     .argument = "HOOK",
+     .default_text = "auto",
+     .choices = packet_hooks,
+     .group = "Packets",
+     .help = "Where packets are seen. auto: tcx (kernel 6.6), else clsact, else socket, which "
+             "needs CAP_NET_RAW and CAP_BPF only. xdp sees what comes in, in the driver if that "
+             "can do it, else behind it; xdp-native and xdp-generic take one of the two."},
+    {.name = "netns",
+     .kind = OPTION_TEXTS,
+     VALUE(namespaces),
+     .argument = "NAMESPACE,...",
+     .group = "Packets",
+     .help = "Look at the interfaces of these network namespaces: names below /run/netns, paths, "
+             "process ids; all means those of all processes, as they come and go. Without it the "
+             "own one, where the host's ends of containers' interfaces are."},
+    {.name = "packet-ring-size",
+     .kind = OPTION_SIZE,
+     VALUE(packet_ring_bytes),
+     .argument = "SIZE",
+     .default_text = "8MiB",
+     .minimum = 64 * KIB,
+     .maximum = 1024 * MIB,
+     .traits = OPTION_IS_POWER_OF_TWO,
+     .group = "Packets",
+     .help = "Bytes of the ring buffer for packets, a power of two."},
+    {.name = "packet-message-limit",
+     .kind = OPTION_SIZE,
+     VALUE(packet_message_bytes),
+     .argument = "SIZE",
+     .default_text = "16KiB",
+     .minimum = 1 * KIB,
+     .maximum = 16 * MIB,
+     .group = "Packets",
+     .help = "Bytes of each HTTP message that are copied from packets; of other payload none are."},
+    {.name = "flow-limit",
+     .kind = OPTION_NUMBER,
+     VALUE(flow_limit),
+     .argument = "NUMBER",
+     .default_text = "65536",
+     .minimum = 16,
+     .maximum = 1u << 24,
+     .group = "Packets",
+     .help = "Flows that the kernel counts at the same time. Packets of more are counted as lost, "
+             "flows_full."},
+    {.name = "statistics-interval",
+     .kind = OPTION_DURATION,
+     VALUE(statistics_interval_ns),
+     .argument = "TIME",
+     .default_text = "10s",
+     .minimum = 100 * MS,
+     .maximum = 86400 * SECOND,
+     .group = "Packets",
+     .help = "How often a flow that goes on is told of, when it has changed."},
 
     {.name = "rung",
      .kind = OPTION_CHOICE,

@@ -38,6 +38,17 @@ struct run_options {
     char mask_key[MASK_KEY_BYTES]; /* set by run_options_resolve */
     size_t mask_key_length;        /* 0: values become *** */
 
+    /* packets */
+    struct text_list packets; /* interfaces; empty: no packets */
+    const char *packet_hook;  /* order of enum packets_hook */
+    struct text_list namespaces;
+    bool with_packet_records;
+    bool with_drops;
+    uint64_t packet_ring_bytes; /* a power of two */
+    uint64_t packet_message_bytes;
+    uint64_t flow_limit;
+    uint64_t statistics_interval_ns;
+
     /* capture */
     const char *rung;          /* auto, fentry, tracepoint, syscall: order of enum capture_rung */
     uint64_t head_limit;       /* bytes of one head that are kept */

@@ -62,8 +62,11 @@ static void print_option(const struct option *option, FILE *file)
     char dash[8] = "    ";
     if (option->short_name)
         snprintf(dash, sizeof(dash), "-%c, ", option->short_name);
-    int used = snprintf(left, sizeof(left), "  %s--%s%s%s", dash, option->name,
-                        option->argument ? " " : "", option->argument ? option->argument : "");
+    int used = snprintf(left, sizeof(left), "  %s--%s%s%s%s", dash, option->name,
+                        option->implied    ? "[="
+                        : option->argument ? " "
+                                           : "",
+                        option->argument ? option->argument : "", option->implied ? "]" : "");
     usage_format_limits(option, limits);
     snprintf(help, sizeof(help), "%s%s%s", option->help, *limits ? " " : "", limits);
     fputs(left, file);

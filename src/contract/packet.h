@@ -20,6 +20,7 @@ struct frame {
     uint16_t segment_size;  /* payload bytes of each of them but the last; 0: not known */
     bool has_stripped_vlan; /* the NIC took this tag off the frame */
     uint16_t stripped_vlan_tpid, stripped_vlan_tci;
+    bool has_unfinished_checksums; /* seen on this host, where hardware may complete them later */
     enum packet_direction direction;
     uint32_t interface_index;    /* 0: unknown */
     struct slice interface_name; /* empty: unknown */

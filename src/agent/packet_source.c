@@ -1,0 +1,308 @@
+/* packet_source: see the header. */
+#include "agent/packet_source.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+#include "base/allocate.h"
+#include "decode/decoder.h"
+#include "decode/packet_record.h"
+#include "track/claims.h"
+#include "track/flows.h"
+#include "track/streams.h"
+
+enum {
+    FRAME_SNAP = 16 * 1024, /* what the kernel side can hand over of one frame */
+    FOLLOWED_MAXIMUM = 64,
+};
+
+struct packet_source {
+    struct packets_options packets_options;
+    struct text_list interfaces, namespaces;
+    uint64_t statistics_interval_ns;
+    struct packets *packets;
+    struct delivery *delivery;
+    struct decoder *decoder;
+    struct flows *flows;
+    struct streams *streams;
+    struct claims *claims;
+    struct packet packet;                      /* large, so not on the stack */
+    uint16_t followed_ports[FOLLOWED_MAXIMUM]; /* of the parsers that are not found by content */
+    uint64_t packet_records, flow_records, lost_records;
+    bool is_xdp;
+};
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+static const char *source_name(const struct packet_source *source)
+{
+    return source->is_xdp ? "xdp" : "tc";
+}
+
+static void log_packet(struct packet_source *source)
+{
+    struct packet_record_options options = {
+        .source = source_name(source),
+        .id = record_next_id(source->packet.frame->time_ns),
+    };
+    struct record *record = packet_record_make(&source->packet, &options);
+
+    source->packet_records++;
+    if (record)
+        delivery_take(source->delivery, record);
+    else
+        source->lost_records++;
+}
+
+static void on_frame(void *context, const struct packets_frame *frame)
+{
+    struct packet_source *source = context;
+
+    decoder_decode(source->decoder, &frame->frame, &source->packet);
+    if (frame->is_record)
+        log_packet(source);
+    if (frame->is_stream)
+        flows_packet(source->flows, &source->packet);
+}
+
+static void on_flow(void *context, const struct flow_summary *flow)
+{
+    (void)context;
+    (void)flow;
+}
+
+/* A finished exchange. */
+static void on_exchange(void *context, struct record *record)
+{
+    claims_hold(((struct packet_source *)context)->claims, record);
+}
+
+/* The kernel has counted the flows better: it has seen all of their packets. */
+static void on_partial_flow(void *context, struct record *record)
+{
+    (void)context;
+    record_unref(&record);
+}
+
+static void on_single(void *context, struct record *record)
+{
+    delivery_take(((struct packet_source *)context)->delivery, record);
+}
+
+/* HTTP is found on any port by its content; others by the ports of their parsers. */
+static void followed_ports_find(struct packet_source *source)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; parsers_all[i]; i++) {
+        const uint16_t *port = parsers_all[i]->port_hints;
+
+        if (strcmp(parsers_all[i]->record_type, "http") == 0)
+            continue;
+        for (; port && *port && count + 1 < FOLLOWED_MAXIMUM; port++)
+            source->followed_ports[count++] = *port;
+    }
+}
+
+static int stages_make(struct packet_source *source, const struct run_options *options)
+{
+    struct streams_options streams_options = {
+        .connection_maximum = options->connection_limit,
+        .head_maximum = options->head_limit,
+        .source = source_name(source),
+        .context = source,
+        .on_record = on_exchange,
+    };
+    struct flows_options flows_options = {
+        .flow_maximum = options->connection_limit,
+        .source = source_name(source),
+        .context = source,
+        .on_record = on_partial_flow,
+    };
+    int result = streams_new(&streams_options, &source->streams);
+
+    if (getrandom(&flows_options.hash_seed, sizeof(flows_options.hash_seed), 0) < 0)
+        return -errno;
+    if (result == 0) {
+        flows_options.listener = streams_listener(source->streams);
+        result = flows_new(&flows_options, &source->flows);
+    }
+    if (result == 0)
+        result = decoder_new(&(struct decoder_options){0}, &source->decoder);
+    return result ? result : claims_new(2 * options->connection_limit, &source->claims);
+}
+
+static enum packets_hook hook_of(const char *name)
+{
+    int hook = PACKETS_HOOK_AUTO;
+
+    for (int i = 0; i < PACKETS_HOOK_COUNT; i++)
+        if (strcmp(packets_hook_names[i], name) == 0)
+            hook = i;
+    return (enum packets_hook)hook;
+}
+
+static void list_copy(struct text_list *to, const struct text_list *from)
+{
+    *to = *from;
+    for (size_t i = 0; i < from->count; i++)
+        to->items[i] = to->bytes + (from->items[i] - from->bytes);
+}
+
+int packet_source_new(const struct run_options *options, const struct prefilter *prefilter,
+                      struct delivery *delivery, struct packet_source **ret_source)
+{
+    static const char *const automatic[] = {"auto", NULL};
+    struct packet_source *source = allocate_zeroed(sizeof(*source));
+    int result = -ENOMEM;
+
+    if (source) {
+        source->delivery = delivery;
+        source->statistics_interval_ns = options->statistics_interval_ns;
+        list_copy(&source->interfaces, &options->packets);
+        list_copy(&source->namespaces, &options->namespaces);
+        followed_ports_find(source);
+        source->packets_options = (struct packets_options){
+            .hook = hook_of(options->packet_hook),
+            .interfaces = source->interfaces.count ? source->interfaces.items : automatic,
+            .namespaces = source->namespaces.items,
+            .ring_bytes = options->packet_ring_bytes,
+            .snap = FRAME_SNAP,
+            .message_bytes = options->packet_message_bytes,
+            .flow_maximum = options->flow_limit,
+            .with_records = options->with_packet_records,
+            .with_streams = true,
+            .prefilter = *prefilter,
+            .followed_ports = source->followed_ports,
+        };
+        source->is_xdp = source->packets_options.hook >= PACKETS_HOOK_XDP &&
+                         source->packets_options.hook <= PACKETS_HOOK_XDP_GENERIC;
+        result = stages_make(source, options);
+    }
+    if (result) {
+        fprintf(stderr, "weir: %s\n", strerror(-result));
+        packet_source_free(&source);
+        return result;
+    }
+    *ret_source = source;
+    return 0;
+}
+
+void packet_source_free(struct packet_source **source)
+{
+    if (!source || !*source)
+        return;
+    packets_free(&(*source)->packets);
+    if ((*source)->flows)
+        flows_free(&(*source)->flows);
+    if ((*source)->streams)
+        streams_free(&(*source)->streams);
+    if ((*source)->decoder)
+        decoder_free(&(*source)->decoder);
+    claims_free(&(*source)->claims);
+    deallocate(*source);
+    *source = NULL;
+}
+
+struct stream_listener packet_source_listen(struct packet_source *source,
+                                            const struct stream_listener *next)
+{
+    return claims_listener(source->claims, next);
+}
+
+int packet_source_start(struct packet_source *source)
+{
+    struct packets_listener listener = {source, on_frame, on_flow};
+    char message[1024];
+    int result = packets_new(&source->packets_options, &listener, &source->packets, message);
+
+    if (result)
+        fprintf(stderr,
+                "weir: cannot look at packets: %s\n"
+                "weir: this needs root, or CAP_BPF and CAP_NET_ADMIN (or CAP_NET_RAW); `weir "
+                "doctor` says more\n",
+                message[0] ? message : strerror(-result));
+    else if (packets_complaint(source->packets))
+        fprintf(stderr, "weir: warning: %s\n", packets_complaint(source->packets));
+    return result;
+}
+
+int packet_source_filter(struct packet_source *source, const struct prefilter *prefilter)
+{
+    return packets_filter(source->packets, prefilter, source->followed_ports);
+}
+
+const char *packet_source_hook(const struct packet_source *source)
+{
+    return source->packets ? packets_hook_names[packets_hook_used(source->packets)] : NULL;
+}
+
+int packet_source_descriptor(const struct packet_source *source)
+{
+    return packets_descriptor(source->packets);
+}
+
+int packet_source_drain(struct packet_source *source)
+{
+    int count = packets_drain(source->packets);
+    uint64_t time_ns = now_ns();
+
+    packets_tick(source->packets, source->statistics_interval_ns);
+    flows_tick(source->flows, time_ns);
+    streams_tick(source->streams, time_ns);
+    claims_settle(source->claims, time_ns, false, source, on_single);
+    return count;
+}
+
+void packet_source_end(struct packet_source *source)
+{
+    uint64_t time_ns = now_ns();
+
+    packets_detach(source->packets);
+    packets_drain(source->packets);
+    packets_flush(source->packets);
+    flows_flush(source->flows, time_ns);
+    streams_flush(source->streams, time_ns);
+    claims_settle(source->claims, time_ns, true, source, on_single);
+}
+
+void packet_source_add_totals(struct packet_source *source, struct totals *totals)
+{
+    const struct streams_counters *streams = streams_counters(source->streams);
+    struct packets_counters kernel;
+
+    if (!source->packets)
+        return;
+    packets_read_counters(source->packets, &kernel);
+    totals->seen += streams->seen - claims_duplicates(source->claims) + source->packet_records +
+                    source->flow_records;
+    for (size_t i = 0; i < kernel.reason_count; i++) {
+        totals->seen += kernel.reasons[i].records;
+        totals_add_loss(totals, kernel.reasons[i].reason, kernel.reasons[i].records,
+                        kernel.reasons[i].bytes, kernel.reasons[i].packets);
+    }
+    for (size_t i = 0; i < STREAMS_REASONS_MAXIMUM && streams->reasons[i].reason; i++)
+        totals_add_loss(totals, streams->reasons[i].reason, streams->reasons[i].count, 0,
+                        streams->reasons[i].count);
+    totals_add_loss(totals, "memory", source->lost_records, 0, source->lost_records);
+}
+
+void packet_source_tell(struct packet_source *source, FILE *file)
+{
+    struct packets_counters kernel;
+
+    packets_read_counters(source->packets, &kernel);
+    fprintf(file,
+            "weir: packets %" PRIu64 ", of them %" PRIu64 " not wanted, %" PRIu64
+            " seen at several hooks and counted at one; exchanges that the sockets showed too: "
+            "%" PRIu64 "\n",
+            kernel.packets, kernel.refused, kernel.duplicates, claims_duplicates(source->claims));
+}

@@ -1,0 +1,36 @@
+/*
+ * packet_source: live packets from capture to records: frames through decode, flows and streams,
+ * the kernel's counts of flows through summaries. What the socket source sees as well is logged
+ * once.
+ */
+#pragma once
+#include "agent/delivery.h"
+#include "agent/totals.h"
+#include "capture/packets.h"
+#include "config/run_options.h"
+#include "contract/source.h"
+
+struct packet_source;
+
+/* The options are copied. 0; or -errno, told on stderr: -EPERM and -EOPNOTSUPP when the kernel
+ * refuses. */
+int packet_source_new(const struct run_options *options, const struct prefilter *prefilter,
+                      struct delivery *delivery, struct packet_source **ret_source);
+void packet_source_free(struct packet_source **source);
+/* The socket source's events on their way to `next`: what it sees is told once. */
+struct stream_listener packet_source_listen(struct packet_source *source,
+                                            const struct stream_listener *next);
+/* Begins to capture; call when the socket source does already. As packet_source_new. */
+int packet_source_start(struct packet_source *source);
+/* What is wanted from now on. 0 or -errno: nothing has changed. */
+int packet_source_filter(struct packet_source *source, const struct prefilter *prefilter);
+/* What is used, for people; NULL before the start. */
+const char *packet_source_hook(const struct packet_source *source);
+int packet_source_descriptor(const struct packet_source *source);
+/* Takes what the ring holds, and does what is due. The number of ring records, or -errno. */
+int packet_source_drain(struct packet_source *source);
+/* Everything that is open is told. Call packet_source_drain afterwards no more. */
+void packet_source_end(struct packet_source *source);
+void packet_source_add_totals(struct packet_source *source, struct totals *totals);
+/* What does not stand in the totals. */
+void packet_source_tell(struct packet_source *source, FILE *file);

@@ -1,0 +1,118 @@
+/* packet_program: what the files of packets share. Private to capture/. */
+#pragma once
+#include "base/table.h"
+#include "capture/packets.h"
+#include "capture/program.h"
+
+enum {
+    NAMESPACES_MAXIMUM = 4096,
+    INTERFACES_MAXIMUM = 65536, /* of all namespaces */
+    INTERFACE_NAME_BYTES = 16,
+    INTERFACE_KIND_BYTES = 16,
+    COMPLAINT_BYTES = 256,
+};
+
+/* One interface as rtnetlink tells of it. */
+struct interface {
+    uint32_t index;
+    uint16_t hardware_type;
+    char name[INTERFACE_NAME_BYTES];
+    char kind[INTERFACE_KIND_BYTES]; /* such as veth, vlan, bridge; empty: a device */
+};
+
+enum packet_program { /* of one namespace */
+                      PROGRAM_IN,
+                      PROGRAM_OUT,
+                      PROGRAM_IN_IP,
+                      PROGRAM_OUT_IP,
+                      PROGRAM_COUNT
+};
+
+/* An interface that is looked at. */
+struct attachment {
+    struct interface interface;
+    struct network_namespace *namespace;
+    struct attachment *next;
+    int links[2];        /* TCX, XDP: links; socket: sockets; -1: none */
+    bool has_filters[2]; /* clsact */
+    bool has_qdisc;      /* weir made it */
+};
+
+struct network_namespace {
+    uint32_t inode;
+    int descriptor; /* of the namespace; -1: the own one, no need to enter it */
+    int watch;      /* rtnetlink socket that tells of changes */
+    int programs[PROGRAM_COUNT];
+    struct attachment *attachments;
+    struct network_namespace *next;
+    bool is_needed; /* still there, at the last look */
+};
+
+struct packets {
+    struct packets_options options;
+    struct packets_listener listener;
+    struct weir *skeleton; /* of the own namespace: it holds the maps */
+    struct ring_buffer *ring;
+    enum packets_hook hook;
+    struct network_namespace *namespaces;
+    struct table attachments; /* struct attachment by namespace and index */
+    int64_t clock_offset_ns;
+    int cpu_count;
+    struct weir_packet_counters *counters; /* scratch, one a CPU */
+    uint64_t frame_number;
+    uint64_t followed_ns; /* when namespaces were looked for last */
+    uint64_t looked_ns;   /* when the flows were looked at last */
+    uint64_t living_flows;
+    char complaint[COMPLAINT_BYTES];
+};
+
+/* Is this one of the maps of the packet hooks? capture.c and packet_load.c leave out the others. */
+bool packet_map_is(const struct bpf_map *map);
+
+/* packet_load.c: the programs of the hook in use, for one namespace. 0 or -errno. */
+int packet_load_first(struct packets *packets, uint32_t namespace, char *message, size_t size);
+int packet_load(struct packets *packets, struct network_namespace *namespace);
+
+/* packet_attach.c. 0 or -errno; `attachment` is zeroed but for interface and namespace. */
+int packet_attach(struct packets *packets, struct attachment *attachment);
+void packet_detach(struct packets *packets, struct attachment *attachment);
+/* Tries the hook on the loopback interface. 0 or -errno. */
+int packet_attach_try(enum packets_hook hook, const int programs[PROGRAM_COUNT]);
+/* Do its packets start with a network header; -EOPNOTSUPP: such links are not known. */
+int packet_link_is_ip(uint16_t hardware_type);
+
+/* interfaces.c: rtnetlink of the namespace the thread is in. */
+int interfaces_watch(void); /* a descriptor or -errno */
+/* Calls for each interface; 0 or -errno. */
+int interfaces_list(void *context,
+                    void (*on_interface)(void *context, const struct interface *interface,
+                                         bool is_gone));
+/* The same for what has changed. -ENOBUFS: something was missed, list again. */
+int interfaces_changes(int watch, void *context,
+                       void (*on_interface)(void *context, const struct interface *interface,
+                                            bool is_gone));
+
+/* Does anybody have classifiers on its clsact qdisc? */
+bool interfaces_have_filters(uint32_t index);
+
+/* namespaces.c */
+/* `is_first`: a name that is not there is an error. 0 or -errno. */
+int namespaces_follow(struct packets *packets, bool is_first);
+/* Interfaces that have come and gone. */
+void namespaces_watch(struct packets *packets);
+void namespaces_free(struct packets *packets);
+void namespaces_detach(struct packets *packets);
+/* Runs with the namespace as the thread's own. 0 or -errno. */
+int namespace_enter(const struct network_namespace *namespace, int *ret_back);
+void namespace_leave(int back);
+void packets_complain(struct packets *packets, const char *interface, const char *what, int result);
+
+/* packet_events.c: libbpf's callback. */
+int packet_events_handle(void *context, void *record, size_t size);
+struct attachment *packet_attachment_find(const struct packets *packets, uint32_t namespace,
+                                          uint32_t index);
+void packet_address(const uint8_t bytes[16], struct address *ret_address);
+
+/* packet_filter.c. 0 or -errno. */
+int packet_filter_set(struct weir *skeleton, const struct prefilter *prefilter,
+                      const uint16_t *followed_ports);

@@ -3,7 +3,8 @@
  *
  *   http1.c           the state machine of a connection, and the parser's table
  *   http1_scan.c      finding lines and the end of a head; does this look like HTTP/1?
- *   http1_head.c      start line, header lines and framing out of a head's bytes
+ *   http1_start.c     start lines: method, target, version, status
+ *   http1_head.c      header lines and framing out of a head's bytes
  *   http1_message.c   from a head to its exchange, and to what follows
  *   http1_fields.c    from a split head to a record's fields
  *   http1_partial.c   a head that comes in pieces
@@ -46,7 +47,9 @@ enum http1_role { HTTP1_UNDECIDED, HTTP1_REQUEST, HTTP1_RESPONSE };
     REASON(FOLD, "obs-fold")                                                                       \
     REASON(BARE_LF, "bare LF")                                                                     \
     REASON(BARE_CR, "bare CR")                                                                     \
-    REASON(NUL, "NUL")
+    REASON(NUL, "NUL")                                                                             \
+    REASON(CONTROL, "control character")                                                           \
+    REASON(EXTENSION, "bad chunk extension")
 
 enum http1_reason {
 #define REASON(identifier, text) HTTP1_REASON_##identifier,
@@ -60,7 +63,7 @@ enum http1_reason {
 struct http1_lines {
     size_t length;    /* of the head with its empty line; 0: it does not end in the bytes scanned */
     uint32_t count;   /* of line ends, the empty line's too */
-    uint32_t reasons; /* BARE_LF, BARE_CR, NUL */
+    uint32_t reasons; /* BARE_LF, BARE_CR, NUL, CONTROL */
     uint32_t ends[HTTP1_LINES_KEPT]; /* offsets of LF, as many as were counted and fit */
 };
 
@@ -153,6 +156,7 @@ struct http1_direction {
     bool has_gap;         /* bytes of the message in progress are missing */
     bool has_digits;      /* CHUNK_SIZE */
     bool had_return;      /* CHUNK_*: the last byte was CR */
+    uint8_t extension;    /* CHUNK_EXTENSION: of http1_scan_extension */
     uint32_t line_length; /* CHUNK_*: of the size line so far */
     uint32_t masked_count, masked_capacity;
     struct masked_value *masked; /* digests for `partial` */
@@ -197,11 +201,25 @@ extern const uint8_t http1_token[256]; /* 1: tchar (RFC 9110 §5.6.2) */
 void http1_scan_lines(struct slice bytes, struct http1_lines *ret_lines);
 /* The same over pieces: *state starts at 0. Bytes up to the head's end, or all. */
 size_t http1_scan_find_end(uint8_t *state, struct slice bytes, bool *ret_found);
+/*
+ * One byte of chunk extensions (RFC 9112 §7.1.1); *state starts at 0, behind the chunk's size.
+ * '\n' stands for the line's end. False: the grammar does not allow it; said once.
+ */
+bool http1_scan_extension(uint8_t *state, uint8_t byte);
 /* Is there a byte up to SP, or DEL? */
 bool http1_scan_has_control(struct slice text);
 enum probe_verdict http1_scan_probe(struct slice bytes, enum http1_role *ret_role);
 /* As probe, where the role is known already: anything that starts like a message of that role. */
 enum probe_verdict http1_scan_probe_role(struct slice bytes, enum http1_role role);
+
+static inline bool http1_is_white(uint8_t byte)
+{
+    return byte == ' ' || byte == '\t';
+}
+
+/* http1_start.c */
+/* A start line without its line end into a head; head->is_start_complete says whether it ended. */
+void http1_start_split(struct slice line, enum http1_role role, struct http1_head *head);
 
 /* http1_head.c */
 /*

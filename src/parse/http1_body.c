@@ -123,6 +123,14 @@ static void break_chunks(struct http1_call *call)
     http1_body_done(call, true);
 }
 
+/* What the grammar of extensions forbids does not touch the chunks: it is only told. */
+static void step_extension(struct http1_call *call, uint8_t byte)
+{
+    struct http1_exchange *exchange = http1_exchange_of(call);
+    if (!http1_scan_extension(&call->direction->extension, byte) && exchange)
+        exchange->reasons |= HTTP1_BIT(EXTENSION);
+}
+
 static void end_size_line(struct http1_call *call)
 {
     struct http1_direction *direction = call->direction;
@@ -133,6 +141,8 @@ static void end_size_line(struct http1_call *call)
     }
     if (!direction->had_return && exchange)
         exchange->reasons |= HTTP1_BIT(BARE_LF);
+    if (direction->phase == HTTP1_CHUNK_EXTENSION)
+        step_extension(call, '\n');
     direction->phase = direction->remaining ? HTTP1_CHUNK_DATA : HTTP1_TRAILER;
     direction->line_length = 0;
     direction->has_digits = false;
@@ -169,8 +179,12 @@ static void step_size_line(struct http1_call *call, uint8_t byte)
         direction->has_digits = true;
     } else if (is_size && direction->has_digits && (byte == ';' || byte == ' ' || byte == '\t')) {
         direction->phase = HTTP1_CHUNK_EXTENSION;
+        direction->extension = 0;
+        step_extension(call, byte);
     } else if (is_size) {
         break_chunks(call);
+    } else {
+        step_extension(call, byte);
     }
 }
 

@@ -1,16 +1,11 @@
 /*
- * http1_head: a head's start line (RFC 9112 §3, §4), header lines (§5) and what they say about the
- * body (§6). Tolerant where the meaning is certain; what is not certain gets a reason.
+ * http1_head: a head's header lines (RFC 9112 §5) and what they say about the body (§6). Tolerant
+ * where the meaning is certain; what is not certain gets a reason.
  */
 #include "parse/http1.h"
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
-
-static inline bool is_white(uint8_t byte)
-{
-    return byte == ' ' || byte == '\t';
-}
 
 static inline bool is_name(struct slice name, const char *lower, size_t length)
 {
@@ -304,7 +299,7 @@ static inline bool add_regular_line(struct http1_head *head, struct slice line,
 static void add_line(struct split *split, struct slice line)
 {
     struct http1_head *head = split->head;
-    if (is_white(line.data[0]) && split->has_current) {
+    if (http1_is_white(line.data[0]) && split->has_current) {
         fold(split, line);
         return;
     }
@@ -329,80 +324,6 @@ static void add_line(struct split *split, struct slice line)
     split->current.value = slice_trim_ows(slice_part(line, length + 1, SIZE_MAX));
 }
 
-/* The version, when the line's last word is one; the line without it. */
-static struct slice take_version(struct http1_head *head, struct slice line)
-{
-    size_t start = line.length;
-    while (start > 0 && !is_white(line.data[start - 1]))
-        start--;
-    struct slice word = slice_part(line, start, SIZE_MAX);
-    if (word.length < 5 || memcmp(word.data, "HTTP/", 5) != 0) {
-        head->reasons |= HTTP1_BIT(VERSION);
-        head->framing.is_untrusted = true;
-        return line;
-    }
-    bool is_known = word.length == 8 && memcmp(word.data, "HTTP/1.", 7) == 0 &&
-                    (word.data[7] == '0' || word.data[7] == '1');
-    if (is_known) {
-        head->version = slice_part(word, 5, SIZE_MAX);
-    } else {
-        head->reasons |= HTTP1_BIT(VERSION);
-        head->framing.is_untrusted = true;
-    }
-    return slice_trim_ows(slice_part(line, 0, start));
-}
-
-static void split_request_line(struct http1_head *head, struct slice line, bool is_complete)
-{
-    size_t end = 0;
-    while (end < line.length && !is_white(line.data[end]))
-        end++;
-    if (end == line.length && !is_complete)
-        return;
-    head->method = slice_part(line, 0, end);
-    for (size_t i = 0; i < end; i++) {
-        if (!http1_token[line.data[i]])
-            head->reasons |= HTTP1_BIT(START_LINE);
-    }
-    if (!is_complete)
-        return;
-    struct slice rest = slice_trim_ows(slice_part(line, end, SIZE_MAX));
-    head->target = take_version(head, rest);
-    if (head->target.length == 0)
-        head->reasons |= HTTP1_BIT(START_LINE);
-    if (http1_scan_has_control(head->target))
-        head->reasons |= HTTP1_BIT(TARGET);
-}
-
-static void split_status_line(struct http1_head *head, struct slice line, bool is_complete)
-{
-    size_t end = 0;
-    while (end < line.length && !is_white(line.data[end]))
-        end++;
-    if (end == line.length && !is_complete)
-        return;
-    take_version(head, slice_part(line, 0, end));
-    struct slice rest = line;
-    rest = slice_part(rest, end, SIZE_MAX);
-    while (rest.length && is_white(rest.data[0]))
-        rest = slice_part(rest, 1, SIZE_MAX);
-    unsigned status = 0;
-    size_t digits = 0;
-    for (; digits < rest.length && (uint8_t)(rest.data[digits] - '0') <= 9 && digits < 4; digits++)
-        status = status * 10 + (rest.data[digits] - '0');
-    if (digits == rest.length && !is_complete)
-        return;
-    bool is_delimited = digits == rest.length || is_white(rest.data[digits]);
-    if (digits != 3 || !is_delimited || status < 100) {
-        head->reasons |= HTTP1_BIT(START_LINE);
-        head->framing.is_untrusted = true;
-        return;
-    }
-    head->status = status;
-    if (is_complete)
-        head->reason = slice_trim_ows(slice_part(rest, digits, SIZE_MAX));
-}
-
 static inline struct slice line_at(struct slice bytes, size_t start, size_t end)
 {
     if (end > start && bytes.data[end - 1] == '\r')
@@ -424,8 +345,8 @@ static void split_lines(struct slice bytes, const uint8_t *readable_end,
         start = end + 1;
         if (line.length == 0)
             break;
-        bool is_folded = is_white(line.data[0]) ||
-                         (start < bytes.length && is_white(bytes.data[start]));
+        bool is_folded = http1_is_white(line.data[0]) ||
+                         (start < bytes.length && http1_is_white(bytes.data[start]));
         if (!is_folded)
             flush(&split);
         if (is_folded || !add_regular_line(head, line, readable_end))
@@ -442,10 +363,7 @@ void http1_head_split(struct slice bytes, const uint8_t *readable_end,
     head->is_start_complete = lines->count > 0;
     head->reasons |= lines->reasons;
     struct slice line = line_at(bytes, 0, end);
-    if (role == HTTP1_REQUEST)
-        split_request_line(head, line, head->is_start_complete);
-    else
-        split_status_line(head, line, head->is_start_complete);
+    http1_start_split(line, role, head);
     if (lines->count)
         split_lines(bytes, readable_end, lines, end + 1, 1, head);
     bool is_1_0 = head->version.length == 3 && head->version.data[2] == '0';
@@ -466,7 +384,7 @@ void http1_head_add_long_line(struct http1_long *over, struct slice line, bool i
         line.length--;
     if (line.length == 0)
         return;
-    if (is_white(line.data[0])) {
+    if (http1_is_white(line.data[0])) {
         over->has_fold = true;
         over->reasons |= HTTP1_BIT(FOLD);
         return;

@@ -28,7 +28,7 @@ struct scan {
  * of a part may yet get its LF.
  */
 static inline bool take_bits(struct scan *scan, size_t at, unsigned count, uint32_t feeds,
-                             uint32_t returns, uint32_t nuls)
+                             uint32_t returns, uint32_t nuls, uint32_t controls)
 {
     struct http1_lines *lines = scan->lines;
     uint32_t behind_return = returns << 1 | scan->had_return, valid = UINT32_MAX >> (32 - count);
@@ -55,6 +55,8 @@ static inline bool take_bits(struct scan *scan, size_t at, unsigned count, uint3
         lines->reasons |= HTTP1_BIT(BARE_CR);
     if (nuls & valid)
         lines->reasons |= HTTP1_BIT(NUL);
+    if (controls & ~(feeds | returns | nuls) & valid)
+        lines->reasons |= HTTP1_BIT(CONTROL);
     scan->had_return = returns >> (count - 1) & 1;
     return is_end;
 }
@@ -70,18 +72,25 @@ static inline __attribute__((always_inline)) bool scan_block(struct scan *scan, 
                                                              size_t end, unsigned known)
 {
     const __m128i feed = _mm_set1_epi8('\n'), back = _mm_set1_epi8('\r');
-    const __m128i zero = _mm_setzero_si128();
+    const __m128i zero = _mm_setzero_si128(), control = _mm_set1_epi8(0x1f);
+    const __m128i tab = _mm_set1_epi8('\t');
     __m128i a = _mm_loadu_si128((const __m128i *)(data + end - 32));
     __m128i b = _mm_loadu_si128((const __m128i *)(data + end - 16));
     __m128i least = _mm_min_epu8(a, b);
 
-    /* One test for the ordinary block: nothing at or below CR (HT counts, and is rare). */
-    if (!scan->had_return && !_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(least, back), least)))
+    /* One test for the ordinary block: no control character (HT counts, and is rare). */
+    if (!scan->had_return &&
+        !_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(least, control), least)))
         return false;
     return take_bits(scan, end - 32 + known, 32 - known,
                      bits_of(_mm_cmpeq_epi8(a, feed), _mm_cmpeq_epi8(b, feed)) >> known,
                      bits_of(_mm_cmpeq_epi8(a, back), _mm_cmpeq_epi8(b, back)) >> known,
-                     bits_of(_mm_cmpeq_epi8(a, zero), _mm_cmpeq_epi8(b, zero)) >> known);
+                     bits_of(_mm_cmpeq_epi8(a, zero), _mm_cmpeq_epi8(b, zero)) >> known,
+                     bits_of(_mm_andnot_si128(_mm_cmpeq_epi8(a, tab),
+                                              _mm_cmpeq_epi8(_mm_min_epu8(a, control), a)),
+                             _mm_andnot_si128(_mm_cmpeq_epi8(b, tab),
+                                              _mm_cmpeq_epi8(_mm_min_epu8(b, control), b))) >>
+                         known);
 }
 
 /* All of at least 32 bytes, the last block overlapping the one before. */
@@ -101,7 +110,7 @@ static void scan_blocks(struct scan *scan, struct slice bytes)
 static void scan_bytes(struct scan *scan, struct slice bytes)
 {
     for (size_t at = 0; at < bytes.length; at += 32) {
-        uint32_t feeds = 0, returns = 0, nuls = 0;
+        uint32_t feeds = 0, returns = 0, nuls = 0, controls = 0;
         unsigned count = bytes.length - at < 32 ? (unsigned)(bytes.length - at) : 32;
 
         for (unsigned i = 0; i < count; i++) {
@@ -110,8 +119,9 @@ static void scan_bytes(struct scan *scan, struct slice bytes)
             feeds |= (uint32_t)(byte == '\n') << i;
             returns |= (uint32_t)(byte == '\r') << i;
             nuls |= (uint32_t)(byte == 0) << i;
+            controls |= (uint32_t)(byte < 0x20 && byte != '\t') << i;
         }
-        if (take_bits(scan, at, count, feeds, returns, nuls))
+        if (take_bits(scan, at, count, feeds, returns, nuls, controls))
             return;
     }
 }
@@ -130,6 +140,71 @@ void http1_scan_lines(struct slice bytes, struct http1_lines *ret_lines)
     }
 #endif
     scan_bytes(&scan, bytes);
+}
+
+enum extension_state {
+    EXTENSION_NONE, /* white space, perhaps; only ';' may follow */
+    EXTENSION_BEGUN,
+    EXTENSION_NAME,
+    EXTENSION_NAMED, /* and white space */
+    EXTENSION_EQUALS,
+    EXTENSION_VALUE,
+    EXTENSION_QUOTED,
+    EXTENSION_ESCAPED,
+    EXTENSION_QUOTED_END,
+    EXTENSION_BAD,
+};
+
+static uint8_t next_extension_state(uint8_t state, uint8_t byte)
+{
+    bool is_white = byte == ' ' || byte == '\t', is_token = http1_token[byte];
+
+    switch (state) {
+    case EXTENSION_NONE:
+        return byte == ';' ? EXTENSION_BEGUN : is_white ? EXTENSION_NONE : EXTENSION_BAD;
+    case EXTENSION_BEGUN:
+        return is_token ? EXTENSION_NAME : is_white ? EXTENSION_BEGUN : EXTENSION_BAD;
+    case EXTENSION_NAME:
+        if (is_token)
+            return EXTENSION_NAME;
+        return is_white      ? EXTENSION_NAMED
+               : byte == ';' ? EXTENSION_BEGUN
+               : byte == '=' ? EXTENSION_EQUALS
+                             : EXTENSION_BAD;
+    case EXTENSION_NAMED:
+        return is_white      ? EXTENSION_NAMED
+               : byte == ';' ? EXTENSION_BEGUN
+               : byte == '=' ? EXTENSION_EQUALS
+                             : EXTENSION_BAD;
+    case EXTENSION_EQUALS:
+        return byte == '"' ? EXTENSION_QUOTED
+               : is_token  ? EXTENSION_VALUE
+               : is_white  ? EXTENSION_EQUALS
+                           : EXTENSION_BAD;
+    case EXTENSION_QUOTED:
+        return byte == '"'    ? EXTENSION_QUOTED_END
+               : byte == '\\' ? EXTENSION_ESCAPED
+                              : EXTENSION_QUOTED;
+    case EXTENSION_ESCAPED:
+        return EXTENSION_QUOTED;
+    default: /* VALUE, QUOTED_END */
+        if (is_token && state == EXTENSION_VALUE)
+            return EXTENSION_VALUE;
+        return byte == ';' ? EXTENSION_BEGUN : is_white ? EXTENSION_NONE : EXTENSION_BAD;
+    }
+}
+
+bool http1_scan_extension(uint8_t *state, uint8_t byte)
+{
+    bool may_end = *state == EXTENSION_NAME || *state == EXTENSION_VALUE ||
+                   *state == EXTENSION_QUOTED_END;
+
+    if (*state == EXTENSION_BAD)
+        return true;
+    if (byte == '\n')
+        return may_end;
+    *state = next_extension_state(*state, byte);
+    return *state != EXTENSION_BAD;
 }
 
 /* States: 0 at a line's start, 1 behind a CR at its start, 2 inside it. */

@@ -256,11 +256,58 @@ static void bytes_that_do_not_belong_are_named(void **state)
         {"GET /a b HTTP/1.1\r\n\r\n", 0, "bad target"},
         {"GET / HTTP/3.1\r\n\r\n", 0, "bad version"},
         {"GET /\r\n\r\n", 0, "bad version"},
+        {"GET / HTTP/1.1\r\nA: b\fc\r\n\r\n", 0, "control character"},
+        {"GET / HTTP/1.1\r\nLong-Enough-For-A-Block: of 32 bytes \001\r\n\r\n", 0,
+         "control character"},
+        {"GET ! HTTP/1.1\r\n\r\n", 0, "bad target"},
+        {"GET * HTTP/1.1\r\n\r\n", 0, "bad target"},
+        {"GET a/b:c HTTP/1.1\r\n\r\n", 0, "bad target"},
+        {"GET / HTTP/1.1\r\nA: b\tc\r\n\r\n", 0, NULL},
+        {"OPTIONS * HTTP/1.1\r\n\r\n", 0, NULL},
+        {"GET http://a.example/ HTTP/1.1\r\n\r\n", 0, NULL},
     };
     for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++) {
         PLAY({'>', heads[i].text, heads[i].length}, {'<', OK, 0});
         assert_int_equal(feeder.record_count, 1);
         expect(0, "malformed.reason", heads[i].reason);
+        feeder_done(&feeder);
+    }
+}
+
+static void chunk_extensions_follow_their_grammar(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        bool is_good;
+    } lines[] = {
+        {"1;a", true},          {"1;a=b;c", true}, {"1 ; a = b", true}, {"1;a=\"b c;\\\"\"", true},
+        {"1;a=\"b\" ;c", true}, {"1", true},       {"1 ", false},       {"1;", false},
+        {"1 a", false},         {"1;a=", false},   {"1;a ", false},     {"1;a=\"b", false},
+        {"1;a=\"b\"c", false},  {"1;a b", false},  {"1;(", false},      {"1;a=b c", false},
+    };
+    for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+        char text[256];
+        snprintf(text, sizeof(text),
+                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\nx\r\n0\r\n\r\n",
+                 lines[i].line);
+        PLAY({'>', "GET / HTTP/1.1\r\n\r\n", 0}, {'<', text, 0});
+        assert_int_equal(feeder.record_count, 1);
+        expect(0, "malformed.reason", lines[i].is_good ? NULL : "bad chunk extension");
+        expect(0, "http.response.body.size", "1");
+        feeder_done(&feeder);
+    }
+}
+
+static void a_bad_version_shows_before_its_line_ends(void **state)
+{
+    (void)state;
+    static const char *const cut[] = {"GET / HTTP/5.6", "GET / HTTP/1.1", "GET / HTTP/1.",
+                                      "GET / HT", "GET / HTTP/1.12"};
+    for (size_t i = 0; i < sizeof(cut) / sizeof(*cut); i++) {
+        PLAY({'>', cut[i], 0}, {'}', NULL, 0});
+        assert_int_equal(feeder.record_count, 1);
+        expect(0, "malformed.reason", i % 4 == 0 ? "bad version" : NULL);
         feeder_done(&feeder);
     }
 }
@@ -405,6 +452,8 @@ int main(void)
         cmocka_unit_test(smuggling_shapes_invent_nothing),
         cmocka_unit_test(equal_lengths_are_one),
         cmocka_unit_test(broken_chunks_say_so),
+        cmocka_unit_test(chunk_extensions_follow_their_grammar),
+        cmocka_unit_test(a_bad_version_shows_before_its_line_ends),
         cmocka_unit_test(bytes_that_do_not_belong_are_named),
         cmocka_unit_test(interim_responses_are_listed),
         cmocka_unit_test(an_early_final_answer_waits_for_the_request),

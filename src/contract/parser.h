@@ -67,6 +67,7 @@ struct emitter {
     bool is_reset;       /* in end and close: the connection was torn down, not finished */
     bool is_datagram; /* each call of parse has one whole datagram; what is not consumed is dropped
                        */
+    bool is_late;     /* the connection was joined after its start */
     struct endpoint ends[2]; /* of side A and side B; family 0: unknown */
     /* Written by the parser: heads that began in each direction (1xx and orphans not counted). */
     uint64_t heads[2];

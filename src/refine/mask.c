@@ -11,6 +11,7 @@
 #include "refine/mask_digest.h"
 #include "refine/mask_memory.h"
 #include "refine/mask_places.h"
+#include "refine/mask_query.h"
 #include "refine/mask_scan.h"
 
 enum {
@@ -311,6 +312,23 @@ static bool is_whole_header(const struct record *record, const struct value *val
            is_in_head(record, value->text) && !record_has_flag(record, RECORD_FLAG_TRUNCATED);
 }
 
+/* What a statement or an error message quotes is hidden; in what is left the detectors look. */
+static struct slice mask_query(struct mask_context *mask, struct record *record,
+                               const struct value *value)
+{
+    const struct value *system = record_find_const(record, FIELD_DB_SYSTEM_NAME);
+    enum mask_dialect dialect = mask_query_dialect(system ? system->text : (struct slice){0});
+    bool is_error = value->field == FIELD_ERROR_MESSAGE;
+    struct slice text = is_error ? mask_query_error(record->arena, value->text, dialect)
+                                 : mask_query_text(record->arena, value->text, dialect);
+
+    if (text.data != value->text.data)
+        record_set_flag(record, RECORD_FLAG_MASKED);
+    mask_spans_reset(&mask->spans);
+    mask_detectors_run(text, mask_scan(text), false, &mask->spans);
+    return mask->spans.count ? rebuild(mask, record, text) : text;
+}
+
 static void mask_value(struct mask_context *mask, struct record *record, struct value *value)
 {
     enum mask_text kind = MASK_TEXT_HEADER;
@@ -326,6 +344,16 @@ static void mask_value(struct mask_context *mask, struct record *record, struct 
     case FIELD_URL_QUERY:
         kind = MASK_TEXT_QUERY;
         break;
+    case FIELD_DB_QUERY_TEXT:
+    case FIELD_ERROR_MESSAGE:
+        value->text = mask_query(mask, record, value);
+        return;
+    case FIELD_DB_OPERATION_NAME:
+    case FIELD_DB_STATEMENT_NAME:
+    case FIELD_DB_NAMESPACE:
+    case FIELD_DB_USER:
+    case FIELD_DB_CLIENT_NAME:
+    case FIELD_MESSAGING_CLIENT_ID:
     case FIELD_HTTP_REQUEST_METHOD:
     case FIELD_HTTP_RESPONSE_REASON:
     case FIELD_MALFORMED_REASON:

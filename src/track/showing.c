@@ -218,6 +218,35 @@ static const struct parser *probe(const struct connection *connection, struct sl
     return NULL;
 }
 
+/* Shows what waited in a direction for a parser, but for the last bytes, which come next. */
+static void show_waiting(struct connection *connection, enum direction direction, size_t last)
+{
+    struct side *side = &connection->sides[direction];
+    struct buffer waited = side->buffer;
+    uint64_t time_ns = connection->emitter.time_ns;
+    if (!connection->parser || !side->buffer.length)
+        return;
+    buffer_init(&side->buffer, waited.maximum);
+    connection->emitter.time_ns = side->first_time_ns;
+    show(connection, direction, slice_of(waited.data, waited.length - last));
+    connection->emitter.time_ns = time_ns;
+    buffer_done(&waited);
+}
+
+/* What waited in the other direction may be for this parser, or was for one that was not chosen. */
+static void show_other(struct connection *connection, enum direction direction)
+{
+    struct side *side = &connection->sides[direction];
+    if (!connection->parser || !side->buffer.length)
+        return;
+    if (connection->parser->probe(buffer_slice(&side->buffer)) == PROBE_NO) {
+        side->position += side->buffer.length;
+        buffer_done(&side->buffer);
+        return;
+    }
+    show_waiting(connection, direction, 0);
+}
+
 /*
  * Finds the parser for a connection's first bytes. True: there is one, and the bytes that waited
  * have been shown to it; `bytes` come next.
@@ -266,15 +295,13 @@ static bool choose(struct connection *connection, enum direction direction, stru
         return false;
     showing_tell_gap(connection, !direction, connection->emitter.marks_starts ? 0 : -1);
     showing_tell_gap(connection, direction, missed_messages(&connection->emitter, direction));
-    if (side->buffer.length) {
-        struct buffer waited = side->buffer;
-        uint64_t time_ns = connection->emitter.time_ns;
-        buffer_init(&side->buffer, waited.maximum);
-        connection->emitter.time_ns = side->first_time_ns;
-        show(connection, direction, slice_of(waited.data, waited.length - bytes.length));
-        connection->emitter.time_ns = time_ns;
-        buffer_done(&waited);
-    }
+    struct side *other = &connection->sides[!direction];
+    bool is_other_first = !side->buffer.length || other->first_time_ns < side->first_time_ns;
+    if (is_other_first)
+        show_other(connection, !direction);
+    show_waiting(connection, direction, bytes.length);
+    if (!is_other_first)
+        show_other(connection, !direction);
     return connection->parser;
 }
 

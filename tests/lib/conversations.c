@@ -1,6 +1,10 @@
 /* conversations: what the tests that run over all parsers play. A parser adds its own here. */
 #include "tests/lib/feeder.h"
 
+#define CONVERSATION(parser, name) extern const struct feeder_step conversation_##parser##_##name[];
+#include "tests/lib/conversations_db.def"
+#undef CONVERSATION
+
 extern const struct feeder_step dns_stream[], dns_transfer[], dns_datagrams[];
 
 static const struct feeder_step http1_plain[] = {
@@ -80,5 +84,8 @@ const struct conversation conversations[] = {
     {"dns", "stream", dns_stream},
     {"dns", "transfer", dns_transfer},
     {"dns", "datagrams", dns_datagrams},
+#define CONVERSATION(parser, name) {#parser, #name, conversation_##parser##_##name},
+#include "tests/lib/conversations_db.def"
+#undef CONVERSATION
     {NULL, NULL, NULL},
 };

@@ -29,8 +29,12 @@ static void assert_same(const struct conversation *conversation, const char *exp
                         feeder_cut cut, void *context, const char *how)
 {
     char *text = play(conversation, cut, context);
+    size_t same = 0;
+    for (size_t i = 0; text[i] && text[i] == expected[i]; i++)
+        same = text[i] == '\n' ? i + 1 : same;
     if (strcmp(text, expected) != 0)
-        fail_msg("%s %s\nexpected\n%s\ngot\n%s", conversation->name, how, expected, text);
+        fail_msg("%s %s\nexpected at %zu\n%.600s\ngot\n%.600s", conversation->name, how, same,
+                 expected + same, text + same);
     free(text);
 }
 

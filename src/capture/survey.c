@@ -73,8 +73,10 @@ static void nothing_closes(void *context, uint64_t connection, uint64_t time_ns,
 static bool survey_rung(struct survey *survey, enum capture_rung rung, const char *name,
                         const char *what_it_is, bool is_found)
 {
-    static const struct stream_listener nobody = {NULL, nothing_opens, nothing_comes, nothing_ends,
-                                                  nothing_closes};
+    static const struct stream_listener nobody = {.on_open = nothing_opens,
+                                                  .on_data = nothing_comes,
+                                                  .on_end = nothing_ends,
+                                                  .on_close = nothing_closes};
     struct capture_options options = {
         .rung = rung, .ring_bytes = 65536, .is_masking_disabled = true};
     struct capture *capture = NULL;

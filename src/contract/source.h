@@ -70,4 +70,6 @@ struct stream_listener {
     void (*on_data)(void *context, const struct stream_data *data);
     void (*on_end)(void *context, const struct stream_end *end); /* one direction has ended (FIN) */
     void (*on_close)(void *context, uint64_t connection, uint64_t time_ns, bool was_reset);
+    /* Name of the protocol that was recognised, static; NULL: none so far. May be NULL. */
+    const char *(*protocol)(void *context, uint64_t connection);
 };

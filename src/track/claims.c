@@ -172,7 +172,11 @@ static void on_close(void *context, uint64_t connection, uint64_t time_ns, bool 
 
 struct stream_listener claims_listener(struct claims *claims, const struct stream_listener *next)
 {
-    struct stream_listener listener = {claims, on_open, on_data, on_end, on_close};
+    struct stream_listener listener = {.context = claims,
+                                       .on_open = on_open,
+                                       .on_data = on_data,
+                                       .on_end = on_end,
+                                       .on_close = on_close};
 
     claims->next = *next;
     return listener;

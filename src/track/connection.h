@@ -34,6 +34,7 @@ struct connection {
     uint64_t pair_key; /* 0: not in the pairs */
     struct process_identity process, peer_process;
     const struct parser *parser;
+    const char *protocol; /* what was recognised last; NULL: nothing */
     void *state;
     struct emitter emitter;
     struct side sides[2];

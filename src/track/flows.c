@@ -1,132 +1,374 @@
-/* flows: one stream for each pair of ends, bytes in the order of their packets. */
-#include "track/flows.h"
+/*
+ * flows: the table of flows. A flow is found by its two ends in either order, protocol, VLANs and
+ * tunnels; it ends when it is closed and quiet, idle for too long, or the oldest of too many. The
+ * time limits are those of Zeek, so that connections are cut where its users expect it.
+ */
+#include "track/flow.h"
 #include <errno.h>
 #include "base/allocate.h"
-#include "base/table.h"
 
-struct flow {
-    uint64_t id;
-    struct endpoint ends[2]; /* of the initiator, of the other */
-    uint32_t first_sequence[2];
-    bool has_sequence[2];
-    struct flow *next;
-};
+#define SECOND_NS 1000000000ull
 
-struct flows {
-    struct flows_options options;
-    struct flows_counters counters;
-    struct table table;
-    struct flow *all;
-    uint64_t last_id;
-};
+/* By enum flow_list. */
+static const uint64_t timeouts_ns[LIST_COUNT] = {5 * SECOND_NS, 300 * SECOND_NS, 5 * SECOND_NS,
+                                                 60 * SECOND_NS};
 
-int flows_new(const struct flows_options *options, struct flows **ret_flows)
+enum { CLOCK_STEP_SECONDS = 600 }; /* so far back the clock was set, or another file begins */
+
+static void unlist(struct flows *flows, struct flow *flow)
 {
-    struct flows *flows = allocate_zeroed(sizeof(*flows));
-
-    if (!flows)
-        return -ENOMEM;
-    flows->options = *options;
-    if (!flows->options.flow_maximum)
-        flows->options.flow_maximum = FLOWS_DEFAULT;
-    table_init(&flows->table, flows->options.flow_maximum);
-    *ret_flows = flows;
-    return 0;
+    struct flow_ends *list = &flows->lists[flow->list];
+    *(flow->newer ? &flow->newer->older : &list->newest) = flow->older;
+    *(flow->older ? &flow->older->newer : &list->oldest) = flow->newer;
 }
 
-void flows_flush(struct flows *flows, uint64_t now_ns)
+static void enlist(struct flows *flows, struct flow *flow, enum flow_list which)
 {
-    struct stream_listener *listener = &flows->options.listener;
+    struct flow_ends *list = &flows->lists[which];
+    flow->list = (uint8_t)which;
+    flow->listed_ns = flows->now_ns;
+    flow->newer = NULL;
+    flow->older = list->newest;
+    *(list->newest ? &list->newest->newer : &list->oldest) = flow;
+    list->newest = flow;
+}
 
-    while (flows->all) {
-        struct flow *flow = flows->all;
+static bool is_overdue(const struct flows *flows, const struct flow *flow)
+{
+    return flows->now_ns > flow->listed_ns &&
+           flows->now_ns - flow->listed_ns >= timeouts_ns[flow->list];
+}
 
-        flows->all = flow->next;
-        listener->on_close(listener->context, flow->id, now_ns, false);
-        deallocate(flow);
+static void lose(struct flows *flows, const char *reason)
+{
+    struct flows_counters *counters = &flows->counters;
+    size_t i = 0;
+    counters->lost++;
+    while (i < FLOWS_REASONS_MAXIMUM - 1 && counters->reasons[i].reason &&
+           strcmp(counters->reasons[i].reason, reason) != 0)
+        i++;
+    counters->reasons[i].reason = reason;
+    counters->reasons[i].count++;
+}
+
+static void unhash(struct flows *flows, struct flow *flow)
+{
+    struct flow *first = table_find(&flows->table, flow->hash);
+    if (first == flow) {
+        if (flow->next_of_hash)
+            table_set(&flows->table, flow->hash, flow->next_of_hash);
+        else
+            table_remove(&flows->table, flow->hash);
+        return;
     }
-    table_done(&flows->table);
-    table_init(&flows->table, flows->options.flow_maximum);
+    while (first && first->next_of_hash != flow)
+        first = first->next_of_hash;
+    if (first)
+        first->next_of_hash = flow->next_of_hash;
 }
 
-void flows_free(struct flows **flows)
+static void end_flow(struct flows *flows, struct flow *flow, const char *reason)
 {
-    flows_flush(*flows, 0);
-    table_done(&(*flows)->table);
-    deallocate(*flows);
-    *flows = NULL;
+    unlist(flows, flow);
+    unhash(flows, flow);
+    for (int side = 0; side < 2; side++)
+        segments_finish(&(struct segments_context){flows, flow, side, flow->last_ns});
+    tcp_count_syn(flow);
+    const char *protocol = flow_stream_protocol(flows, flow);
+    flow_stream_close(flows, flow, flow->last_ns);
+    for (int side = 0; side < 2; side++)
+        segments_drop(flows, &flow->sides[side].reassembly);
+    if (flow_record_emit(flows, flow, reason, protocol))
+        flows->counters.handed_on++;
+    else
+        lose(flows, "memory");
+    flows->counters.open--;
+    deallocate(flow->syn);
+    deallocate(flow);
 }
 
-static uint64_t mix(uint64_t hash, const void *data, size_t length)
+/* Why a flow ends that has been quiet for its time. */
+static const char *reason_of(const struct flow *flow)
 {
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ ((const uint8_t *)data)[i]) * 0x100000001b3ull;
-    return hash;
+    if (!flow->is_over)
+        return "timeout";
+    for (int side = 0; side < 2; side++)
+        if (flow->sides[side].state == TCP_STATE_RESET)
+            return "reset";
+    return "fin";
 }
 
-static uint64_t end_hash(const struct endpoint *end)
+static void expire(struct flows *flows)
 {
-    return mix(mix(14695981039346656037ull, end->address.bytes, 16), &end->port, sizeof(end->port));
+    for (size_t i = 0; i < LIST_COUNT; i++) {
+        struct flow_ends *list = &flows->lists[i];
+        while (list->oldest && is_overdue(flows, list->oldest))
+            end_flow(flows, list->oldest, reason_of(list->oldest));
+    }
 }
 
-static struct flow *open_flow(struct flows *flows, uint64_t key, const struct packet *packet)
+/* Packet time goes forward; a step back is believed when it is no mere disorder. */
+static void set_time(struct flows *flows, uint64_t time_ns)
 {
-    struct stream_listener *listener = &flows->options.listener;
-    struct stream_open open = {.is_observed = true, .is_initiator = true};
+    if (time_ns > flows->now_ns || time_ns + CLOCK_STEP_SECONDS * SECOND_NS < flows->now_ns)
+        flows->now_ns = time_ns;
+}
+
+static void evict(struct flows *flows)
+{
+    struct flow *victim = NULL;
+    for (size_t i = 0; i < LIST_COUNT; i++) {
+        struct flow *oldest = flows->lists[i].oldest;
+        if (oldest && (!victim || oldest->listed_ns < victim->listed_ns))
+            victim = oldest;
+    }
+    if (!victim)
+        return;
+    flows->counters.evicted++;
+    end_flow(flows, victim, victim->is_over ? reason_of(victim) : "evicted");
+}
+
+static void set_vlans(struct flow_side *side, const struct packet *packet)
+{
+    side->vlan_count = packet->vlan_count;
+    memcpy(side->vlans, packet->vlans, packet->vlan_count * sizeof(*packet->vlans));
+}
+
+static bool has_vlans(const struct flow_side *side, const struct packet *packet)
+{
+    return side->vlan_count == packet->vlan_count &&
+           memcmp(side->vlans, packet->vlans, packet->vlan_count * sizeof(*packet->vlans)) == 0;
+}
+
+/*
+ * The flow with these ends whose packets of this direction have these VLANs. The two directions may
+ * be tagged differently, so the first answer may have others than the question; but where a flow
+ * with the same is waiting for an answer, it is that one's.
+ */
+static struct flow *find(struct flows *flows, const struct flow_key *key, uint64_t hash,
+                         const struct packet *packet, int *ret_side)
+{
+    struct flow *found = NULL;
+    for (struct flow *flow = table_find(&flows->table, hash); flow; flow = flow->next_of_hash) {
+        int side = flow_key_side(&flow->key, key);
+        if (side < 0)
+            continue;
+        bool is_seen = flow->sides[side].packets;
+        bool is_alike = has_vlans(&flow->sides[is_seen ? side : !side], packet);
+        if (!is_alike && (is_seen || found))
+            continue;
+        found = flow;
+        *ret_side = side;
+        if (is_alike && is_seen)
+            break;
+    }
+    return found;
+}
+
+static struct flow *add_flow(struct flows *flows, const struct packet *packet,
+                             const struct flow_key *key, uint64_t hash, int *ret_side)
+{
+    if (flows->counters.open >= flows->options.flow_maximum)
+        evict(flows);
     struct flow *flow = allocate_zeroed(sizeof(*flow));
-
-    if (!flow)
-        return NULL;
-    flow->id = ++flows->last_id;
-    flow->ends[0] = (struct endpoint){packet->source, packet->source_port};
-    flow->ends[1] = (struct endpoint){packet->destination, packet->destination_port};
-    if (table_set(&flows->table, key, flow) < 0) {
+    struct flow *first = table_find(&flows->table, hash);
+    flows->counters.seen++;
+    if (!flow || table_set(&flows->table, hash, flow) < 0) {
         deallocate(flow);
+        lose(flows, "memory");
         return NULL;
     }
-    flow->next = flows->all;
-    flows->all = flow;
-    open.connection = flow->id;
-    open.local = flow->ends[0];
-    open.remote = flow->ends[1];
-    open.is_datagram = packet->protocol == PROTOCOL_UDP;
-    listener->on_open(listener->context, &open);
+    flow->next_of_hash = first;
+    flow->hash = hash;
+    flow->key = *key;
+    flow->first_ns = flow->last_ns = packet->frame->time_ns;
+    flow->statistics_ns = flows->now_ns;
+    flow->id = record_next_id(flow->first_ns);
+    flow->ip_version = packet->ip_version;
+    flow->tunnel_count = packet->tunnel_count;
+    flow->icmp_type = packet->icmp_type;
+    flow->icmp_code = packet->icmp_code;
+    flow->is_late = flow_is_tcp(packet) && !(packet->tcp_flags & TCP_SYN);
+    for (int side = 0; side < 2; side++)
+        flow->sides[side].reassembly.urgent = -1;
+    *ret_side = 0;
+    flows->counters.open++;
+    enlist(flows, flow, LIST_DATAGRAMS);
+    if (flow_key_is_from_server(packet)) {
+        flow->key.ends[0] = key->ends[1];
+        flow->key.ends[1] = key->ends[0];
+        history_add(flow, 0, '^');
+        *ret_side = 1;
+    }
+    return flow;
+}
+
+static enum flow_list list_of(const struct flow *flow)
+{
+    if (flow->key.protocol != PROTOCOL_TCP)
+        return LIST_DATAGRAMS;
+    if (flow->is_over)
+        return LIST_CLOSED;
+    bool is_attempt = flow->sides[1].state == TCP_STATE_INACTIVE &&
+                      (flow->sides[0].state == TCP_STATE_SYN_SENT ||
+                       flow->sides[0].state == TCP_STATE_SYN_ACK_SENT);
+    return is_attempt ? LIST_ATTEMPT : LIST_TCP;
+}
+
+/* Attempts and closed connections keep their place: their time runs from the SYN, or the close. */
+static void relist(struct flows *flows, struct flow *flow)
+{
+    enum flow_list list = list_of(flow);
+    if (list == flow->list && (list == LIST_ATTEMPT || list == LIST_CLOSED))
+        return;
+    unlist(flows, flow);
+    enlist(flows, flow, list);
+}
+
+/* A packet of no flow yet, or of one that ends here. */
+static struct flow *replace(struct flows *flows, struct flow *old, const struct packet *packet,
+                            int *ret_side)
+{
+    struct flow_key key;
+    bool is_reused = old && old->is_over;
+    flow_key_make(packet, &key);
+    if (old) {
+        is_reused = flow_is_tcp(packet) && tcp_is_reuse(old, *ret_side, packet);
+        end_flow(flows, old, old->is_over ? reason_of(old) : is_reused ? "reused" : "timeout");
+    }
+    struct flow *flow =
+        add_flow(flows, packet, &key, flow_key_hash(&key, flows->options.hash_seed), ret_side);
+    if (flow)
+        flow->is_reused = is_reused;
+    return flow;
+}
+
+static void take(struct flows *flows, struct flow *flow, int side, const struct packet *packet)
+{
+    if (!flow->sides[side].packets)
+        set_vlans(&flow->sides[side], packet);
+    flow_count(flow, side, packet);
+    flow_take(flows, flow, side, packet);
+    relist(flows, flow);
+}
+
+/* The SYN that waited was answered: it, and what follows, is another connection. */
+static struct flow *begin_again(struct flows *flows, struct flow *old)
+{
+    struct flow_syn *syn = old->syn;
+    int side = 0;
+    old->syn = NULL;
+    end_flow(flows, old, "reused");
+    struct flow *flow = replace(flows, NULL, &syn->packet, &side);
+    if (flow) {
+        flow->is_reused = true;
+        take(flows, flow, side, &syn->packet);
+    }
+    deallocate(syn);
     return flow;
 }
 
 void flows_packet(struct flows *flows, const struct packet *packet)
 {
-    struct stream_listener *listener = &flows->options.listener;
-    struct endpoint ends[2] = {{packet->source, packet->source_port},
-                               {packet->destination, packet->destination_port}};
-    uint64_t key = (end_hash(&ends[0]) + end_hash(&ends[1])) ^ packet->protocol;
-    struct stream_data data = {.bytes = packet->payload, .time_ns = packet->frame->time_ns};
-    struct flow *flow;
-    uint32_t sequence = packet->tcp_sequence + !!(packet->tcp_flags & TCP_SYN);
+    struct flow_key key;
+    int side = 0;
+    set_time(flows, packet->frame->time_ns);
+    expire(flows);
+    if (!packet->ip_version) {
+        flows->counters.no_flow++;
+        return;
+    }
+    flows->counters.packets++;
+    flow_key_make(packet, &key);
+    uint64_t hash = flow_key_hash(&key, flows->options.hash_seed);
+    struct flow *flow = find(flows, &key, hash, packet, &side);
+    if (flow && flow->syn && tcp_answers_syn(flow, side, packet)) {
+        flow = begin_again(flows, flow);
+        side = flow ? flow_key_side(&flow->key, &key) : 0;
+    } else if (flow && flow_is_tcp(packet) && tcp_keep_syn(flow, side, packet)) {
+        return;
+    }
+    if (!flow || is_overdue(flows, flow) ||
+        (flow_is_tcp(packet) && tcp_is_reuse(flow, side, packet)))
+        flow = replace(flows, flow, packet, &side);
+    if (flow)
+        take(flows, flow, side, packet);
+}
 
-    if (!packet->has_transport || packet->protocol != PROTOCOL_TCP)
+int flows_new(const struct flows_options *options, struct flows **ret_flows)
+{
+    struct flows *flows = allocate_zeroed(sizeof(*flows));
+    if (!flows)
+        return -ENOMEM;
+    flows->options = *options;
+    struct flows_options *own = &flows->options;
+    own->flow_maximum = own->flow_maximum ? own->flow_maximum : FLOWS_DEFAULT;
+    own->memory_maximum = own->memory_maximum ? own->memory_maximum : FLOWS_MEMORY_DEFAULT;
+    if (!own->side_memory_maximum)
+        own->side_memory_maximum = FLOWS_SIDE_MEMORY_DEFAULT;
+    table_init(&flows->table, own->flow_maximum + 1);
+    *ret_flows = flows;
+    return 0;
+}
+
+static void discard(void *context, struct record *record)
+{
+    (void)context;
+    record_unref(&record);
+}
+
+void flows_free(struct flows **flows)
+{
+    if (!flows || !*flows)
         return;
-    flow = table_find(&flows->table, key);
-    if (!flow)
-        flow = open_flow(flows, key, packet);
-    if (!flow)
-        return;
-    data.connection = flow->id;
-    data.direction = !(flow->ends[0].port == ends[0].port &&
-                       address_is_equal(&flow->ends[0].address, &ends[0].address));
-    if (!flow->has_sequence[data.direction])
-        flow->first_sequence[data.direction] = sequence;
-    flow->has_sequence[data.direction] = true;
-    data.position = sequence - flow->first_sequence[data.direction];
-    data.end_position = data.position + packet->payload_length;
-    if (packet->payload_length)
-        listener->on_data(listener->context, &data);
+    struct flows *dead = *flows;
+    dead->options.on_record = discard;
+    dead->options.listener = (struct stream_listener){0};
+    flows_flush(dead, 0);
+    table_done(&dead->table);
+    deallocate(dead);
+    *flows = NULL;
+}
+
+static void tell_living(struct flows *flows)
+{
+    for (size_t i = 0; i < LIST_COUNT; i++) {
+        for (struct flow *flow = flows->lists[i].oldest; flow; flow = flow->newer) {
+            if (flows->now_ns < flow->statistics_ns + flows->options.statistics_ns)
+                continue;
+            flow->statistics_ns = flows->now_ns;
+            if (flow_record_emit(flows, flow, NULL, flow_stream_protocol(flows, flow)))
+                flows->counters.statistics++;
+        }
+    }
 }
 
 void flows_tick(struct flows *flows, uint64_t now_ns)
 {
-    (void)flows;
-    (void)now_ns;
+    set_time(flows, now_ns);
+    expire(flows);
+    if (!flows->options.statistics_ns ||
+        flows->now_ns < flows->statistics_ns + flows->options.statistics_ns / 4)
+        return;
+    flows->statistics_ns = flows->now_ns;
+    tell_living(flows);
+}
+
+void flows_flush(struct flows *flows, uint64_t now_ns)
+{
+    set_time(flows, now_ns);
+    expire(flows);
+    for (;;) {
+        struct flow *next = NULL;
+        for (size_t i = 0; i < LIST_COUNT; i++) {
+            struct flow *oldest = flows->lists[i].oldest;
+            if (oldest && (!next || oldest->id < next->id))
+                next = oldest;
+        }
+        if (!next)
+            return;
+        end_flow(flows, next, next->is_over ? reason_of(next) : "end");
+    }
 }
 
 const struct flows_counters *flows_counters(const struct flows *flows)

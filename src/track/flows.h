@@ -23,8 +23,9 @@ struct flows_options {
     size_t side_memory_maximum; /* bytes out of order in one direction; 0: default */
     size_t memory_maximum;      /* the same in all flows; 0: default */
     uint64_t hash_seed;         /* live: random, so that nobody can aim at one chain */
-    uint64_t statistics_ns;     /* how often a living flow is told, as `statistics`; 0: never */
-    const char *source;         /* field `source`, static; such as "pcap" */
+    uint16_t community_id_seed;
+    uint64_t statistics_ns; /* how often a living flow is told, as `statistics`; 0: never */
+    const char *source;     /* field `source`, static; such as "pcap" */
     struct stream_listener listener; /* gets what the flows carry */
     void *context;
     /* A finished record of type connection or statistics; the reference is the callee's. */

@@ -17,6 +17,7 @@ static bool start_parser(struct connection *connection, const struct parser *par
         return false;
     }
     connection->parser = parser;
+    connection->protocol = parser->protocol ? parser->protocol : parser->record_type;
     return true;
 }
 

@@ -213,6 +213,13 @@ static void on_close(void *context, uint64_t id, uint64_t time_ns, bool was_rese
         close_connection(connection, time_ns, was_reset);
 }
 
+static const char *protocol(void *context, uint64_t id)
+{
+    struct streams *streams = context;
+    struct connection *connection = table_find(&streams->connections, id);
+    return connection ? connection->protocol : NULL;
+}
+
 int streams_new(const struct streams_options *options, struct streams **ret_streams)
 {
     struct streams *streams = allocate_zeroed(sizeof(*streams));
@@ -263,7 +270,8 @@ struct stream_listener streams_listener(struct streams *streams)
                                     .on_open = on_open,
                                     .on_data = on_data,
                                     .on_end = on_end,
-                                    .on_close = on_close};
+                                    .on_close = on_close,
+                                    .protocol = protocol};
 }
 
 void streams_tick(struct streams *streams, uint64_t now_ns)

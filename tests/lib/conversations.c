@@ -6,6 +6,7 @@
 #undef CONVERSATION
 
 extern const struct feeder_step dns_stream[], dns_transfer[], dns_datagrams[];
+extern const struct feeder_step tls_1_2[], tls_1_3[], tls_alert[], tls_old[];
 
 static const struct feeder_step http1_plain[] = {
     {'>',
@@ -87,5 +88,9 @@ const struct conversation conversations[] = {
 #define CONVERSATION(parser, name) {#parser, #name, conversation_##parser##_##name},
 #include "tests/lib/conversations_db.def"
 #undef CONVERSATION
+    {"tls", "1.2", tls_1_2},
+    {"tls", "1.3", tls_1_3},
+    {"tls", "alert", tls_alert},
+    {"tls", "old", tls_old},
     {NULL, NULL, NULL},
 };

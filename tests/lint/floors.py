@@ -15,7 +15,8 @@ ALSO = {"config": {"model"}}
 # A third-party header stays where it is put to use.
 THIRD_PARTY = {"bpf/": ("src/capture/",), "pcre2.h": ("src/model/",),
                "yaml.h": ("src/config/",),
-               "openssl/": ("src/refine/", "src/capture/"),  # both make the same digests
+               "openssl/": ("src/refine/", "src/capture/",  # both make the same digests
+                            "src/parse/"),  # fingerprints, Initial packets of QUIC
                "zlib.h": ("src/capture/",), "zstd": ("src/capture/",)}
 STANDARD = set("""
     assert ctype dirent elf emmintrin endian err errno fcntl fnmatch getopt grp inttypes libgen

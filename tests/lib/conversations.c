@@ -7,6 +7,7 @@
 
 extern const struct feeder_step dns_stream[], dns_transfer[], dns_datagrams[];
 extern const struct feeder_step tls_1_2[], tls_1_3[], tls_alert[], tls_old[];
+extern const struct feeder_step quic_1[], quic_2[], quic_closed[];
 
 static const struct feeder_step http1_plain[] = {
     {'>',
@@ -92,5 +93,8 @@ const struct conversation conversations[] = {
     {"tls", "1.3", tls_1_3},
     {"tls", "alert", tls_alert},
     {"tls", "old", tls_old},
+    {"quic", "1", quic_1},
+    {"quic", "2", quic_2},
+    {"quic", "closed", quic_closed},
     {NULL, NULL, NULL},
 };

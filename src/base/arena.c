@@ -107,6 +107,17 @@ void *arena_allocate(struct arena *arena, size_t size)
     return result;
 }
 
+void arena_trim(struct arena *arena, const void *tail, size_t size)
+{
+    uintptr_t start = (uintptr_t)tail, top = (uintptr_t)arena->at;
+    size_t rounded = (size_t)(-start & (ARENA_ALIGNMENT - 1));
+    if (rounded >= size || top - (start + size) >= ARENA_ALIGNMENT)
+        return;
+    size_t freed = (size_t)(top - start) - rounded;
+    arena->used -= freed;
+    arena->at -= freed;
+}
+
 struct slice arena_copy(struct arena *arena, struct slice bytes)
 {
     uint8_t *copy = arena_allocate(arena, bytes.length);

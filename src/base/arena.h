@@ -17,6 +17,12 @@ void arena_reset(struct arena *arena);
 /* `size` bytes aligned to 8, uninitialised. NULL: the maximum is reached or memory is out. */
 void *arena_allocate(struct arena *arena, size_t size);
 
+/*
+ * Gives the last `size` bytes of the newest allocation back, which end at `tail + size`. Where that
+ * is not the newest, nothing happens.
+ */
+void arena_trim(struct arena *arena, const void *tail, size_t size);
+
 /* A copy of `bytes` owned by the arena. On failure the result's data is NULL and length 0. */
 struct slice arena_copy(struct arena *arena, struct slice bytes);
 

@@ -69,6 +69,12 @@ struct emitter {
                        */
     bool is_late;     /* the connection was joined after its start */
     struct endpoint ends[2]; /* of side A and side B; family 0: unknown */
+    /*
+     * A record that a parser has begun and leaves to its successor (PARSE_SWITCH), with the side
+     * that sent the request. The successor takes it in its first call, and sets it to NULL.
+     */
+    struct record *carried;
+    enum direction carried_client;
     /* Written by the parser: heads that began in each direction (1xx and orphans not counted). */
     uint64_t heads[2];
 

@@ -288,11 +288,16 @@ static enum parse_verdict http1_parse(void *opaque, struct slice bytes, enum dir
         http1_body_done(&call, true);
         resume(&call);
     }
-    while (bytes.length && !call.skip && !call.is_bad) {
+    while (bytes.length && !call.skip && !call.is_bad && !call.is_switching) {
         size_t used = step(&call, bytes);
         call.position += used;
         ret_result->consumed += used;
         bytes = slice_part(bytes, used, SIZE_MAX);
+    }
+    if (call.is_switching) {
+        ret_result->successor = call.successor;
+        /* A source that marks starts copies nothing of what it does not know. */
+        return emitter->marks_starts ? PARSE_BAD : PARSE_SWITCH;
     }
     if (!bytes.length && !call.is_bad && !call.direction->has_skip)
         http1_body_ask_skip(&call);

@@ -14,6 +14,7 @@
 #pragma once
 #include "base/buffer.h"
 #include "contract/parser.h"
+#include "parse/http_fields.h"
 
 enum {
     HTTP1_OPEN_MAXIMUM = 1024,       /* exchanges that wait for their response */
@@ -89,10 +90,9 @@ struct http1_head {
     uint32_t capacity;
     uint32_t reasons;
     struct http1_framing framing;
-    bool has_upgrade;
     bool has_differing_hosts;
-    struct slice host, user_agent, request_id, traceparent, b3, b3_trace_id, b3_span_id;
-    uint8_t request_id_rank; /* the lower wins; 0: none yet */
+    struct slice host, user_agent, upgrade;
+    struct http_ids ids;
 };
 
 enum http1_method { HTTP1_METHOD_OTHER, HTTP1_METHOD_HEAD, HTTP1_METHOD_CONNECT };
@@ -193,6 +193,8 @@ struct http1_call {
     uint64_t skip;
     bool is_first; /* the source's marks hold: no message has started in this call yet */
     bool is_bad;
+    bool is_switching;     /* the connection leaves HTTP/1 behind this byte */
+    const char *successor; /* NULL: whichever recognises what follows */
 };
 
 /* http1_scan.c */
@@ -282,8 +284,11 @@ void http1_exchange_request_done(struct http1_call *call);
 void http1_exchange_response_done(struct http1_call *call);
 /* A flag for the record of an exchange, when it has one. */
 void http1_exchange_flag(struct http1_exchange *exchange, enum record_flag flag);
-/* The connection leaves HTTP/1 with the response at hand. */
-void http1_exchange_upgrade(struct http1_call *call);
+/*
+ * The connection leaves HTTP/1 with the response at hand. `carries`: the request's exchange goes on
+ * in the next protocol.
+ */
+void http1_exchange_upgrade(struct http1_call *call, bool carries);
 /* Heads were lost in the call's direction; -1: unknown how many. */
 void http1_exchange_miss(struct http1_call *call, int64_t messages);
 /* Ends all that is open as unpaired. */

@@ -226,16 +226,23 @@ void http1_exchange_response_done(struct http1_call *call)
     call->direction->target = HTTP1_TARGET_NONE;
 }
 
-void http1_exchange_upgrade(struct http1_call *call)
+void http1_exchange_upgrade(struct http1_call *call, bool carries)
 {
     struct http1_exchange *exchange = http1_exchange_of(call);
     http1_exchange_flag(exchange, RECORD_FLAG_UPGRADED);
     if (exchange)
         exchange->is_request_done = true;
+    if (exchange && carries) {
+        if (exchange->record)
+            http1_fields_add_reasons(exchange->record, exchange->reasons);
+        call->emitter->carried = exchange->record;
+        call->emitter->carried_client = (enum direction)call->state->client;
+        exchange->record = NULL;
+    }
     http1_exchange_response_done(call);
     http1_exchange_close_all(call->state, call->emitter);
     call->state->is_stopped = true;
-    call->is_bad = true;
+    call->is_switching = true;
 }
 
 static void miss_requests(struct http1_call *call, uint64_t messages)

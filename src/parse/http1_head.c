@@ -108,14 +108,6 @@ void http1_framing_conclude(struct http1_framing *framing, enum http1_role role,
     }
 }
 
-static void take_request_id(struct http1_head *head, struct slice value, uint8_t rank)
-{
-    if (value.length && (head->request_id_rank == 0 || rank < head->request_id_rank)) {
-        head->request_id = value;
-        head->request_id_rank = rank;
-    }
-}
-
 static void take_host(struct http1_head *head, struct slice value)
 {
     if (head->host.data && !slice_is_equal_ignoring_case(head->host, value)) {
@@ -156,7 +148,7 @@ static inline void classify(struct http1_head *head, struct slice name, struct s
     switch (name.length) {
     case 2:
         if (IS_TOKEN_NAME(name, "b3"))
-            head->b3 = value;
+            head->ids.b3 = value;
         break;
     case 4:
         if (IS_TOKEN_NAME(name, "host"))
@@ -164,37 +156,37 @@ static inline void classify(struct http1_head *head, struct slice name, struct s
         break;
     case 7:
         if (IS_TOKEN_NAME(name, "upgrade"))
-            head->has_upgrade = true;
+            head->upgrade = value;
         break;
     case 10:
         if (IS_TOKEN_NAME(name, "user-agent") && !head->user_agent.data)
             head->user_agent = value;
         else if (IS_TOKEN_NAME(name, "request-id"))
-            take_request_id(head, value, 3);
+            http_fields_take_request_id(&head->ids, value, 3);
         break;
     case 11:
         if (IS_TOKEN_NAME(name, "traceparent"))
-            head->traceparent = value;
+            head->ids.traceparent = value;
         else if (IS_TOKEN_NAME(name, "x-b3-spanid"))
-            head->b3_span_id = value;
+            head->ids.b3_span_id = value;
         break;
     case 12:
         if (IS_TOKEN_NAME(name, "x-request-id"))
-            take_request_id(head, value, 1);
+            http_fields_take_request_id(&head->ids, value, 1);
         else if (IS_TOKEN_NAME(name, "x-b3-traceid"))
-            head->b3_trace_id = value;
+            head->ids.b3_trace_id = value;
         break;
     case 14:
         if (IS_TOKEN_NAME(name, "content-length"))
             add_length(&head->framing, value);
         else if (IS_TOKEN_NAME(name, "correlation-id"))
-            take_request_id(head, value, 4);
+            http_fields_take_request_id(&head->ids, value, 4);
         break;
     case 16:
         if (IS_TOKEN_NAME(name, "x-correlation-id"))
-            take_request_id(head, value, 2);
+            http_fields_take_request_id(&head->ids, value, 2);
         else if (IS_TOKEN_NAME(name, "x-amzn-requestid"))
-            take_request_id(head, value, 5);
+            http_fields_take_request_id(&head->ids, value, 5);
         break;
     case 17:
         if (IS_TOKEN_NAME(name, "transfer-encoding"))

@@ -126,12 +126,33 @@ static void take_request(struct http1_call *call, struct http1_message *message)
     struct http1_direction *direction = call->direction;
     struct http1_head head = {0};
     http1_message_fill(call, http1_exchange_of(call), message, &head);
-    direction->is_strict = head.has_upgrade ||
+    direction->is_strict = head.upgrade.data ||
                            http1_message_method(message->bytes) == HTTP1_METHOD_CONNECT;
     direction->is_untrusted = false;
     if (direction->is_starved)
         head.framing.is_untrusted = true;
     http1_body_start(call, &head.framing, false);
+}
+
+/* 101 (RFC 9110 §15.2.2): what comes behind it, when the response's Upgrade names one we know. */
+static void take_upgrade(struct http1_call *call, struct http1_exchange *exchange,
+                         struct http1_message *message)
+{
+    struct http1_head head = {0};
+    http1_message_fill(call, NULL, message, &head);
+    bool is_http2 = slice_is_equal_ignoring_case(head.upgrade, SLICE_LITERAL("h2c"));
+    if (is_http2) /* RFC 7540 §3.2: the request is answered over HTTP/2 */
+        call->successor = "http2";
+    else if (slice_is_equal_ignoring_case(head.upgrade, SLICE_LITERAL("websocket")))
+        call->successor = "websocket";
+    bool carries = is_http2 && exchange && exchange->record && !call->emitter->marks_starts;
+    if (!carries) {
+        head = (struct http1_head){0};
+        http1_message_fill(call, exchange, message, &head);
+        if (exchange && exchange->record)
+            exchange->record->end_time_ns = call->emitter->time_ns;
+    }
+    http1_exchange_upgrade(call, carries);
 }
 
 static void take_response(struct http1_call *call, struct http1_message *message)
@@ -148,12 +169,15 @@ static void take_response(struct http1_call *call, struct http1_message *message
     http1_exchange_answer(call);
     struct http1_exchange *exchange = http1_exchange_of(call);
     enum http1_method method = exchange ? exchange->method : HTTP1_METHOD_OTHER;
+    if (status == 101) {
+        take_upgrade(call, exchange, message);
+        return;
+    }
     http1_message_fill(call, exchange, message, &head);
-    bool is_tunnel = method == HTTP1_METHOD_CONNECT && head.status / 100 == 2;
-    if (head.status == 101 || is_tunnel) {
+    if (method == HTTP1_METHOD_CONNECT && head.status / 100 == 2) {
         if (exchange && exchange->record)
             exchange->record->end_time_ns = call->emitter->time_ns;
-        http1_exchange_upgrade(call);
+        http1_exchange_upgrade(call, false);
         return;
     }
     if (direction->is_starved)

@@ -46,6 +46,8 @@ void showing_drop(struct connection *connection)
 static bool switch_parser(struct connection *connection, const char *successor)
 {
     const struct parser *const *at = connection->streams->options.parsers;
+    const struct parser *left = connection->parser;
+    struct emitter *emitter = &connection->emitter;
     close_parser(connection);
     for (size_t i = 0; i < 2; i++) {
         connection->sides[i].skip = 0;
@@ -54,7 +56,15 @@ static bool switch_parser(struct connection *connection, const char *successor)
     }
     while (successor && *at && strcmp((*at)->name, successor) != 0)
         at++;
-    return successor && *at && start_parser(connection, *at);
+    if (successor && *at && start_parser(connection, *at))
+        return true;
+    if (emitter->carried) { /* nobody goes on with it */
+        connection->parser = left;
+        emitter->finish(emitter, emitter->carried, emitter->carried_client);
+        emitter->carried = NULL;
+        connection->parser = NULL;
+    }
+    return false;
 }
 
 /* The bytes behind a switch, and those that waited in the other direction. */
@@ -145,7 +155,7 @@ static void show(struct connection *connection, enum direction direction, struct
 void showing_advance(struct connection *connection, enum direction direction, uint64_t count)
 {
     struct side *side = &connection->sides[direction];
-    if (side->skip && connection->parser) {
+    while (count && side->skip && connection->parser) {
         uint64_t skipped = count < side->skip ? count : side->skip;
         side->position += skipped;
         count -= skipped;
@@ -309,7 +319,7 @@ static bool choose(struct connection *connection, enum direction direction, stru
 void showing_take(struct connection *connection, enum direction direction, struct slice bytes)
 {
     struct side *side = &connection->sides[direction];
-    if (side->skip && connection->parser) {
+    while (bytes.length && side->skip && connection->parser) {
         size_t skipped = bytes.length < side->skip ? bytes.length : (size_t)side->skip;
         connection->emitter.starts_message = false; /* a false start inside a body */
         connection->emitter.is_orphan_response = false;

@@ -5,6 +5,8 @@
 #include "tests/lib/conversations_db.def"
 #undef CONVERSATION
 
+extern const struct feeder_step http2_plain[], http2_grpc[], http2_joined[], http2_others[];
+extern const struct feeder_step http2_upgrade[], http2_refused[], websocket_chat[];
 extern const struct feeder_step dns_stream[], dns_transfer[], dns_datagrams[];
 extern const struct feeder_step tls_1_2[], tls_1_3[], tls_alert[], tls_old[];
 extern const struct feeder_step quic_1[], quic_2[], quic_closed[];
@@ -96,5 +98,12 @@ const struct conversation conversations[] = {
     {"quic", "1", quic_1},
     {"quic", "2", quic_2},
     {"quic", "closed", quic_closed},
+    {"http2", "plain", http2_plain},
+    {"http2", "grpc", http2_grpc},
+    {"http2", "joined in the middle", http2_joined},
+    {"http2", "push, WebSocket, GOAWAY", http2_others},
+    {"http2", "upgrade from HTTP/1.1", http2_upgrade},
+    {"http2", "refused in HTTP/1.1", http2_refused},
+    {"websocket", "chat", websocket_chat},
     {NULL, NULL, NULL},
 };

@@ -1,0 +1,114 @@
+/*
+ * http2_data: what DATA frames carry (RFC 9113 §6.1): bytes of a body, gRPC's length-prefixed
+ * messages, or the frames of a WebSocket (RFC 8441). Only prefixes and headers are looked at.
+ */
+#include "base/allocate.h"
+#include "parse/http2.h"
+
+enum { PREFIX = 5, PREFIX_TRAILER = 0x80 };
+
+static void end_message(struct http2_messages *messages)
+{
+    messages->prefix_length = 0;
+    if (messages->is_trailer)
+        return;
+    messages->count++;
+    messages->bytes += messages->length;
+}
+
+static void take_messages(struct http2_messages *messages, struct slice bytes)
+{
+    while (bytes.length) {
+        size_t used = 0;
+        if (messages->prefix_length < PREFIX) {
+            messages->prefix[messages->prefix_length++] = bytes.data[0];
+            used = 1;
+            if (messages->prefix_length < PREFIX) {
+                bytes = slice_part(bytes, used, SIZE_MAX);
+                continue;
+            }
+            const uint8_t *prefix = messages->prefix;
+            messages->length = (uint32_t)prefix[1] << 24 | (uint32_t)prefix[2] << 16 |
+                               (uint32_t)prefix[3] << 8 | prefix[4];
+            messages->left = messages->length;
+            messages->is_trailer = prefix[0] & PREFIX_TRAILER;
+        } else {
+            used = bytes.length < messages->left ? bytes.length : (size_t)messages->left;
+            messages->left -= used;
+        }
+        if (!messages->left)
+            end_message(messages);
+        bytes = slice_part(bytes, used, SIZE_MAX);
+    }
+}
+
+void http2_data_take(struct http2_half *half, struct slice bytes)
+{
+    half->body_size += bytes.length;
+    if (half->websocket)
+        websocket_side_take(half->websocket, bytes);
+    else if (half->counts_messages)
+        take_messages(&half->messages, bytes);
+}
+
+void http2_data_pass(struct http2_half *half, uint64_t count, bool is_missing)
+{
+    struct http2_messages *messages = &half->messages;
+    half->body_size += count;
+    if (half->websocket) {
+        websocket_side_pass(half->websocket, count);
+    } else if (messages->prefix_length == PREFIX && count <= messages->left) {
+        messages->left -= count;
+        if (!messages->left)
+            end_message(messages);
+    } else if (count && is_missing) {
+        half->counts_messages = false;
+    }
+}
+
+uint32_t http2_data_skip(const struct http2_half *half, uint32_t left)
+{
+    uint64_t skip = left;
+    if (half->websocket)
+        skip = websocket_side_skip(half->websocket);
+    else if (half->counts_messages)
+        skip = half->messages.prefix_length == PREFIX ? half->messages.left : 0;
+    return skip < left ? (uint32_t)skip : left;
+}
+
+void http2_data_expect(struct http2_stream *stream)
+{
+    for (size_t i = 0; i < 2; i++) {
+        struct http2_half *half = &stream->halves[i];
+        half->counts_messages = stream->is_grpc;
+        if (stream->is_websocket && !half->websocket)
+            half->websocket = allocate_zeroed(sizeof(*half->websocket)); /* or nothing is counted */
+    }
+}
+
+static void add_messages(struct http2_stream *stream, enum http2_side side, enum field_id count,
+                         enum field_id bytes)
+{
+    const struct http2_half *half = &stream->halves[side];
+    if (!half->counts_messages || !half->has_head)
+        return;
+    record_add_number(stream->record, count, half->messages.count);
+    record_add_number(stream->record, bytes, half->messages.bytes);
+}
+
+void http2_data_add_fields(struct http2_stream *stream)
+{
+    static const enum field_id size_fields[] = {FIELD_HTTP_REQUEST_BODY_SIZE,
+                                                FIELD_HTTP_RESPONSE_BODY_SIZE};
+    for (size_t i = 0; i < 2; i++) {
+        const struct http2_half *half = &stream->halves[i];
+        if (half->has_data && !half->is_body_unknown)
+            record_add_number(stream->record, size_fields[i], half->body_size);
+    }
+    add_messages(stream, HTTP2_REQUEST, FIELD_RPC_REQUEST_MESSAGES, FIELD_RPC_REQUEST_BYTES);
+    add_messages(stream, HTTP2_RESPONSE, FIELD_RPC_RESPONSE_MESSAGES, FIELD_RPC_RESPONSE_BYTES);
+    if (stream->is_websocket &&
+        !websocket_fields_add(stream->record, stream->halves[HTTP2_REQUEST].websocket,
+                              stream->halves[HTTP2_RESPONSE].websocket))
+        record_set_flag(stream->record, RECORD_FLAG_TRUNCATED);
+}

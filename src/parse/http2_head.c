@@ -1,0 +1,311 @@
+/*
+ * http2_head: the meaning of a header list (RFC 9113 §8.3, RFC 8441 §4) as fields of a record. A
+ * pseudo-header that comes with two values is not certain and gives no field.
+ */
+#include "parse/http2.h"
+
+enum { GRPC_STATUS_MAXIMUM = 16 };
+
+#define IS(text, literal) slice_is_equal(text, SLICE_LITERAL(literal))
+
+static void take_once(struct http2_head *head, struct slice *field, struct slice value)
+{
+    if (!field->data) {
+        *field = value;
+        return;
+    }
+    head->reasons |= HTTP2_BIT(PSEUDO);
+    if (!slice_is_equal(*field, value))
+        field->length = 0; /* neither is certain */
+}
+
+static void take_pseudo(struct http2_head *head, struct slice name, struct slice value,
+                        bool is_behind)
+{
+    head->has_pseudo = true;
+    if (is_behind)
+        head->reasons |= HTTP2_BIT(PSEUDO);
+    if (IS(name, ":method"))
+        take_once(head, &head->method, value);
+    else if (IS(name, ":path"))
+        take_once(head, &head->path, value);
+    else if (IS(name, ":scheme"))
+        take_once(head, &head->scheme, value);
+    else if (IS(name, ":authority"))
+        take_once(head, &head->authority, value);
+    else if (IS(name, ":status"))
+        take_once(head, &head->status, value);
+    else if (IS(name, ":protocol"))
+        take_once(head, &head->protocol, value);
+    else
+        head->reasons |= HTTP2_BIT(PSEUDO);
+}
+
+static void take_id(struct http_ids *ids, struct slice name, struct slice value)
+{
+    if (IS(name, "traceparent"))
+        ids->traceparent = value;
+    else if (IS(name, "b3"))
+        ids->b3 = value;
+    else if (IS(name, "x-b3-traceid"))
+        ids->b3_trace_id = value;
+    else if (IS(name, "x-b3-spanid"))
+        ids->b3_span_id = value;
+    else if (IS(name, "x-request-id"))
+        http_fields_take_request_id(ids, value, 1);
+    else if (IS(name, "x-correlation-id"))
+        http_fields_take_request_id(ids, value, 2);
+    else if (IS(name, "request-id"))
+        http_fields_take_request_id(ids, value, 3);
+    else if (IS(name, "correlation-id"))
+        http_fields_take_request_id(ids, value, 4);
+    else if (IS(name, "x-amzn-requestid"))
+        http_fields_take_request_id(ids, value, 5);
+}
+
+/* Notes what is needed of well-known headers; the length excludes most others at once. */
+static inline void take_header(struct http2_head *head, struct slice name, struct slice value)
+{
+    switch (name.length) {
+    case 4:
+        if (IS(name, "host"))
+            head->host = value;
+        break;
+    case 10:
+        if (IS(name, "user-agent") && !head->user_agent.data)
+            head->user_agent = value;
+        else
+            take_id(&head->ids, name, value);
+        break;
+    case 11:
+        if (IS(name, "grpc-status"))
+            head->grpc_status = value;
+        else
+            take_id(&head->ids, name, value);
+        break;
+    case 12:
+        if (IS(name, "content-type"))
+            head->content_type = value;
+        else
+            take_id(&head->ids, name, value);
+        break;
+    case 2:
+    case 14:
+    case 16:
+        take_id(&head->ids, name, value);
+        break;
+    default:
+        break;
+    }
+}
+
+/* RFC 9113 §8.2.1: no upper case, no control characters, no colon inside. */
+static bool is_good_name(struct slice name)
+{
+    bool is_bad = name.length == 0;
+    for (size_t i = 0; i < name.length; i++) {
+        uint8_t byte = name.data[i];
+        is_bad |= byte <= ' ' || byte >= 0x7f || byte == ':' || (uint8_t)(byte - 'A') < 26;
+    }
+    return !is_bad;
+}
+
+struct http2_head http2_head_of(const struct hpack_list *list)
+{
+    struct http2_head head = {0};
+    bool is_behind = false;
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct slice name = list->headers[i].name, value = list->headers[i].value;
+        if (name.length && name.data[0] == ':') {
+            take_pseudo(&head, name, value, is_behind);
+            continue;
+        }
+        is_behind = true;
+        if (!is_good_name(name))
+            head.reasons |= HTTP2_BIT(NAME);
+        take_header(&head, name, value);
+    }
+    return head;
+}
+
+unsigned http2_head_status(const struct http2_head *head)
+{
+    unsigned status = 0;
+    if (head->status.length != 3)
+        return 0;
+    for (size_t i = 0; i < 3; i++) {
+        uint8_t digit = (uint8_t)(head->status.data[i] - '0');
+        if (digit > 9)
+            return 0;
+        status = status * 10 + digit;
+    }
+    return status >= 100 ? status : 0;
+}
+
+/* What a block says beside its headers. */
+static void add_block(struct http2_stream *stream, const struct http2_block *block)
+{
+    if (block->list.is_partial)
+        record_set_flag(stream->record, RECORD_FLAG_HPACK_PARTIAL);
+    if (block->list.is_truncated)
+        record_set_flag(stream->record, RECORD_FLAG_TRUNCATED);
+    if (block->list.is_starved) { /* what is missing is not known */
+        record_set_flag(stream->record, RECORD_FLAG_TRUNCATED);
+        record_set_flag(stream->record, RECORD_FLAG_HPACK_PARTIAL);
+    }
+}
+
+static void keep_bytes(struct http2_stream *stream, enum http2_side side,
+                       const struct http2_block *block)
+{
+    struct record_head *head = &stream->record->heads[side];
+    head->bytes = block->list.first;
+    head->position = block->position;
+}
+
+/* "/package.Service/Method" (gRPC over HTTP/2). A response tells it where the request is missing.
+ */
+static bool add_grpc(struct http2_stream *stream, const struct http2_head *head)
+{
+    if (record_find(stream->record, FIELD_RPC_SYSTEM))
+        return true;
+    static const struct slice type = SLICE_LITERAL("application/grpc");
+    struct slice tail = slice_part(head->content_type, type.length, SIZE_MAX);
+    struct slice path = head->path;
+    if (!slice_is_equal_ignoring_case(slice_part(head->content_type, 0, type.length), type) ||
+        (tail.length && !strchr("+;- ", tail.data[0])))
+        return true;
+    stream->is_grpc = slice_part(tail, 0, 9).length < 9 ||
+                      memcmp(tail.data, "-web-text", 9) != 0; /* in base64 */
+    if (!record_add_text(stream->record, FIELD_RPC_SYSTEM, SLICE_LITERAL("grpc")))
+        return false;
+    path = slice_part(path, 0, slice_find(path, '?'));
+    const uint8_t *slash = path.length ? memrchr(path.data, '/', path.length) : NULL;
+    if (!slash || path.data[0] != '/' || slash == path.data)
+        return true;
+    size_t end = (size_t)(slash - path.data);
+    return http_fields_add_text(stream->record, FIELD_RPC_SERVICE, slice_part(path, 1, end - 1)) &&
+           http_fields_add_text(stream->record, FIELD_RPC_METHOD,
+                                slice_part(path, end + 1, SIZE_MAX));
+}
+
+static bool add_grpc_status(struct http2_stream *stream, const struct http2_head *head)
+{
+    struct slice text = head->grpc_status;
+    unsigned status = 0;
+    if (!text.length || text.length > 2 || record_find(stream->record, FIELD_RPC_GRPC_STATUS_CODE))
+        return true;
+    for (size_t i = 0; i < text.length; i++) {
+        uint8_t digit = (uint8_t)(text.data[i] - '0');
+        if (digit > 9)
+            return true;
+        status = status * 10 + digit;
+    }
+    return status > GRPC_STATUS_MAXIMUM ||
+           record_add_number(stream->record, FIELD_RPC_GRPC_STATUS_CODE, status);
+}
+
+static bool add_url(struct record *record, const struct http2_head *head, bool is_connect)
+{
+    struct slice authority = head->authority.data ? head->authority : head->host;
+    bool is_tunnel = is_connect && !head->protocol.data;
+    if (!http_fields_add_text(record, FIELD_URL_ORIGINAL, is_tunnel ? authority : head->path) ||
+        !http_fields_add_text(record, FIELD_URL_SCHEME, head->scheme) ||
+        !http_fields_add_text(record, FIELD_URL_DOMAIN, http_fields_host(authority)))
+        return false;
+    return !head->path.length || head->path.data[0] != '/' ||
+           http_fields_add_path(record, head->path);
+}
+
+static bool add_headers(struct record *record, enum field_id field, const struct hpack_list *list)
+{
+    return list->count == 0 || record_find(record, field) ||
+           record_add_headers(record, field, list->headers, list->count);
+}
+
+/* What must be there (RFC 9113 §8.3.1), when all of the list is known. */
+static void check_request(struct http2_stream *stream, const struct http2_head *head,
+                          const struct hpack_list *list)
+{
+    bool is_tunnel = stream->is_connect && !head->protocol.data;
+    bool is_whole = !list->is_partial && !list->is_truncated && !list->is_starved;
+    bool is_missing = !head->method.data ||
+                      (!is_tunnel && (!head->path.length || !head->scheme.data));
+    if ((is_missing && is_whole) || head->status.data)
+        stream->reasons |= HTTP2_BIT(PSEUDO);
+}
+
+void http2_head_add_request(struct http2_stream *stream, const struct http2_head *head,
+                            const struct http2_block *block)
+{
+    const struct hpack_list *list = &block->list;
+    struct record *record = stream->record;
+    stream->is_connect = IS(head->method, "CONNECT");
+    stream->is_websocket = stream->is_connect && IS(head->protocol, "websocket");
+    stream->reasons |= head->reasons | block->reasons;
+    if (!record)
+        return;
+    add_block(stream, block);
+    check_request(stream, head, list);
+    record->time_ns = block->time_ns;
+    keep_bytes(stream, HTTP2_REQUEST, block);
+    record_add_number(record, FIELD_HTTP_REQUEST_HEAD_SIZE, block->size);
+    bool is_good = record_add_text(record, FIELD_NETWORK_PROTOCOL_VERSION, SLICE_LITERAL("2")) &&
+                   http_fields_add_text(record, FIELD_HTTP_REQUEST_METHOD, head->method) &&
+                   add_url(record, head, stream->is_connect) &&
+                   http_fields_add_text(record, FIELD_USER_AGENT_ORIGINAL, head->user_agent) &&
+                   http_fields_add_ids(record, &head->ids) &&
+                   add_headers(record, FIELD_HTTP_REQUEST_HEADERS, list) && add_grpc(stream, head);
+    if (!is_good)
+        record_set_flag(record, RECORD_FLAG_TRUNCATED);
+    if (stream->is_grpc || stream->is_websocket)
+        http2_data_expect(stream);
+}
+
+void http2_head_add_response(struct http2_stream *stream, const struct http2_head *head,
+                             const struct http2_block *block)
+{
+    struct record *record = stream->record;
+    unsigned status = http2_head_status(head);
+    stream->reasons |= head->reasons | block->reasons;
+    stream->is_websocket &= status / 100 == 2;
+    if (!record)
+        return;
+    add_block(stream, block);
+    record->response_time_ns = block->time_ns;
+    keep_bytes(stream, HTTP2_RESPONSE, block);
+    record_add_number(record, FIELD_HTTP_RESPONSE_HEAD_SIZE, block->size);
+    if (!record_find(record, FIELD_NETWORK_PROTOCOL_VERSION))
+        record_add_text(record, FIELD_NETWORK_PROTOCOL_VERSION, SLICE_LITERAL("2"));
+    bool is_good =
+        (record_find(record, FIELD_REQUEST_ID) ||
+         http_fields_add_text(record, FIELD_REQUEST_ID, head->ids.request_id)) &&
+        (!status || record_add_number(record, FIELD_HTTP_RESPONSE_STATUS_CODE, status)) &&
+        add_headers(record, FIELD_HTTP_RESPONSE_HEADERS, &block->list) && add_grpc(stream, head) &&
+        add_grpc_status(stream, head);
+    if (stream->is_grpc && !stream->halves[HTTP2_REQUEST].has_head)
+        http2_data_expect(stream);
+    if (!is_good)
+        record_set_flag(record, RECORD_FLAG_TRUNCATED);
+    bool is_whole = !block->list.is_partial && !block->list.is_truncated;
+    if ((!status && is_whole) || head->method.data || head->path.data)
+        stream->reasons |= HTTP2_BIT(PSEUDO);
+}
+
+void http2_head_add_trailers(struct http2_stream *stream, enum http2_side side,
+                             const struct http2_head *head, const struct http2_block *block)
+{
+    stream->reasons |= head->reasons | block->reasons;
+    if (head->has_pseudo)
+        stream->reasons |= HTTP2_BIT(PSEUDO);
+    if (!stream->record)
+        return;
+    add_block(stream, block);
+    bool is_good = add_headers(stream->record,
+                               side == HTTP2_REQUEST ? FIELD_HTTP_REQUEST_TRAILERS
+                                                     : FIELD_HTTP_RESPONSE_TRAILERS,
+                               &block->list) &&
+                   (side == HTTP2_REQUEST || add_grpc_status(stream, head));
+    if (!is_good)
+        record_set_flag(stream->record, RECORD_FLAG_TRUNCATED);
+}

@@ -77,6 +77,6 @@ bool flow_key_is_from_server(const struct packet *packet)
         return !is_destination;
     if (!flow_is_tcp(packet) || (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
         return false;
-    return !is_destination ||
-           (!(packet->tcp_flags & TCP_SYN) && packet->source_port < packet->destination_port);
+    return !is_destination || (packet->tcp_flags & TCP_SYN) ||
+           packet->source_port < packet->destination_port;
 }

@@ -38,7 +38,7 @@ def pipelined():
 
 
 def disordered():
-    """Segments in the wrong order, twice, and overlapping with other bytes: the first copy counts."""
+    """Segments in the wrong order, twice, and overlapping with other bytes: the first copy wins."""
     c = Connection()
     request = get("/disordered", b"A: 1234567890")
     out = c.open()
@@ -132,7 +132,8 @@ def elements():
             ethernet(ipv4("192.0.2.2", "192.0.2.1", 1, icmp(unreachable))),
             ethernet(ipv4("192.0.2.1", "192.0.2.2", 1, icmp(echo))), ethernet(six, 0x86DD),
             ethernet(ipv6("2001:db8::1", "2001:db8::2", 6, six[40:], hop, 0), 0x86DD),
-            ethernet(ipv4("192.0.2.1", "192.0.2.2", 132, bytes.fromhex("0b590b5a00000000deadbeef")))]
+            ethernet(ipv4("192.0.2.1", "192.0.2.2", 132,
+                          bytes.fromhex("0b590b5a00000000deadbeef")))]
 
 
 def several_interfaces():

@@ -51,8 +51,9 @@ def check(folder):
     if run(folder, file) != (out, messages, status):
         yield "not the same twice"
     with open(folder / file, "rb") as stream:
-        piped = subprocess.run([WEIR, "read", "-o", "json", *text(folder / "arguments").split(), "-"],
-                               stdin=stream, capture_output=True, timeout=60, check=False)
+        arguments = text(folder / "arguments").split()
+        piped = subprocess.run([WEIR, "read", "-o", "json", *arguments, "-"], stdin=stream,
+                               capture_output=True, timeout=60, check=False)
     if piped.stdout.decode() != out or piped.returncode != status:
         yield "not the same from standard input"
     expected = text(folder / "expected.ndjson")

@@ -67,7 +67,8 @@ def tcp(source, destination, ports, sequence, acknowledgment, flags, payload=b""
 class Connection:
     """One TCP connection, a packet a call; side 0 opened it."""
 
-    def __init__(self, client="192.0.2.1", server="192.0.2.2", ports=(40000, 80), base=(1000, 5000)):
+    def __init__(self, client="192.0.2.1", server="192.0.2.2", ports=(40000, 80),
+                 base=(1000, 5000)):
         self.ends, self.ports, self.next = (client, server), ports, list(base)
 
     def segment(self, side, flags, payload=b"", offset=0, options=b""):
@@ -83,7 +84,8 @@ class Connection:
         return ipv4(source, destination, 6, body)
 
     def open(self):
-        return [self.segment(0, SYN, options=bytes.fromhex("020405b40402080a000000010000000001030307")),
+        options = bytes.fromhex("020405b40402080a000000010000000001030307")
+        return [self.segment(0, SYN, options=options),
                 self.segment(1, SYN | ACK, options=bytes.fromhex("020405b4")),
                 self.segment(0, ACK)]
 

@@ -139,6 +139,12 @@ static __always_inline void history_add(struct weir_flow *flow, __u32 side, __u3
     }
 }
 
+static __always_inline void payload_count(struct weir_flow_side *side, __u64 bytes)
+{
+    BOUND(bytes);
+    __sync_fetch_and_add(&side->payload_bytes, bytes);
+}
+
 /* Sequence numbers (RFC 9293 §3.4): what is new, what is skipped, what comes again. */
 static __always_inline void sequence_follow(struct weir_flow *flow, struct weir_flow_side *side,
                                             const struct packet_work *work)
@@ -151,15 +157,20 @@ static __always_inline void sequence_follow(struct weir_flow *flow, struct weir_
     if (!side->has_sequence || (view->tcp_flags & TCP_SYN)) {
         side->has_sequence = 1;
         side->next_sequence = end;
+        payload_count(side, view->payload_length);
     } else if ((__s32)(end - side->next_sequence) > 0) {
+        __u32 fresh = end - side->next_sequence;
+
         if ((__s32)(view->sequence - side->next_sequence) > 0) {
             side->hole_begin = side->next_sequence;
             side->hole_end = view->sequence;
         }
         side->next_sequence = end;
+        payload_count(side, fresh < view->payload_length ? fresh : view->payload_length);
     } else if (size && (__s32)(view->sequence - side->hole_begin) >= 0 &&
                (__s32)(side->hole_end - view->sequence) > 0) {
         side->out_of_order += work->segments;
+        payload_count(side, view->payload_length);
     } else if (view->payload_length) {
         side->retransmitted_packets += work->segments;
         side->retransmitted_bytes += view->payload_length;
@@ -220,14 +231,13 @@ static __always_inline void side_count(struct weir_flow_side *side, const struct
     const struct packet_view *view = &work->view;
     __u64 segments = work->segments, again = segments - 1, ip_bytes = view->ip_length;
     __u64 bytes = work->length + again * view->payload_at;
-    __u64 payload = view->payload_length;
 
     ip_bytes += again * (view->payload_at - view->network_at);
     __sync_fetch_and_add(&side->packets, segments);
     __sync_fetch_and_add(&side->bytes, bytes);
     __sync_fetch_and_add(&side->ip_bytes, ip_bytes);
-    if (payload)
-        __sync_fetch_and_add(&side->payload_bytes, payload);
+    if (view->protocol != PROTOCOL_TCP)
+        payload_count(side, view->payload_length);
     if (!side->first_ns) {
         side->first_ns = side->last_ns = work->time_ns;
         side->ttl_minimum = side->ttl_maximum = view->hop_limit;

@@ -55,7 +55,7 @@ struct weir_flow_side {
     __u64 packets; /* as on the wire: segments, not super-packets */
     __u64 bytes;   /* of whole frames */
     __u64 ip_bytes;
-    __u64 payload_bytes;
+    __u64 payload_bytes; /* of TCP those that come first only, each once */
     __u64 first_ns, last_ns;
     __u64 retransmitted_packets, retransmitted_bytes;
     __u32 interface_index, network_namespace; /* with `hook`: the one that counts this side */

@@ -61,5 +61,7 @@ int packet_events_handle(void *context, void *record, size_t size)
 
     if (size >= sizeof(struct weir_event_frame) && *type == WEIR_PACKET_FRAME)
         handle_frame(context, record, size);
+    else if (size >= sizeof(struct weir_event_flow) && *type == WEIR_PACKET_FLOW)
+        packet_flow_reused(context, record);
     return 0;
 }

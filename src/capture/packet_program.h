@@ -60,9 +60,10 @@ struct packets {
     int cpu_count;
     struct weir_packet_counters *counters; /* scratch, one a CPU */
     uint64_t frame_number;
-    uint64_t followed_ns; /* when namespaces were looked for last */
-    uint64_t looked_ns;   /* when the flows were looked at last */
-    uint64_t living_flows;
+    uint64_t followed_ns;    /* when namespaces were looked for last */
+    struct table told_flows; /* packets of each flow when it was told last, by the key's hash */
+    uint64_t told_ns, next_look_ns;
+    uint64_t living_flows, counted_flows;
     char complaint[COMPLAINT_BYTES];
 };
 
@@ -106,6 +107,12 @@ void namespaces_detach(struct packets *packets);
 int namespace_enter(const struct network_namespace *namespace, int *ret_back);
 void namespace_leave(int back);
 void packets_complain(struct packets *packets, const char *interface, const char *what, int result);
+
+/* packet_flows.c */
+/* Tells flows that have ended, and at each interval those that have changed; with `is_end` all. */
+void packet_flows_look(struct packets *packets, uint64_t interval_ns, bool is_end);
+/* Its ends are used again by another flow. */
+void packet_flow_reused(struct packets *packets, const struct weir_event_flow *event);
 
 /* packet_events.c: libbpf's callback. */
 int packet_events_handle(void *context, void *record, size_t size);

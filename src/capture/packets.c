@@ -139,7 +139,8 @@ int packets_new(const struct packets_options *options, const struct packets_list
     packets->listener = *listener;
     packets->cpu_count = libbpf_num_possible_cpus();
     packets->clock_offset_ns = (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
-    packets->looked_ns = packets->followed_ns = clock_ns(CLOCK_MONOTONIC);
+    packets->told_ns = packets->followed_ns = clock_ns(CLOCK_MONOTONIC);
+    table_init(&packets->told_flows, 2 * options->flow_maximum);
     table_init(&packets->attachments, INTERFACES_MAXIMUM);
     packets->counters = allocate(sizeof(*packets->counters) * (size_t)packets->cpu_count);
     result = packets->counters ? packets_begin(packets, message) : -ENOMEM;
@@ -157,6 +158,7 @@ void packets_free(struct packets **packets)
     if (!packets || !*packets)
         return;
     namespaces_free(*packets);
+    table_done(&(*packets)->told_flows);
     ring_buffer__free((*packets)->ring);
     weir__destroy((*packets)->skeleton);
     deallocate((*packets)->counters);
@@ -184,8 +186,8 @@ void packets_tick(struct packets *packets, uint64_t interval_ns)
 {
     uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
 
-    (void)interval_ns;
     namespaces_watch(packets);
+    packet_flows_look(packets, interval_ns, false);
     if (now_ns >= packets->followed_ns + FOLLOW_NS) {
         packets->followed_ns = now_ns;
         namespaces_follow(packets, false);
@@ -194,7 +196,7 @@ void packets_tick(struct packets *packets, uint64_t interval_ns)
 
 void packets_flush(struct packets *packets)
 {
-    (void)packets;
+    packet_flows_look(packets, 0, true);
 }
 
 int packets_filter(struct packets *packets, const struct prefilter *prefilter,

@@ -197,6 +197,8 @@ static __always_inline void tcp_follow(struct weir_flow *flow, struct weir_flow_
             flow->syn_ack_ns = work->time_ns;
         history_add(flow, from, WEIR_HISTORY_SYN_ACK);
     }
+    if (!flow->ack_ns && flow->syn_ack_ns && (flags & TCP_ACK) && flow->initiator == 1 + from)
+        flow->ack_ns = bpf_ktime_get_ns();
     sequence_follow(flow, side, work);
     if (view->payload_length)
         history_add(flow, from, WEIR_HISTORY_DATA);

@@ -12,6 +12,7 @@
 #include "track/claims.h"
 #include "track/flows.h"
 #include "track/streams.h"
+#include "track/summaries.h"
 
 enum {
     FRAME_SNAP = 16 * 1024, /* what the kernel side can hand over of one frame */
@@ -75,8 +76,14 @@ static void on_frame(void *context, const struct packets_frame *frame)
 
 static void on_flow(void *context, const struct flow_summary *flow)
 {
-    (void)context;
-    (void)flow;
+    struct packet_source *source = context;
+    struct record *record = summary_record(flow, NULL);
+
+    source->flow_records++;
+    if (record)
+        delivery_take(source->delivery, record);
+    else
+        source->lost_records++;
 }
 
 /* A finished exchange. */

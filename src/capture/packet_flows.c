@@ -68,7 +68,7 @@ static void side_read(const struct packets *packets, const struct weir_flow_side
 
 static void history_read(const struct weir_flow *from, unsigned opener, struct flow_summary *to)
 {
-    for (unsigned i = 0; i < from->history_length && i < FLOW_HISTORY_MAXIMUM; i++) {
+    for (unsigned i = 0; i < from->history_length && i < SUMMARY_HISTORY_MAXIMUM; i++) {
         unsigned step = from->history >> (4 * i) & 15;
         char letter = history_letters[step & 7];
 
@@ -134,15 +134,19 @@ static void flow_tell(struct packets *packets, const struct weir_flow_key *key,
     packets->listener.on_flow(packets->listener.context, &summary);
 }
 
+static const char *ended_reason(const struct weir_flow *flow)
+{
+    return flow->sides[0].resets || flow->sides[1].resets ? "reset" : "fin";
+}
+
 void packet_flow_reused(struct packets *packets, const struct weir_event_flow *event)
 {
     table_remove(&packets->told_flows, hash_of(&event->key, 0));
-    flow_tell(packets, &event->key, &event->flow,
-              event->flow.sides[0].resets || event->flow.sides[1].resets ? "reset" : "fin");
+    flow_tell(packets, &event->key, &event->flow, ended_reason(&event->flow));
 }
 
 static const char *end_reason(const struct packets *packets, const struct weir_flow_key *key,
-                              const struct weir_flow *flow, uint64_t now_ns)
+                              const struct weir_flow *flow, uint64_t now_ns, bool is_end)
 {
     bool is_full = packets->living_flows > packets->options.flow_maximum / 8 * 7;
     bool is_answered = flow->sides[0].packets && flow->sides[1].packets;
@@ -150,8 +154,10 @@ static const char *end_reason(const struct packets *packets, const struct weir_f
                     : key->protocol == 6 && is_answered ? IDLE_TCP_NS
                                                         : IDLE_NS;
 
-    if (flow->is_ended && now_ns > last_of(flow) + LINGER_NS)
-        return flow->sides[0].resets || flow->sides[1].resets ? "reset" : "fin";
+    if (flow->is_ended && (is_end || now_ns > last_of(flow) + LINGER_NS))
+        return ended_reason(flow);
+    if (is_end)
+        return "end";
     return now_ns > last_of(flow) + idle ? "timeout" : NULL;
 }
 
@@ -160,7 +166,7 @@ static void entry_visit(struct packets *packets, const struct weir_flow_key *key
                         const struct weir_flow *flow, uint64_t now_ns, bool is_due, bool is_end)
 {
     uint64_t hash = hash_of(key, 0), count = flow->sides[0].packets + flow->sides[1].packets;
-    const char *reason = is_end ? "end" : end_reason(packets, key, flow, now_ns);
+    const char *reason = end_reason(packets, key, flow, now_ns, is_end);
     uint64_t told = (uintptr_t)table_find(&packets->told_flows, hash);
 
     if (!count) /* made a moment ago */

@@ -20,7 +20,7 @@ struct flow_summary_side {
     bool has_counts; /* else this side's numbers are not known */
 };
 
-enum { FLOW_HISTORY_MAXIMUM = 16 };
+enum { SUMMARY_HISTORY_MAXIMUM = 16 };
 
 struct flow_summary {
     uint64_t id; /* equal in all summaries of one flow */
@@ -40,7 +40,7 @@ struct flow_summary {
     bool is_over;      /* else it goes on: a `statistics` record */
     bool is_fragments; /* later fragments of datagrams whose first one was not seen */
     uint8_t closer;    /* 1 + side that closed first; 0: not known */
-    char history[FLOW_HISTORY_MAXIMUM + 1]; /* letters as in Zeek's conn.log; empty: none */
+    char history[SUMMARY_HISTORY_MAXIMUM + 1]; /* letters as in Zeek's conn.log; empty: none */
 
     /* Of a socket only (is_socket). */
     bool is_socket;
@@ -49,6 +49,6 @@ struct flow_summary {
     int error; /* errno of the socket; 0: none */
     uint32_t segment_size;
     struct process_identity process;
-    uint64_t smoothed_rtt_ns, minimum_rtt_ns; /* 0: not known */
-    const char *states[FLOW_HISTORY_MAXIMUM]; /* static names, in order */
+    uint64_t smoothed_rtt_ns, minimum_rtt_ns;    /* 0: not known */
+    const char *states[SUMMARY_HISTORY_MAXIMUM]; /* static names, in order */
 };

@@ -198,6 +198,9 @@ enum checksum_verdict checksum_verify(const struct packet *packet);
 enum { COMMUNITY_ID_LENGTH = 30 };
 void community_id_format(const struct flow_key *key, uint16_t seed, char text[COMMUNITY_ID_LENGTH]);
 
+/* flow_record.c: IANA's name in lower case; NULL: not known. */
+const char *flow_transport_name(uint8_t protocol);
+
 /* ports.c: is this the port of a well-known service? */
 bool ports_is_service(uint8_t protocol, uint16_t port);
 

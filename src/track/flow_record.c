@@ -46,7 +46,7 @@ static const char *const flag_names[] = {"fin", "syn", "rst", "psh", "ack",
                                          "urg", "ece", "cwr", "ae"};
 enum { FLAG_COUNT = sizeof(flag_names) / sizeof(*flag_names) };
 
-static const char *transport_name(uint8_t protocol)
+const char *flow_transport_name(uint8_t protocol)
 {
     switch (protocol) { /* IANA's names, in lower case */
     case PROTOCOL_ICMP:
@@ -127,7 +127,7 @@ static void add_network(const struct flow *flow, struct record *record, const ch
     const struct flow_side *side = &flow->sides[flow->sides[0].packets ? 0 : 1];
     uint64_t *vlans = arena_allocate(record->arena, FLOW_VLANS_MAXIMUM * sizeof(*vlans));
     add_text(record, FIELD_NETWORK_TYPE, flow->ip_version == 4 ? "ipv4" : "ipv6");
-    add_text(record, FIELD_NETWORK_TRANSPORT, transport_name(flow->key.protocol));
+    add_text(record, FIELD_NETWORK_TRANSPORT, flow_transport_name(flow->key.protocol));
     record_add_number(record, FIELD_NETWORK_IANA_NUMBER, flow->key.protocol);
     add_text(record, FIELD_NETWORK_PROTOCOL_NAME, protocol);
     community_id_format(&flow->key, seed, id);

@@ -19,6 +19,8 @@ struct dns_direction {
 
 struct dns_state {
     struct dns_open open;
+    uint64_t group_hash; /* of the last question to a group, to know it again */
+    uint16_t group_id;
     struct dns_direction directions[2];
 };
 
@@ -142,6 +144,11 @@ static void take_query(struct dns_call *call, struct dns_message *message)
     if (query.record && before && before->has_question == query.has_question)
         record_set_flag(query.record, RECORD_FLAG_RETRANSMISSION);
     if (query.record && (call->is_group || message->flavour == DNS_MDNS)) {
+        if (message->has_question && message->id && message->id == state->group_id &&
+            message->question_hash == state->group_hash)
+            record_set_flag(query.record, RECORD_FLAG_RETRANSMISSION);
+        state->group_id = message->id;
+        state->group_hash = message->question_hash;
         finish_alone(call, message, query.record, call->direction);
         return;
     }

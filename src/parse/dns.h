@@ -137,7 +137,8 @@ void dns_edns_add(struct dns_message *message, struct record *record, uint16_t c
 bool dns_message_open(struct dns_message *message, struct slice bytes, enum dns_flavour flavour);
 /* The same when a record is to be filled: question and all other sections. */
 void dns_message_add(struct dns_message *message, struct record *record);
-/* Reads everything without a record. True: not a byte is wrong or left. */
+/* Reads everything without a record. True: not a byte is left, and none is wrong but pointers that
+ * point forward. */
 bool dns_message_is_exact(struct dns_message *message);
 /* What is told once for query and answer: flags, sizes and reasons. */
 void dns_message_add_flags(const struct dns_message *message, struct record *record);

@@ -286,7 +286,7 @@ static void walk(struct dns_message *message, struct record *record)
 bool dns_message_is_exact(struct dns_message *message)
 {
     walk(message, NULL);
-    return !message->reasons && !message->reader.is_short;
+    return !(message->reasons & ~DNS_BIT(FORWARD)) && !message->reader.is_short;
 }
 
 void dns_message_add(struct dns_message *message, struct record *record)

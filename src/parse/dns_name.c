@@ -108,7 +108,8 @@ bool dns_name_read(struct dns_message *message, struct text *text, uint64_t *has
             add_label(text, label, message->flavour == DNS_MDNS);
         is_first = false;
     }
-    message->reasons |= DNS_BIT(NAME);
+    bool is_cut = at >= bytes.length || message->is_cut;
+    message->reasons |= is_cut && !pointers ? 0 : DNS_BIT(NAME);
     message->reader.is_short |= pointers == 0; /* where the name ends is not known */
     return false;
 }

@@ -57,7 +57,7 @@ enum probe_verdict dns_probe_datagram(struct slice bytes)
         return PROBE_YES;
     if (is_bare_answer(&message))
         return PROBE_YES;
-    if (message.reasons || !(message.counts[0] || message.counts[1]))
+    if (message.reasons & ~DNS_BIT(FORWARD) || !(message.counts[0] || message.counts[1]))
         return PROBE_NO;
     return dns_message_is_exact(&message) ? PROBE_YES : PROBE_NO;
 }

@@ -27,6 +27,10 @@ enum { LONG_HEADER = 0x80, FIXED_BIT = 0x40, DATAGRAM_MINIMUM = 1200, SAMPLE_END
 static const struct quic_version versions[] = {
     {0x00000001, "1", SALT_1, false},
     {0x6b3343cf, "2", SALT_2, true},
+    {0xff000017, "draft-23", SALT_DRAFT_23, false},
+    {0xff000018, "draft-24", SALT_DRAFT_23, false},
+    {0xff000019, "draft-25", SALT_DRAFT_23, false},
+    {0xff00001a, "draft-26", SALT_DRAFT_23, false},
     {0xff00001b, "draft-27", SALT_DRAFT_23, false},
     {0xff00001c, "draft-28", SALT_DRAFT_23, false},
     {0xff00001d, "draft-29", SALT_DRAFT_29, false},
@@ -35,6 +39,7 @@ static const struct quic_version versions[] = {
     {0xff000020, "draft-32", SALT_DRAFT_29, false},
     {0xff000021, "draft-33", SALT_1, false},
     {0xff000022, "draft-34", SALT_1, false},
+    {0xfaceb002, "mvfst-27", SALT_DRAFT_23, false},
 };
 
 const struct quic_version *quic_version_find(uint32_t number)

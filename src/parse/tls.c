@@ -16,6 +16,7 @@ struct tls_direction {
     uint8_t alert_length;
     bool is_begun;     /* its first byte was seen */
     bool is_old;       /* an SSLv2 hello comes first */
+    bool has_changed;  /* it said that it encrypts, and may do so only in TLS 1.2 */
     bool is_encrypted; /* what follows of the handshake is */
     bool is_finished;  /* its last message of the handshake has come, or its bytes make no sense */
     uint32_t left;     /* bytes left of the TLS record */
@@ -155,6 +156,7 @@ static void take_change(struct tls_call *call)
     struct tls_session *session = &call->state->session;
     bool is_server_known = session->has_server_hello || session->has_gap;
 
+    call->direction->has_changed = !is_server_known;
     if (session->version >= TLS_VERSION_1_3 || !is_server_known)
         return;
     if (!is_client(call))
@@ -200,6 +202,12 @@ static void take_payload(struct tls_call *call, struct slice bytes)
 
     if (direction->is_finished || direction->is_encrypted)
         return;
+    /* The server is not seen. In clear there is only the second hello of TLS 1.3. */
+    if (direction->header[0] == TLS_HANDSHAKE && direction->has_changed &&
+        !direction->message_seen && bytes.data[0] != TLS_CLIENT_HELLO) {
+        direction->is_encrypted = true;
+        return;
+    }
     if (direction->header[0] == TLS_HANDSHAKE)
         take_handshake(call, bytes);
     else if (direction->header[0] == TLS_ALERT && call->state->session.is_begun)

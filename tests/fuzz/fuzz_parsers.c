@@ -1,7 +1,8 @@
 /*
  * fuzz_parsers: all parsers through track/streams. The input is a list of commands: a byte that
  * says what, a byte of length, and so many bytes; so the input decides about the cuts, gaps and
- * ends too.
+ * ends too. An input that starts with 'D' is a list of datagrams: a byte that says what, two of
+ * length, and the datagram.
  */
 #include <stdlib.h>
 #include "tests/lib/feeder.h"
@@ -36,19 +37,33 @@ static void play_command(uint8_t command, struct slice bytes)
     free(copy);
 }
 
+/* The next command of the input, which loses it; false: there is none. */
+static bool take_command(struct slice *input, uint8_t *ret_command, struct slice *ret_bytes)
+{
+    size_t header = feeder.is_datagram ? 3 : 2;
+    if (input->length < header)
+        return false;
+    size_t length = input->data[1];
+    if (feeder.is_datagram)
+        length = length << 8 | input->data[2];
+    *ret_command = input->data[0];
+    *ret_bytes = slice_part(*input, header, length);
+    *input = slice_part(*input, header + ret_bytes->length, SIZE_MAX);
+    return true;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct streams_options options = {.head_maximum = 512};
     if (size > 6000 || feeder_init(&feeder, &options) < 0)
         return 0;
+    struct slice input = slice_of(data, size), bytes;
+    uint8_t command;
+    feeder.is_datagram = size && data[0] == 'D';
+    input = slice_part(input, feeder.is_datagram, SIZE_MAX);
     feeder_open(&feeder);
-    struct slice input = slice_of(data, size);
-    while (input.length >= 2) {
-        uint8_t command = input.data[0];
-        struct slice bytes = slice_part(input, 2, input.data[1]);
-        input = slice_part(input, 2 + bytes.length, SIZE_MAX);
+    while (take_command(&input, &command, &bytes))
         play_command(command, bytes);
-    }
     feeder_close(&feeder);
     if (!feeder_is_balanced(&feeder))
         abort();

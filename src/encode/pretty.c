@@ -181,6 +181,53 @@ static void put_process(struct line *line)
     colour(line, RESET);
 }
 
+/* One direction's packets and whole bytes: ↑12/3.4kB */
+static void put_traffic(struct line *line, const char *arrow, enum field_id packets_field,
+                        enum field_id bytes_field)
+{
+    const struct value *packets = find(line, packets_field);
+    const struct value *bytes = find(line, bytes_field);
+
+    if (!packets || !bytes)
+        return;
+    put(line, arrow);
+    writer_number(&line->writer, packets->number);
+    put(line, "/");
+    put_size(line, bytes->number);
+}
+
+/* tcp http SF ShADadFf 10.3ms ↑12/3.4kB ↓10/56kB rtt 1.2ms */
+static void put_connection(struct line *line)
+{
+    const struct value *duration = find(line, FIELD_DURATION_NS);
+    const struct value *rtt = find(line, FIELD_SERVER_RTT_NS);
+    const struct value *number = find(line, FIELD_NETWORK_IANA_NUMBER);
+
+    put(line, " ");
+    colour(line, BOLD);
+    if (find(line, FIELD_NETWORK_TRANSPORT))
+        put_text(line, FIELD_NETWORK_TRANSPORT);
+    else if (number)
+        writer_number(&line->writer, number->number);
+    colour(line, RESET);
+    put(line, find(line, FIELD_NETWORK_PROTOCOL_NAME) ? " " : "");
+    put_text(line, FIELD_NETWORK_PROTOCOL_NAME);
+    put(line, " ");
+    put_text(line, FIELD_CONNECTION_STATE);
+    put(line, find(line, FIELD_CONNECTION_HISTORY) ? " " : "");
+    put_text(line, FIELD_CONNECTION_HISTORY);
+    if (duration) {
+        put(line, " ");
+        put_duration(line, duration->number);
+    }
+    put_traffic(line, " ↑", FIELD_CLIENT_PACKETS, FIELD_CLIENT_BYTES);
+    put_traffic(line, " ↓", FIELD_SERVER_PACKETS, FIELD_SERVER_BYTES);
+    if (rtt) {
+        put(line, " rtt ");
+        put_duration(line, rtt->number);
+    }
+}
+
 /* What a record of another type says: all of its own fields as name=value. */
 static void put_other(struct line *line)
 {
@@ -259,6 +306,8 @@ static int encode(const struct record *record, const struct encoder_options *opt
     }
     if (!type || slice_is_equal(type->text, SLICE_LITERAL("http")))
         put_http(&line);
+    else if (find(&line, FIELD_CONNECTION_STATE))
+        put_connection(&line);
     else
         put_other(&line);
     put_process(&line);

@@ -126,6 +126,35 @@ static void test_golden(void **state)
                         "    > Host: a\"\\\\\\t\\u00ff\n");
 }
 
+static void test_connection(void **state)
+{
+    static const struct address ends[2] = {{ADDRESS_IPV4, {10, 0, 0, 1}},
+                                           {ADDRESS_IPV4, {10, 0, 0, 2}}};
+
+    (void)state;
+    renew();
+    record_add_number(record, FIELD_TIME, 1000000000);
+    record_add_text(record, FIELD_TYPE, SLICE_LITERAL("connection"));
+    record_add_address(record, FIELD_CLIENT_ADDRESS, &ends[0]);
+    record_add_number(record, FIELD_CLIENT_PORT, 40000);
+    record_add_address(record, FIELD_SERVER_ADDRESS, &ends[1]);
+    record_add_number(record, FIELD_SERVER_PORT, 80);
+    record_add_text(record, FIELD_NETWORK_TRANSPORT, SLICE_LITERAL("tcp"));
+    record_add_text(record, FIELD_NETWORK_PROTOCOL_NAME, SLICE_LITERAL("http"));
+    record_add_number(record, FIELD_DURATION_NS, 10300000);
+    record_add_text(record, FIELD_CONNECTION_STATE, SLICE_LITERAL("SF"));
+    record_add_text(record, FIELD_CONNECTION_HISTORY, SLICE_LITERAL("ShADadFf"));
+    record_add_number(record, FIELD_CLIENT_PACKETS, 6);
+    record_add_number(record, FIELD_CLIENT_BYTES, 3400);
+    record_add_number(record, FIELD_SERVER_PACKETS, 5);
+    record_add_number(record, FIELD_SERVER_BYTES, 999);
+    record_add_number(record, FIELD_SERVER_RTT_NS, 1200000);
+    record_set_flag(record, RECORD_FLAG_GAP);
+    assert_string_equal(encode_with(&encoder_pretty, false),
+                        "00:00:01.000 10.0.0.1:40000 \u2192 10.0.0.2:80 tcp http SF ShADadFf "
+                        "10.3ms \u21916/3.40kB \u21935/999B rtt 1.20ms (gap)\n");
+}
+
 static void test_times(void **state)
 {
     static const struct {
@@ -317,6 +346,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         CASE(test_golden),
+        CASE(test_connection),
         CASE(test_times),
         CASE(test_each_byte),
         CASE(test_full_buffer),

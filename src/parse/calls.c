@@ -48,20 +48,29 @@ struct record *calls_begin(struct calls *calls, struct emitter *emitter, uint64_
     return record;
 }
 
+struct call *calls_push(struct calls *calls)
+{
+    bool is_full = calls->overflow || calls->count >= CALLS_OPEN_MAXIMUM;
+    if (is_full || (calls->count == calls->capacity && !grow(calls))) {
+        calls->overflow += !calls->is_uncertain;
+        return NULL;
+    }
+    calls->count++;
+    struct call *call = calls_tail(calls);
+    *call = (struct call){0};
+    return call;
+}
+
 struct call *calls_open(struct calls *calls, struct emitter *emitter, uint64_t time_ns,
                         uint64_t position)
 {
     struct record *record = calls_begin(calls, emitter, time_ns, position);
     bool is_full = calls->overflow || calls->count >= CALLS_OPEN_MAXIMUM;
-    if (is_full || (calls->count == calls->capacity && !grow(calls))) {
-        calls->overflow += !calls->is_uncertain;
-        if (record)
-            emitter->lose(emitter, record, is_full ? "pipeline_limit" : "memory");
-        return NULL;
-    }
-    calls->count++;
-    struct call *call = calls_tail(calls);
-    *call = (struct call){.record = record};
+    struct call *call = calls_push(calls);
+    if (call)
+        call->record = record;
+    else if (record)
+        emitter->lose(emitter, record, is_full ? "pipeline_limit" : "memory");
     return call;
 }
 

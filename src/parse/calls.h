@@ -45,6 +45,8 @@ void calls_miss(struct calls *calls, struct emitter *emitter, bool has_gap);
  */
 struct call *calls_open(struct calls *calls, struct emitter *emitter, uint64_t time_ns,
                         uint64_t position);
+/* A place without a record, for what is answered but not recorded. NULL: as above. */
+struct call *calls_push(struct calls *calls);
 /* A record for a call (or an answer without one) that is in no queue; may be NULL. */
 struct record *calls_begin(struct calls *calls, struct emitter *emitter, uint64_t time_ns,
                            uint64_t position);

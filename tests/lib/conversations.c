@@ -1,9 +1,5 @@
 /* conversations: what the tests that run over all parsers play. A parser adds its own here. */
-#include "tests/lib/feeder.h"
-
-#define CONVERSATION(parser, name) extern const struct feeder_step conversation_##parser##_##name[];
-#include "tests/lib/conversations_db.def"
-#undef CONVERSATION
+#include "tests/lib/conversations_db.h"
 
 extern const struct feeder_step http2_plain[], http2_grpc[], http2_joined[], http2_others[];
 extern const struct feeder_step http2_upgrade[], http2_refused[], websocket_chat[];

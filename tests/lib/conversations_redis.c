@@ -1,7 +1,5 @@
 /* conversations_redis: what a client and a Redis server say, for the tests over all parsers. */
-#include "tests/lib/feeder.h"
-
-extern const struct feeder_step conversation_redis_plain[], conversation_redis_pushes[];
+#include "tests/lib/conversations_db.h"
 
 const struct feeder_step conversation_redis_plain[] = {
     {'>', "*3\r\n$3\r\nSET\r\n$5\r\nmykey\r\n$11\r\nhello world\r\n", 0},

@@ -48,7 +48,7 @@ uint8_t *hpack_list_reserve(struct hpack_list *list, size_t length)
 {
     if (list->count == list->capacity && !grow_headers(list))
         return NULL;
-    if (length <= list->room)
+    if (list->text && length <= list->room)
         return list->text;
     bool is_first = !list->first.data;
     size_t size = is_first                     ? TEXT_FIRST
@@ -75,9 +75,12 @@ bool hpack_list_is_open(struct hpack_list *list, size_t length)
 {
     if (!list->arena)
         return false;
-    if (list->count >= HPACK_HEADERS_MAXIMUM || length > list->left)
+    if (list->count >= HPACK_HEADERS_MAXIMUM || length > list->left || !list->left) {
         list->is_truncated = true;
-    return !list->is_truncated && !list->is_starved;
+        list->left = 0; /* what comes behind is not kept either */
+        return false;
+    }
+    return !list->is_starved;
 }
 
 void hpack_list_commit(struct hpack_list *list, size_t name_length, size_t value_length)
@@ -85,6 +88,7 @@ void hpack_list_commit(struct hpack_list *list, size_t name_length, size_t value
     struct slice text = slice_of(list->text, name_length + value_length);
     if (text.length > list->left) {
         list->is_truncated = true;
+        list->left = 0;
         return;
     }
     list->headers[list->count++] =

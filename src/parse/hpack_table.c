@@ -204,7 +204,7 @@ static bool renew_text(struct hpack_table *table, size_t more)
 uint8_t *hpack_table_reserve(struct hpack_table *table, size_t length)
 {
     size_t used = table->text_end - table->text_base;
-    if (table->text_capacity - used < length && !renew_text(table, length))
+    if ((!table->text || table->text_capacity - used < length) && !renew_text(table, length))
         return NULL;
     return table->text + (table->text_end - table->text_base);
 }

@@ -89,6 +89,32 @@ struct sock {
     int sk_err;
     struct socket *sk_socket;
 };
+struct net_device {
+    int ifindex;
+    possible_net_t nd_net;
+};
+struct sk_buff {
+    struct net_device *dev;
+    struct sock *sk;
+    unsigned int len;
+    __be16 protocol;
+    int skb_iif;
+    __be16 vlan_proto;
+    __u16 vlan_tci;
+    __u16 network_header;
+    __u16 mac_header;
+    unsigned int tail;
+    unsigned int end;
+    unsigned char *head;
+    unsigned char *data;
+};
+struct sk_buff___before_6_1 {
+    __u8 vlan_present : 1;
+};
+struct skb_shared_info {
+    unsigned short gso_size;
+    unsigned short gso_segs;
+};
 /* Before 5.6 these were bit fields; the oldest kernel here is 5.10. */
 
 struct inet_connection_sock {

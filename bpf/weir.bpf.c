@@ -11,3 +11,4 @@ char weir_license[] SEC("license") = "Dual BSD/GPL";
 #include "bpf/hooks/tc.bpf.c"
 #include "bpf/hooks/xdp.bpf.c"
 #include "bpf/hooks/packet_socket.bpf.c"
+#include "bpf/hooks/drop.bpf.c"

@@ -50,8 +50,9 @@ static const char *source_name(const struct packet_source *source)
 
 static void log_packet(struct packet_source *source)
 {
+    bool is_drop = source->packet.frame->drop_reason.length;
     struct packet_record_options options = {
-        .source = source_name(source),
+        .source = is_drop ? "drop" : source_name(source),
         .id = record_next_id(source->packet.frame->time_ns),
     };
     struct record *record = packet_record_make(&source->packet, &options);
@@ -178,7 +179,9 @@ int packet_source_new(const struct run_options *options, const struct prefilter 
         list_copy(&source->namespaces, &options->namespaces);
         followed_ports_find(source);
         source->packets_options = (struct packets_options){
-            .hook = hook_of(options->packet_hook),
+            .hook = options->packets.count || options->with_packet_records
+                        ? hook_of(options->packet_hook)
+                        : PACKETS_HOOK_NONE,
             .interfaces = source->interfaces.count ? source->interfaces.items : automatic,
             .namespaces = source->namespaces.items,
             .ring_bytes = options->packet_ring_bytes,
@@ -187,6 +190,7 @@ int packet_source_new(const struct run_options *options, const struct prefilter 
             .flow_maximum = options->flow_limit,
             .with_records = options->with_packet_records,
             .with_streams = true,
+            .with_drops = options->with_drops,
             .prefilter = *prefilter,
             .followed_ports = source->followed_ports,
         };

@@ -406,7 +406,8 @@ static int sources_start(struct pipeline *pipeline)
 {
     const struct run_options *options = pipeline->options;
     bool with_sockets = strcmp(options->rung, "none") != 0;
-    bool with_packets = options->packets.count || options->with_packet_records;
+    bool with_packets = options->packets.count || options->with_packet_records ||
+                        options->with_drops;
     int result = 0;
 
     if (with_packets)

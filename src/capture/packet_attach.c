@@ -22,7 +22,7 @@ enum {
 };
 
 const char *const packets_hook_names[PACKETS_HOOK_COUNT] = {
-    "auto", "tcx", "clsact", "xdp", "xdp-native", "xdp-generic", "socket"};
+    "auto", "tcx", "clsact", "xdp", "xdp-native", "xdp-generic", "socket", "none"};
 
 int packet_link_is_ip(uint16_t hardware_type)
 {

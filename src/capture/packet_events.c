@@ -1,5 +1,6 @@
 /* packet_events: ring records of the packet hooks (shared/packet.h) to frames. */
 #include <errno.h>
+#include <net/if.h>
 #include "capture/packet_program.h"
 
 enum { LINKTYPE_ETHERNET = 1, LINKTYPE_RAW = 101 };
@@ -47,9 +48,17 @@ static void handle_frame(struct packets *packets, const struct weir_event_frame 
         .is_stream = event->flags & WEIR_FRAME_STREAM,
         .is_xdp = event->hook == WEIR_HOOK_XDP,
     };
+    char name[IF_NAMESIZE];
 
     if (size < sizeof(*event) + event->captured)
         return;
+    if (event->hook == WEIR_HOOK_DROP && packets->drop_reasons) {
+        given.frame.drop_reason = drop_reason_name(packets->drop_reasons, event->drop_reason);
+        given.frame.drop_place = drop_place_name(packets->drop_reasons, event->drop_place);
+        if (!attachment && event->interface_index && if_indextoname(event->interface_index, name) &&
+            event->network_namespace == packets->own_namespace)
+            given.frame.interface_name = slice_of_string(name);
+    }
     if (attachment)
         given.frame.interface_name = slice_of_string(attachment->interface.name);
     packets->listener.on_frame(packets->listener.context, &given);

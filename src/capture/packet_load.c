@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include "capture/packet_program.h"
@@ -14,6 +15,9 @@ static const char *const programs_xdp[] = {"weir_xdp", NULL, "weir_xdp_ip", NULL
 static const char *const programs_socket[] = {"weir_packet_socket", NULL, "weir_packet_socket_ip",
                                               NULL};
 
+static const char *const programs_none[PROGRAM_COUNT] = {NULL};
+static const char *const programs_drop[] = {"weir_drop", NULL, NULL, NULL};
+
 static const char *const *programs_of(enum packets_hook hook)
 {
     switch (hook) {
@@ -23,6 +27,8 @@ static const char *const *programs_of(enum packets_hook hook)
         return programs_xdp;
     case PACKETS_HOOK_SOCKET:
         return programs_socket;
+    case PACKETS_HOOK_NONE:
+        return programs_none;
     default:
         return programs_tc;
     }
@@ -100,16 +106,18 @@ int packet_load_first(struct packets *packets, uint32_t namespace, char *message
 }
 
 /* Another object with its own constants and the first one's maps. */
-static int load_again(struct packets *packets, struct network_namespace *namespace)
+static int load_again(struct packets *packets, const char *const *names, uint32_t namespace,
+                      int programs[PROGRAM_COUNT])
 {
-    const char *const *names = programs_of(packets->hook);
     struct weir *skeleton = weir__open();
     struct bpf_map *map, *first = NULL;
     int result = 0;
 
     if (!skeleton)
         return -errno;
-    settings_fill(packets, skeleton, namespace->inode);
+    settings_fill(packets, skeleton, namespace);
+    skeleton->rodata->weir_packet_settings.has_drop_reason =
+        packets->drop_reasons && drop_reasons_are_told(packets->drop_reasons);
     programs_choose(skeleton, names);
     first = bpf_object__next_map(packets->skeleton->obj, NULL);
     bpf_object__for_each_map(map, skeleton->obj)
@@ -125,7 +133,7 @@ static int load_again(struct packets *packets, struct network_namespace *namespa
     if (result == 0)
         result = bpf_object__load(skeleton->obj);
     if (result == 0)
-        programs_take(skeleton, names, namespace->programs);
+        programs_take(skeleton, names, programs);
     weir__destroy(skeleton);
     return result;
 }
@@ -133,7 +141,22 @@ static int load_again(struct packets *packets, struct network_namespace *namespa
 int packet_load(struct packets *packets, struct network_namespace *namespace)
 {
     if (namespace->inode != packets->skeleton->rodata->weir_packet_settings.network_namespace)
-        return load_again(packets, namespace);
+        return load_again(packets, programs_of(packets->hook), namespace->inode,
+                          namespace->programs);
     programs_take(packets->skeleton, programs_of(packets->hook), namespace->programs);
     return 0;
+}
+
+int packet_load_drop(struct packets *packets)
+{
+    int programs[PROGRAM_COUNT], result = drop_reasons_new(&packets->drop_reasons);
+
+    if (result == 0)
+        result = load_again(packets, programs_drop, 0, programs);
+    if (result)
+        return result;
+    packets->drop_link = bpf_raw_tracepoint_open(NULL, programs[0]);
+    result = packets->drop_link < 0 ? -errno : 0;
+    close(programs[0]);
+    return result;
 }

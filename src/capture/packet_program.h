@@ -1,6 +1,7 @@
 /* packet_program: what the files of packets share. Private to capture/. */
 #pragma once
 #include "base/table.h"
+#include "capture/drop_reasons.h"
 #include "capture/packets.h"
 #include "capture/program.h"
 
@@ -64,6 +65,9 @@ struct packets {
     struct table told_flows; /* packets of each flow when it was told last, by the key's hash */
     uint64_t told_ns, next_look_ns;
     uint64_t living_flows, counted_flows;
+    struct drop_reasons *drop_reasons; /* NULL: drops are not looked at */
+    uint32_t own_namespace;
+    int drop_link; /* -1: none */
     char complaint[COMPLAINT_BYTES];
 };
 
@@ -73,6 +77,9 @@ bool packet_map_is(const struct bpf_map *map);
 /* packet_load.c: the programs of the hook in use, for one namespace. 0 or -errno. */
 int packet_load_first(struct packets *packets, uint32_t namespace, char *message, size_t size);
 int packet_load(struct packets *packets, struct network_namespace *namespace);
+
+/* The program at kfree_skb, attached. 0 or -errno. */
+int packet_load_drop(struct packets *packets);
 
 /* packet_attach.c. 0 or -errno; `attachment` is zeroed but for interface and namespace. */
 int packet_attach(struct packets *packets, struct attachment *attachment);

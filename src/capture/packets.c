@@ -54,7 +54,7 @@ static void programs_gone(struct packets *packets)
 /* Loads the programs of one hook, and tries it. 0, or -errno and why. */
 static int hook_try(struct packets *packets, enum packets_hook hook, char *message, size_t size)
 {
-    struct network_namespace own = {.inode = own_namespace()};
+    struct network_namespace own = {.inode = packets->own_namespace};
     int result;
 
     packets->hook = hook;
@@ -62,7 +62,7 @@ static int hook_try(struct packets *packets, enum packets_hook hook, char *messa
     if (result)
         return result;
     result = packet_load(packets, &own);
-    if (result == 0)
+    if (result == 0 && hook != PACKETS_HOOK_NONE)
         result = packet_attach_try(hook, own.programs);
     for (int i = 0; i < PROGRAM_COUNT; i++)
         if (own.programs[i] >= 0)
@@ -110,7 +110,12 @@ static int packets_begin(struct packets *packets, char message[1024])
                                          packet_events_handle, packets, NULL);
         result = packets->ring ? 0 : -errno;
     }
-    if (result == 0) {
+    if (result == 0 && packets->options.with_drops) {
+        result = packet_load_drop(packets);
+        if (result)
+            snprintf(message, 1024, "packets that the kernel drops: %s", strerror(-result));
+    }
+    if (result == 0 && packets->hook != PACKETS_HOOK_NONE) {
         result = namespaces_follow(packets, true);
         if (result)
             snprintf(message, 1024, "%.250s",
@@ -136,7 +141,9 @@ int packets_new(const struct packets_options *options, const struct packets_list
     libbpf_set_strict_mode(LIBBPF_STRICT_ALL & ~LIBBPF_STRICT_AUTO_RLIMIT_MEMLOCK);
     setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
     packets->options = *options;
+    packets->drop_link = -1;
     packets->listener = *listener;
+    packets->own_namespace = own_namespace();
     packets->cpu_count = libbpf_num_possible_cpus();
     packets->clock_offset_ns = (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
     packets->told_ns = packets->followed_ns = clock_ns(CLOCK_MONOTONIC);
@@ -158,6 +165,9 @@ void packets_free(struct packets **packets)
     if (!packets || !*packets)
         return;
     namespaces_free(*packets);
+    if ((*packets)->drop_link >= 0)
+        close((*packets)->drop_link);
+    drop_reasons_free(&(*packets)->drop_reasons);
     table_done(&(*packets)->told_flows);
     ring_buffer__free((*packets)->ring);
     weir__destroy((*packets)->skeleton);
@@ -169,6 +179,9 @@ void packets_free(struct packets **packets)
 void packets_detach(struct packets *packets)
 {
     namespaces_detach(packets);
+    if (packets->drop_link >= 0)
+        close(packets->drop_link);
+    packets->drop_link = -1;
 }
 
 int packets_descriptor(const struct packets *packets)
@@ -188,7 +201,7 @@ void packets_tick(struct packets *packets, uint64_t interval_ns)
 
     namespaces_watch(packets);
     packet_flows_look(packets, interval_ns, false);
-    if (now_ns >= packets->followed_ns + FOLLOW_NS) {
+    if (packets->hook != PACKETS_HOOK_NONE && now_ns >= packets->followed_ns + FOLLOW_NS) {
         packets->followed_ns = now_ns;
         namespaces_follow(packets, false);
     }

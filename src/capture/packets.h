@@ -16,9 +16,10 @@ enum packets_hook {
     PACKETS_HOOK_XDP_NATIVE,
     PACKETS_HOOK_XDP_GENERIC,
     PACKETS_HOOK_SOCKET, /* AF_PACKET with an eBPF filter; own network namespace only */
+    PACKETS_HOOK_NONE,   /* no interface: drops only */
     PACKETS_HOOK_COUNT
 };
-/* auto tcx clsact xdp xdp-native xdp-generic socket */
+/* auto tcx clsact xdp xdp-native xdp-generic socket none */
 extern const char *const packets_hook_names[PACKETS_HOOK_COUNT];
 
 struct packets_options {

@@ -180,6 +180,12 @@ static const struct option options[] = {
      .group = "Packets",
      .help = "Also write a record of each packet, with all elements of its headers, at each "
              "interface that it passes. Implies --packets."},
+    {.name = "drops",
+     .kind = OPTION_FLAG,
+     VALUE(with_drops),
+     .group = "Packets",
+     .help = "Write a record of each packet that the kernel drops, with the kernel's reason (5.17) "
+             "and the function that did it. Needs no --packets."},
     {.name = "packet-hook",
      .kind = OPTION_CHOICE,
      VALUE(packet_hook),

@@ -26,6 +26,7 @@ struct frame {
     struct slice interface_name; /* empty: unknown */
     uint64_t network_namespace;  /* 0: unknown */
     struct slice drop_reason;    /* the kernel dropped it, by the kernel's name; else empty */
+    struct slice drop_place;     /* the kernel function that did, or empty */
 };
 
 enum packet_layer_kind {

@@ -115,6 +115,7 @@ static void add_frame(struct build *build)
     if (frame->interface_index)
         build_number(build, FIELD_INTERFACE_INDEX, frame->interface_index);
     build_text(build, FIELD_DROP_REASON, arena_copy(build->record->arena, frame->drop_reason));
+    build_text(build, FIELD_DROP_PLACE, arena_copy(build->record->arena, frame->drop_place));
 }
 
 static const char *transport_name(const struct packet *packet)

@@ -83,10 +83,11 @@ struct flow_side {
     int64_t acknowledged;                   /* by the other end */
     int64_t fin;                            /* position of the FIN */
     int64_t last_syn, last_fin, last_reset; /* positions, to tell repeats from retransmissions */
-    int64_t jump_end;             /* end of a segment that was too far away to be believed */
-    int64_t told_gap;             /* gaps before this position are in the history */
-    uint64_t acknowledged_before; /* packets of the flow when a hole was acknowledged; 0: none */
-    uint64_t hole_ns;             /* the time of that */
+    int64_t jump_end;   /* end of a segment that was too far away to be believed */
+    int64_t told_gap;   /* gaps before this position are in the history */
+    int64_t hole_start; /* where the stream stands still */
+    uint64_t hole_packets,
+        hole_ns; /* the flow's packets, and the time, since when; 0: it does not */
     uint32_t last_ack_number;
 
     uint64_t retransmissions, retransmitted_bytes, out_of_order, overlaps, conflicts;

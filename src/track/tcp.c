@@ -5,8 +5,9 @@
  */
 #include "track/flow.h"
 
-enum { HOLE_PACKETS = 16 };  /* of the connection, before an acknowledged hole is given up */
-#define HOLE_NS 100000000ull /* packets that were captured out of order come sooner */
+enum { HOLE_PACKETS = 16 }; /* of the connection, before an acknowledged hole is given up */
+#define HOLE_UNSEEN_NS 3000000000ull /* longer than a first retransmission takes */
+#define HOLE_NS 100000000ull         /* packets that were captured out of order come sooner */
 
 static void set_state(struct flow_side *side, enum tcp_state state)
 {
@@ -144,23 +145,47 @@ static void note_gaps(struct flow *flow, int side)
     }
 }
 
-/* Holes that were acknowledged are not filled any more, but for packets captured out of order. */
+/*
+ * How far the stream will not be completed any more: what was acknowledged is not sent again; where
+ * the other end is not seen, neither is what was not sent again for a long time.
+ */
+static int64_t hole_end(const struct flow *flow, int side, bool *ret_is_acknowledged)
+{
+    const struct flow_side *own = &flow->sides[side];
+    const struct reassembly *reassembly = &own->reassembly;
+    int64_t end = acknowledged_payload(own);
+    *ret_is_acknowledged = end > reassembly->next;
+    if (own->state == TCP_STATE_INACTIVE)
+        return reassembly->next;
+    if (!*ret_is_acknowledged && reassembly->first && !reassembly->is_waiting &&
+        flow->sides[!side].state == TCP_STATE_INACTIVE)
+        return reassembly->first->start;
+    return end;
+}
+
+/* Packets may have been captured out of order, so a hole is given some time. */
 static void close_holes(struct flows *flows, struct flow *flow, int side, uint64_t now_ns)
 {
     struct flow_side *own = &flow->sides[side];
-    int64_t end = acknowledged_payload(own);
-    if (end <= own->reassembly.next || own->state == TCP_STATE_INACTIVE) {
-        own->acknowledged_before = 0;
+    bool is_acknowledged;
+    int64_t end = hole_end(flow, side, &is_acknowledged);
+    if (end <= own->reassembly.next) {
+        own->hole_packets = 0;
         return;
     }
-    if (!own->acknowledged_before) {
-        own->acknowledged_before = flow->packets;
+    if (!own->hole_packets || own->hole_start != own->reassembly.next || now_ns < own->hole_ns) {
+        own->hole_packets = flow->packets;
+        own->hole_start = own->reassembly.next;
         own->hole_ns = now_ns;
+        return;
     }
-    if (flow->packets - own->acknowledged_before < HOLE_PACKETS && now_ns - own->hole_ns < HOLE_NS)
+    bool is_old = is_acknowledged ? flow->packets - own->hole_packets >= HOLE_PACKETS ||
+                                        now_ns - own->hole_ns >= HOLE_NS
+                                  : now_ns - own->hole_ns >= HOLE_UNSEEN_NS;
+    if (!is_old)
         return;
     segments_give_up(&(struct segments_context){flows, flow, side, now_ns}, end);
-    own->acknowledged_before = 0;
+    own->hole_packets = 0;
 }
 
 /* Payload that came with a SYN counts once the answer acknowledges it (RFC 7413 §4.2). */

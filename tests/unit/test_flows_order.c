@@ -160,6 +160,41 @@ static void what_is_acknowledged_unseen_is_a_gap(void **state)
     stop();
 }
 
+/* Nobody is seen to acknowledge: then it is time that tells. */
+static void one_direction_goes_on_behind_a_hole(void **state)
+{
+    (void)state;
+    start(NULL);
+    send_at(1001, 0, "ab", 2);
+    send_at(1001, 4, "ef", 2);
+    wire.time_ns += 2000000000ull;
+    send_at(1001, 6, "gh", 2);
+    expect_bytes("ab");
+    wire.time_ns += 2000000000ull;
+    send_at(1001, 8, "ij", 2);
+    assert_int_equal(wire.streams[0].length, 10);
+    assert_memory_equal(wire.streams[0].bytes, "ab??efghij", 10);
+    stop();
+}
+
+/* Two capture threads: each acknowledgment comes before its data, and nothing is lost. */
+static void acknowledgments_may_come_first(void **state)
+{
+    (void)state;
+    start(NULL);
+    open_at(1001);
+    for (uint32_t i = 0; i < 60; i++) {
+        acknowledge(1001 + i + 1);
+        send_at(1001, i, letters + i, 1);
+        if (i % 3 == 0)
+            acknowledge(1001 + i + 2);
+    }
+    assert_int_equal(counters->gap_bytes, 0);
+    assert_int_equal(wire.streams[0].length, 60);
+    assert_memory_equal(wire.streams[0].bytes, letters, 60);
+    stop();
+}
+
 static void at_the_end_what_waits_is_told(void **state)
 {
     (void)state;
@@ -277,6 +312,21 @@ static void wrong_checksums_are_not_believed(void **state)
     send_at(1001, 2, "cd", 2);
     expect_bytes("abcd");
     stop();
+    start(NULL); /* it was received after all: the capture is wrong */
+    open_at(1001);
+    segment.sequence = 1001;
+    segment.payload = slice_of("ab", 2);
+    segment.checksum = WIRE_CHECKSUM_RIGHT;
+    wire_send(&wire, &segment);
+    segment.sequence = 1003;
+    segment.payload = slice_of("cd", 2);
+    segment.checksum = WIRE_CHECKSUM_WRONG;
+    wire_send(&wire, &segment);
+    expect_bytes("ab");
+    acknowledge(1005);
+    expect_bytes("abcd");
+    stop();
+    segment.payload = slice_of("XX", 2);
     start(NULL); /* all are wrong: the hardware completes them */
     open_at(1001);
     segment.sequence = 1001;
@@ -366,6 +416,8 @@ int main(void)
         cmocka_unit_test(overlaps_fill_what_is_missing),
         cmocka_unit_test(the_first_copy_wins),
         cmocka_unit_test(what_is_acknowledged_unseen_is_a_gap),
+        cmocka_unit_test(one_direction_goes_on_behind_a_hole),
+        cmocka_unit_test(acknowledgments_may_come_first),
         cmocka_unit_test(at_the_end_what_waits_is_told),
         cmocka_unit_test(cut_segments_keep_positions),
         cmocka_unit_test(memory_is_bounded),

@@ -156,7 +156,7 @@ static void take_change(struct tls_call *call)
     struct tls_session *session = &call->state->session;
     bool is_server_known = session->has_server_hello || session->has_gap;
 
-    call->direction->has_changed = !is_server_known;
+    call->direction->has_changed = !is_server_known && is_client(call);
     if (session->version >= TLS_VERSION_1_3 || !is_server_known)
         return;
     if (!is_client(call))

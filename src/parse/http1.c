@@ -305,6 +305,18 @@ static enum parse_verdict http1_parse(void *opaque, struct slice bytes, enum dir
     return call.is_bad ? PARSE_BAD : PARSE_OK;
 }
 
+/*
+ * A gap that the source has not counted, between messages or at a body's end: what is not of the
+ * body may be too short for a message.
+ */
+static bool is_gap_too_short(const struct http1_direction *direction, struct gap gap)
+{
+    bool is_body = direction->phase == HTTP1_BODY && !direction->is_untrusted;
+    uint64_t body = is_body ? direction->remaining : 0;
+    return (is_body || direction->phase == HTTP1_START) && gap.messages < 0 &&
+           gap.bytes < body + HTTP1_MESSAGE_MINIMUM;
+}
+
 static void http1_gap(void *opaque, enum direction direction, struct gap gap,
                       struct emitter *emitter)
 {
@@ -315,6 +327,8 @@ static void http1_gap(void *opaque, enum direction direction, struct gap gap,
         return;
     if (in->has_skip)
         http1_body_settle_skip(&call, 0);
+    if (state->is_decided && is_gap_too_short(in, gap))
+        gap.messages = 0;
     if (in->phase == HTTP1_HEAD && in->over && gap.messages == 0 && gap.bytes != UINT64_MAX) {
         /* Behind the limit nothing is kept anyway; only the framing is no longer certain. */
         in->head_size += gap.bytes;

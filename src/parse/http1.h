@@ -27,6 +27,7 @@ enum {
     HTTP1_CHUNK_LINE_MAXIMUM = 4096, /* bytes of a chunk-size line */
     HTTP1_LONG_LINE_KEPT = 256,      /* bytes of a line behind the head limit that are looked at */
     HTTP1_PADDING = 16,              /* readable bytes behind a copied head */
+    HTTP1_MESSAGE_MINIMUM = 14,      /* "HTTP/1.1 200" and "A / HTTP/1.1", each with two LF */
 };
 
 enum http1_role { HTTP1_UNDECIDED, HTTP1_REQUEST, HTTP1_RESPONSE };

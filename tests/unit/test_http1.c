@@ -311,6 +311,27 @@ static void a_bad_version_shows_before_its_line_ends(void **state)
     }
 }
 
+/* 14 bytes are missing, 12 of them of a body: no response fits into the two others. */
+static void a_gap_too_short_for_a_message_loses_none(void **state)
+{
+    (void)state;
+    assert_int_equal(feeder_init(&feeder, NULL), 0);
+    feeder_open(&feeder);
+    feeder_send(&feeder, DIRECTION_A_TO_B, SLICE_LITERAL("GET /1 HTTP/1.1\r\n\r\n"));
+    feeder_send(&feeder, DIRECTION_A_TO_B, SLICE_LITERAL("GET /2 HTTP/1.1\r\n\r\n"));
+    feeder_send(&feeder, DIRECTION_B_TO_A,
+                SLICE_LITERAL("HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n"));
+    feeder.positions[DIRECTION_B_TO_A] += 14;
+    feeder_send(&feeder, DIRECTION_B_TO_A,
+                SLICE_LITERAL("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"));
+    feeder_close(&feeder);
+    assert_int_equal(feeder.record_count, 2);
+    expect(0, "http.response.body.size", "12");
+    expect(1, "url.path", "/2");
+    expect(1, "http.response.status_code", "404");
+    feeder_done(&feeder);
+}
+
 /* Responses only end a connection's HTTP/1 when they answer with 101. */
 static void interim_responses_are_listed(void **state)
 {
@@ -451,6 +472,7 @@ int main(void)
         cmocka_unit_test(smuggling_shapes_invent_nothing),
         cmocka_unit_test(equal_lengths_are_one),
         cmocka_unit_test(broken_chunks_say_so),
+        cmocka_unit_test(a_gap_too_short_for_a_message_loses_none),
         cmocka_unit_test(chunk_extensions_follow_their_grammar),
         cmocka_unit_test(a_bad_version_shows_before_its_line_ends),
         cmocka_unit_test(bytes_that_do_not_belong_are_named),

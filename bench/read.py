@@ -111,8 +111,9 @@ def contenders(weir, capture, folder):
             ("weir read --packets", [weir, "read", "-q", "--packets", "-o", "json", capture]),
             ("tcpdump -v", ["tcpdump", "-nn", "-v", "-r", capture]),
             ("tshark, one line a packet", tshark),
-            ("tshark -Y http, JSON fields", [*tshark, "-Y", "http", "-T", "ek", "-e", "ip.src",
-                                             "-e", "http.request.line", "-e", "http.response.line"]),
+            ("tshark -Y http, JSON of the header lines",
+             [*tshark, "-Y", "http", "-T", "ek", "-e", "ip.src", "-e", "http.request.line",
+              "-e", "http.response.line"]),
             ("suricata, http and flow log", suricata(capture, folder))]
     return [(name, command) for name, command in rows if command and shutil.which(command[0])]
 
@@ -131,7 +132,9 @@ outputs:
       filename: /dev/null
       types: [{{http: {{extended: yes, dump-all-headers: both}}}}, flow]
 logging: {{default-log-level: error, outputs: [{{console: {{enabled: yes}}}}]}}
-app-layer: {{protocols: {{http: {{enabled: yes, libhtp: {{default-config: {{personality: IDS}}}}}}}}}}
+app-layer:
+  protocols:
+    http: {{enabled: yes, libhtp: {{default-config: {{personality: IDS}}}}}}
 stream: {{memcap: 512mb, checksum-validation: yes, reassembly: {{memcap: 1gb, depth: 0}}}}
 """)
     return ["suricata", "-c", str(settings), "-S", "/dev/null", "-r", capture, "-l", str(folder),

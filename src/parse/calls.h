@@ -14,13 +14,14 @@ enum { CALLS_OPEN_MAXIMUM = 1024 /* calls that wait for their answer */ };
 
 struct call {
     struct record *record; /* NULL: lost, or not wanted; its answer is passed over */
-    uint64_t tag;          /* the protocol's own, as the four below */
+    uint64_t tag;          /* the protocol's own, as all below but the sizes */
     uint64_t rows;
     uint64_t affected;
     uint32_t number;
     uint16_t kind;
     uint8_t step;
-    uint32_t marks;
+    bool is_started;
+    uint32_t marks, packets, sets, warnings;
     uint64_t request_size, response_size; /* bytes */
 };
 

@@ -1,0 +1,227 @@
+/* mysql: result sets with and without EOF, prepared statements, logins, lengths that lie. */
+#include "tests/lib/conversations_db.h"
+#include "tests/lib/talk.h"
+
+static void play(const struct feeder_step *steps)
+{
+    assert_int_equal(feeder_init(&talk, NULL), 0);
+    feeder_play(&talk, steps, NULL, NULL);
+    assert_true(feeder_is_balanced(&talk));
+}
+
+static void commands_of_mysql(void **state)
+{
+    (void)state;
+    play(conversation_mysql_plain);
+    talk_expect_count(11);
+    for (size_t i = 0; i < 11; i++) {
+        talk_expect_flags(i, 0);
+        talk_expect(i, "db.system.name", "mysql");
+    }
+    talk_expect(0, "db.operation.name", "CONNECT");
+    talk_expect(0, "db.auth.method", "mysql_clear");
+    talk_expect(0, "db.namespace", "shop");
+    talk_expect(1, "db.query.text", "SELECT a FROM t WHERE b='x'; SELECT 2; UPDATE t SET a=1");
+    talk_expect(1, "db.response.returned_rows", "3");
+    talk_expect(1, "db.response.affected_rows", "3");
+    talk_expect(1, "db.response.result_sets", "2");
+    talk_expect(1, "db.response.warnings", "1");
+    talk_expect(1, "db.user", "ann");
+    talk_expect(1, "db.client.name", "app");
+    talk_expect(1, "db.server.version", "8.0.34");
+    talk_expect(2, "db.response.status_code", "1064");
+    talk_expect(2, "db.response.sqlstate", "42000");
+    talk_expect(2, "error.message", "You have an error near 'SELEC' at line 1");
+    talk_expect(3, "db.operation.name", "PREPARE");
+    talk_expect(3, "db.statement.name", "7");
+    talk_expect(4, "db.query.text", "SELECT a FROM t WHERE b=?");
+    talk_expect(4, "db.response.returned_rows", "0"); /* a cursor */
+    talk_expect(5, "db.operation.name", "FETCH");
+    talk_expect(5, "db.response.returned_rows", "2");
+    talk_expect(6, "db.operation.name", "PING");
+    talk_expect(7, "db.copy.size", "4");
+    talk_expect(7, "db.response.affected_rows", "2");
+    talk_expect(9, "db.operation.name", "CHANGE_USER");
+    talk_expect(9, "db.user", "bob");
+    talk_expect(10, "db.namespace", "first");
+    char *all = feeder_describe(&talk);
+    assert_null(strstr(all, "SECR"));
+    free(all);
+    talk_done();
+}
+
+static void commands_of_mariadb(void **state)
+{
+    (void)state;
+    play(conversation_mysql_mariadb);
+    talk_expect_count(8);
+    talk_expect(1, "db.system.name", "mariadb");
+    talk_expect(1, "db.query.text", "SELECT 1");
+    talk_expect(1, "db.response.returned_rows", "1");
+    talk_expect(1, "db.response.warnings", "2");
+    talk_expect(2, "db.query.text", "USE `last`;");
+    talk_expect(3, "db.namespace", "last");
+    talk_expect(4, "db.query.text", "INSERT INTO t VALUES (?)"); /* the one prepared last */
+    talk_expect(4, "db.response.affected_rows", "1");
+    talk_expect(5, "db.query.text", "INSERT INTO t VALUES (?)");
+    talk_expect(5, "db.statement.name", "1");
+    talk_expect(5, "db.response.status_code", "1062");
+    talk_expect(6, "db.response.status_code", "1317");
+    talk_expect(6, "db.response.returned_rows", "1");
+    for (size_t i = 0; i < 7; i++)
+        talk_expect_flags(i, 0);
+    talk_expect_flags(7, BIT(UNPAIRED) | BIT(INCOMPLETE));
+    talk_done();
+}
+
+/* The first `count` steps of a conversation, which stays open. */
+static void begin(const struct feeder_step *steps, size_t count)
+{
+    talk_begin();
+    for (size_t i = 0; i < count; i++)
+        talk_say(steps[i].way, steps[i].text, steps[i].length);
+}
+
+static void compression_is_said(void **state)
+{
+    (void)state;
+    const struct feeder_step *steps = conversation_mysql_plain;
+    char greeting[256], login[256];
+    memcpy(greeting, steps[0].text, steps[0].length);
+    memcpy(login, steps[1].text, steps[1].length);
+    greeting[4 + 1 + 7 + 4 + 9] |= 0x20;
+    login[4] |= 0x20;
+    talk_begin();
+    talk_say('<', greeting, steps[0].length);
+    talk_say('>', login, steps[1].length);
+    TALK('<', "\7\0\0\2\0\0\0\2\0\0\0");
+    TALK('>', "\x0d\0\0\0\0\0\0\x09\0\0\0\3SELECT 1");
+    talk_close();
+    talk_expect_count(1);
+    talk_expect_flags(0, BIT(COMPRESSED));
+    talk_done();
+}
+
+static void a_connection_joined_late_is_understood(void **state)
+{
+    (void)state;
+    talk_begin();
+    TALK('>', "\x09\0\0\0\3SELECT 1");
+    TALK('<', "\1\0\0\1\1\1\0\0\2x\5\0\0\3\xfe\0\0\2\0\2\0\0\4\1\x31\5\0\0\5\xfe\0\0\2\0");
+    TALK('>', "\x09\0\0\0\3SELECT 2");
+    TALK('<', "\1\0\0\1\1\1\0\0\2x\2\0\0\3\1\x31\7\0\0\4\xfe\0\0\2\0\0\0");
+    talk_close();
+    talk_expect_count(2);
+    talk_expect(0, "db.response.returned_rows", "1");
+    talk_expect(1, "db.response.returned_rows", "1");
+    talk_expect_flags(1, 0);
+    talk_done();
+}
+
+static void packets_of_16_megabytes_are_one(void **state)
+{
+    (void)state;
+    begin(conversation_mysql_plain, 5);
+    TALK('>', "\xff\xff\xff\0\3SELECT 'x");
+    talk_pass('>', 0xffffff - 10);
+    TALK('>', "\4\0\0\1y' ;");
+    TALK('<', "\1\0\0\2\1\1\0\0\3x\5\0\0\4\xfe\0\0\2\0\xff\xff\xff\5\xfd");
+    talk_pass('<', 0xffffff - 1);
+    TALK('<', "\4\0\0\6yyyy\5\0\0\7\xfe\0\0\2\0");
+    TALK('>', "\1\0\0\0\x0e");
+    TALK('<', "\7\0\0\1\0\0\0\2\0\0\0");
+    talk_close();
+    talk_expect_count(3);
+    talk_expect_flags(1, BIT(TRUNCATED) | BIT(GAP));
+    talk_expect(1, "db.response.returned_rows", "1");
+    talk_expect(1, "db.request.size", "16777227");
+    talk_expect(2, "db.operation.name", "PING");
+    talk_expect_flags(2, 0);
+    talk_done();
+}
+
+static void after_a_gap_the_next_command_is_certain(void **state)
+{
+    (void)state;
+    begin(conversation_mysql_plain, 5);
+    TALK('>', "\x09\0\0\0\3SELECT 1");
+    talk.positions[DIRECTION_B_TO_A] += 50;
+    TALK('<', "\2\0\0\4\1\x31\5\0\0\5\xfe\0\0\2\0");
+    TALK('>', "\x09\0\0\0\3SELECT 2");
+    TALK('<', "\7\0\0\1\0\0\0\2\0\0\0");
+    talk_close();
+    talk_expect_count(3);
+    talk_expect_flags(1, BIT(UNPAIRED) | BIT(GAP));
+    talk_expect_flags(2, 0);
+    talk_expect(2, "db.query.text", "SELECT 2");
+    talk_done();
+}
+
+static void tls_is_left_to_its_parser(void **state)
+{
+    (void)state;
+    char request[36] = "\x20\0\0\1\x0d\xaa\x3a\0";
+    const struct feeder_step *greeting = &conversation_mysql_plain[0];
+    talk_begin();
+    talk_say('<', greeting->text, greeting->length);
+    talk_say('>', request, sizeof(request));
+    TALK('>', "\x09\0\0\0\3SELECT 1");
+    talk_close();
+    for (size_t i = 0; i < talk.record_count; i++)
+        talk_expect(i, "db.query.text", NULL);
+    talk_done();
+}
+
+static void an_error_may_greet(void **state)
+{
+    (void)state;
+    talk_begin();
+    TALK('<', "\x17\0\0\0\xff\x10\x04Too many connections");
+    talk_close();
+    talk_expect_count(1);
+    talk_expect(0, "db.response.status_code", "1040");
+    talk_expect(0, "error.message", "Too many connections");
+    talk_done();
+}
+
+static void bad_packets_are_survived(void **state)
+{
+    (void)state;
+    static const char commands[][12] = {
+        "\0\0\0\0",           "\1\0\0\0\x17",         "\2\0\0\0\x17\1",
+        "\1\0\0\0\xff",       "\3\0\0\0\3\xff\xff",   "\6\0\0\0\x19\1\2\3\4\5",
+        "\5\0\0\0\x11\0\xff", "\5\0\0\0\x1c\1\0\0\0", "\2\0\0\0\xfa\1"};
+    static const char answers[][12] = {"\0\0\0\1",
+                                       "\1\0\0\1\xff",
+                                       "\1\0\0\1\xfe",
+                                       "\1\0\0\1\xfc",
+                                       "\x09\0\0\1\xfe\xff\xff\xff\xff",
+                                       "\2\0\0\1\xfd\1",
+                                       "\3\0\0\1\0\xfe\xff",
+                                       "\1\0\0\1\0"};
+    for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+        for (size_t j = 0; j < sizeof(answers) / sizeof(*answers); j++) {
+            begin(conversation_mysql_mariadb, 3);
+            talk_say('>', commands[i], 4 + (uint8_t)commands[i][0]);
+            talk_say('<', answers[j], sizeof(answers[j]));
+            talk_close();
+            talk_done();
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(commands_of_mysql),
+        cmocka_unit_test(commands_of_mariadb),
+        cmocka_unit_test(compression_is_said),
+        cmocka_unit_test(a_connection_joined_late_is_understood),
+        cmocka_unit_test(packets_of_16_megabytes_are_one),
+        cmocka_unit_test(after_a_gap_the_next_command_is_certain),
+        cmocka_unit_test(tls_is_left_to_its_parser),
+        cmocka_unit_test(an_error_may_greet),
+        cmocka_unit_test(bad_packets_are_survived),
+    };
+    return cmocka_run_group_tests(tests, NULL, talk_finish);
+}

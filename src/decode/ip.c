@@ -211,6 +211,8 @@ void walk_fragment(struct walk *walk, uint8_t protocol, uint16_t head_length,
     if (field.offset == 0) {
         walk->is_first_fragment = true;
         walk_ip_protocol(walk, protocol);
+        if (!packet->has_transport && packet->has_ports)
+            walk->decoder->counters[DECODER_FRAGMENT_TINY]++;
         return;
     }
     walk_payload(walk);

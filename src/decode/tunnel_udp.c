@@ -15,18 +15,34 @@ enum {
     PORT_VXLAN_LINUX = 8472, /* Linux before IANA's assignment, and flannel */
 };
 
-/* flags, reserved or group policy, VNI, reserved */
+/* An Ethernet header and behind it a whole IP packet, or ARP. */
+static bool looks_like_carried_ethernet(struct slice bytes, uint64_t length)
+{
+    uint16_t type = bytes.length >= 14 ? read_u16(bytes.data + 12) : 0;
+
+    if (type == ETHER_TYPE_IPV4 || type == ETHER_TYPE_IPV6)
+        return walk_looks_like_ip(slice_part(bytes, 14, SIZE_MAX), length - 14);
+    return type == ETHER_TYPE_ARP;
+}
+
+/*
+ * flags, reserved or group policy, VNI, reserved. Reserved bits are to be ignored (RFC 7348 §5):
+ * where they are set, what is carried has to prove that this is VXLAN.
+ */
 static void walk_vxlan(struct walk *walk)
 {
     enum { HAS_VNI = 0x08, HAS_GROUP = 0x80 };
     const uint8_t *at = walk->bytes.data;
-    size_t inner = 8;
+    bool is_strict;
 
-    if (walk->bytes.length < inner + 14 || (at[0] & ~HAS_GROUP) != HAS_VNI || at[7])
+    if (walk->bytes.length < 8 + 14 || !(at[0] & HAS_VNI))
         return;
-    if (!(at[0] & HAS_GROUP) && read_u24(at + 1))
+    is_strict = (at[0] & ~HAS_GROUP) == HAS_VNI && !at[7] &&
+                (at[0] & HAS_GROUP || !read_u24(at + 1));
+    if (!is_strict &&
+        !looks_like_carried_ethernet(slice_part(walk->bytes, 8, SIZE_MAX), walk->length - 8))
         return;
-    if (walk_take(walk, LAYER_VXLAN, 0, inner) &&
+    if (walk_take(walk, LAYER_VXLAN, 0, 8) &&
         walk_enter_tunnel(walk, LAYER_VXLAN, read_u24(at + 4), true))
         walk_ethernet(walk);
 }

@@ -2,10 +2,10 @@
 """TIMEOUT: 900
 Packet records say what tshark says, field by field, over captures of other projects.
 
-Needs tshark, and the captures in ../shared/corpora/captures (or the folder that WEIR_CAPTURES names);
-without them the test is skipped. By default a part of the captures is read: all that have tunnels,
-fragments or rare link layers in their name, and each tenth of the others. `--all` reads all, names
-of files only those; `-v` prints each difference.
+Needs tshark, and the captures in ../shared/corpora/captures (or the folder that WEIR_CAPTURES
+names); without them the test is skipped. By default a part of the captures is read: all that have
+tunnels, fragments or rare link layers in their name, and each tenth of the others. `--all` reads
+all, names of files only those; `-v` prints each difference.
 
 tshark gives a list for each field, one entry for each header of that protocol, outermost first. The
 record has the innermost one; so its value is the entry at the number of such headers in it.
@@ -26,8 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 WEIR = os.environ.get("WEIR", str(ROOT / "build" / "weir"))
 CAPTURES = Path(os.environ.get("WEIR_CAPTURES", ROOT.parent / "shared" / "corpora" / "captures"))
 EACH = 10
-ODD = ("tunnel", "gre", "vxlan", "geneve", "gtp", "teredo", "erspan", "6in4", "4in6", "ipv6", "frag",
-       "vlan", "q-in-q", "mpls", "pppoe", "sll", "nflog", "radiotap", "wlan", "ppi", "snap", "hdlc",
+ODD = ("tunnel", "gre", "vxlan", "geneve", "gtp", "teredo", "erspan", "6in4", "4in6", "ipv6",
+       "frag", "vlan", "q-in-q", "mpls", "pppoe", "sll", "nflog", "radiotap", "wlan", "ppi", "snap", "hdlc",
        "icmp", "sctp", "arp", "ppp", "esp", "ah", "ip", "llc")
 
 # tshark's field, ours, the layer that it belongs to, and how tshark writes it.
@@ -44,7 +44,8 @@ SCALARS = [
     ("tcp.srcport", "source.port", "tcp", int), ("tcp.dstport", "destination.port", "tcp", int),
     ("tcp.seq_raw", "tcp.sequence", "tcp", int), ("tcp.ack_raw", "tcp.acknowledgment", "tcp", int),
     ("tcp.hdr_len", "tcp.header_length", "tcp", int), ("tcp.flags", "tcp.flags", "tcp", "flags"),
-    ("tcp.window_size_value", "tcp.window", "tcp", int), ("tcp.checksum", "tcp.checksum", "tcp", "hex"),
+    ("tcp.window_size_value", "tcp.window", "tcp", int),
+    ("tcp.checksum", "tcp.checksum", "tcp", "hex"),
     ("tcp.checksum.status", "tcp.checksum_status", "tcp", "status"),
     ("tcp.urgent_pointer", "tcp.urgent_pointer", "tcp", int),
     ("tcp.len", "packet.payload_length", "tcp", int), ("udp.srcport", "source.port", "udp", int),
@@ -118,8 +119,8 @@ def tshark_rows(path):
 
 
 def our_rows(path):
-    out = subprocess.run([WEIR, "read", str(path), "--packets", "--type", "packet", "-q", "-o", "json"],
-                         capture_output=True, text=True, errors="replace", check=False)
+    command = [WEIR, "read", str(path), "--packets", "--type", "packet", "-q", "-o", "json"]
+    out = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if out.returncode < 0 or out.returncode > 1:
         raise RuntimeError(f"{path.name}: exit status {out.returncode}: {out.stderr[-300:]}")
     for line in out.stdout.splitlines():

@@ -65,6 +65,7 @@ enum packet_layer_kind {
     LAYER_VNTAG,
     LAYER_ETAG,
     LAYER_NSH,
+    LAYER_PBB, /* the service tag of a provider backbone bridge */
 };
 
 struct packet_layer {

@@ -1,6 +1,7 @@
 /*
  * ether_type: what stands between a link header and IP: IEEE 802.1Q and 802.1ad tags in any number,
- * MPLS (RFC 3032), PPPoE (RFC 2516), ARP (RFC 826), VN-tag and E-tag (802.1BR), NSH (RFC 8300).
+ * MPLS (RFC 3032), PPPoE (RFC 2516), ARP (RFC 826), VN-tag and E-tag (802.1BR), NSH (RFC 8300),
+ * provider backbone bridges (802.1ah).
  */
 #include "decode/walk.h"
 
@@ -182,6 +183,10 @@ void walk_ether_type(struct walk *walk, uint16_t ether_type)
         return;
     case ETHER_TYPE_NSH:
         walk_nsh(walk);
+        return;
+    case ETHER_TYPE_PROVIDER_BACKBONE: /* priority, flags, service id; the customer's frame */
+        if (walk_take(walk, LAYER_PBB, 0, 4))
+            walk_ethernet(walk);
         return;
     default:
         walk_payload(walk);

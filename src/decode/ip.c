@@ -149,10 +149,8 @@ void walk_ip(struct walk *walk)
     if (!walk_has(walk, 1))
         return;
     if (walk->bytes.data[0] >> 4 == 4) {
-        walk->packet->ether_type = ETHER_TYPE_IPV4;
         walk_ipv4(walk);
     } else if (walk->bytes.data[0] >> 4 == 6) {
-        walk->packet->ether_type = ETHER_TYPE_IPV6;
         walk_ipv6(walk);
     } else {
         walk_malformed(walk, "IP version is neither 4 nor 6");

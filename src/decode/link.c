@@ -59,7 +59,7 @@ void walk_llc(struct walk *walk)
         return;
     walk_payload(walk);
     if (at[0] == SAP_IPV4 && at[1] == SAP_IPV4 && at[2] == UNNUMBERED)
-        walk_ether_type(walk, ETHER_TYPE_IPV4);
+        walk_ipv4(walk);
 }
 
 /* ISO 8802-2 behind a pseudo header, or an EtherType. */
@@ -107,13 +107,13 @@ static void walk_null(struct walk *walk)
         family = read_u32_little(header);
     switch (family) {
     case 2: /* AF_INET everywhere */
-        walk_ether_type(walk, ETHER_TYPE_IPV4);
+        walk_ipv4(walk);
         return;
     case 10: /* AF_INET6: Linux, NetBSD and OpenBSD, FreeBSD, macOS */
     case 24:
     case 28:
     case 30:
-        walk_ether_type(walk, ETHER_TYPE_IPV6);
+        walk_ipv6(walk);
         return;
     default:
         walk_payload(walk);
@@ -125,16 +125,14 @@ static void walk_ppp_protocol(struct walk *walk, uint16_t protocol)
 {
     switch (protocol) {
     case 0x0021:
-        walk_ether_type(walk, ETHER_TYPE_IPV4);
+        walk_ipv4(walk);
         return;
     case 0x0057:
-        walk_ether_type(walk, ETHER_TYPE_IPV6);
+        walk_ipv6(walk);
         return;
-    case 0x0281:
-        walk_ether_type(walk, ETHER_TYPE_MPLS);
-        return;
+    case 0x0281: /* MPLS, unicast and multicast */
     case 0x0283:
-        walk_ether_type(walk, ETHER_TYPE_MPLS_UPSTREAM);
+        walk_mpls(walk);
         return;
     default:
         walk_payload(walk);

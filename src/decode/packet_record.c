@@ -16,7 +16,7 @@ static const char *const layer_names[] = {
     [LAYER_TCP] = "tcp",           [LAYER_UDP] = "udp",           [LAYER_ICMP] = "icmp",
     [LAYER_ICMPV6] = "icmpv6",     [LAYER_SCTP] = "sctp",         [LAYER_OTHER] = NULL,
     [LAYER_ERSPAN] = "erspan",     [LAYER_ETHERIP] = "etherip",   [LAYER_VNTAG] = "vntag",
-    [LAYER_ETAG] = "etag",         [LAYER_NSH] = "nsh",
+    [LAYER_ETAG] = "etag",         [LAYER_NSH] = "nsh",           [LAYER_PBB] = "pbb",
 };
 
 /* Protocols of LAYER_OTHER that have a name (IANA). */

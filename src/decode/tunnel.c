@@ -50,7 +50,7 @@ static void walk_wccp(struct walk *walk)
 {
     if (walk->bytes.length >= 5 && walk->bytes.data[0] >> 4 != 4)
         walk_skip(walk, 4); /* the redirect header of version 2 */
-    walk_ether_type(walk, ETHER_TYPE_IPV4);
+    walk_ipv4(walk);
 }
 
 /* Flags and version, protocol, payload length, call id, [sequence], [acknowledgment]; PPP */

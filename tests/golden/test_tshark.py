@@ -26,9 +26,9 @@ ROOT = Path(__file__).resolve().parents[2]
 WEIR = os.environ.get("WEIR", str(ROOT / "build" / "weir"))
 CAPTURES = Path(os.environ.get("WEIR_CAPTURES", ROOT.parent / "shared" / "corpora" / "captures"))
 EACH = 10
-ODD = ("tunnel", "gre", "vxlan", "geneve", "gtp", "teredo", "erspan", "6in4", "4in6", "ipv6",
-       "frag", "vlan", "q-in-q", "mpls", "pppoe", "sll", "nflog", "radiotap", "wlan", "ppi", "snap", "hdlc",
-       "icmp", "sctp", "arp", "ppp", "esp", "ah", "ip", "llc")
+ODD = ("tunnel", "gre", "vxlan", "geneve", "gtp", "teredo", "erspan", "6in4", "4in6", "ip", "frag",
+       "vlan", "q-in-q", "mpls", "pppoe", "sll", "nflog", "radiotap", "wlan", "ppi", "snap", "hdlc",
+       "icmp", "sctp", "arp", "ppp", "esp", "ah", "llc")
 
 # tshark's field, ours, the layer that it belongs to, and how tshark writes it.
 SCALARS = [
@@ -137,6 +137,8 @@ def is_known_difference(name, ours, record):
     if name.endswith("checksum.status"):
         # "partial", "none" and what cannot be verified are no verdicts of tshark's
         return ours in (None, "partial", "none") or "captured" in record
+    if name == "ip.len" and ours == 0:
+        return True  # segmentation offload: ours is the field, tshark's what it means
     return name == "tcp.urgent_pointer" and ours is None
 
 
@@ -155,6 +157,8 @@ def compare_scalars(theirs, record, difference):
         ours = record.get(field, [] if kind == "flags" else None)
         if ours is None and name == "ip.frag_offset":
             ours = 0
+        if name == "ip.frag_offset" and expected * 8 == ours:
+            expected = ours  # some versions of tshark count units of eight bytes
         if expected is None or is_known_difference(name, ours, record):
             continue
         yield name
@@ -169,6 +173,8 @@ def compare_lists(theirs, record, difference):
         expected = [read_value(text, kind) for text in theirs[name]]
         if field == "vlan.tags":
             ours = [one[member] for one in record.get(field, []) if not one.get("stripped")]
+        if name in ("tcp.option_kind", "ip.opt.type") and 0 in expected:
+            expected = expected[:expected.index(0) + 1]  # behind the end of the list
         quoted = field == "tcp.options" and "tcp" not in record.get("packet.layers", [])
         if quoted or not ours and not expected:
             continue

@@ -61,6 +61,8 @@ const struct frame_sample frame_samples[] = {
     {"etag", 1, ETHER("893f") "000000000000 0800" SMALL, "ethernet etag ipv4 udp " ENDS},
     {"nsh", 1, ETHER("894f") "0fc6 01 01 00000102 00000000000000000000000000000000" SMALL,
      "ethernet nsh ipv4 udp " ENDS},
+    {"pbb", 1, ETHER("88a8") VLAN("0064", "88e7") "00000101 " ETHER("0800") SMALL,
+     "ethernet vlan(100) pbb ethernet ipv4 udp " ENDS},
     {"mpls", 1, ETHER("8847") MPLS("00064040") MPLS("000c8140") SMALL,
      "ethernet mpls mpls ipv4 udp " ENDS},
     {"mpls-ipv6", 1, ETHER("8847") MPLS("000c8140") SMALL6, "ethernet mpls ipv6 udp " ENDS6},
@@ -298,6 +300,7 @@ static const char *const names[] = {
     [LAYER_VNTAG] = "vntag",
     [LAYER_ETAG] = "etag",
     [LAYER_NSH] = "nsh",
+    [LAYER_PBB] = "pbb",
 };
 
 static char text[2048];

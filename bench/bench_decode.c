@@ -1,6 +1,6 @@
 /*
- * bench_decode: nanoseconds a packet of the decoder, and of the decoder with the packet as a record,
- * for an ordinary packet and for deeper ones. `bench_decode [PACKETS]`; CPU time of this thread.
+ * bench_decode: nanoseconds a packet of the decoder alone, and with the packet as a record, for an
+ * ordinary packet and for deeper ones. `bench_decode [PACKETS]`; CPU time of this thread.
  */
 #include <stdio.h>
 #include <stdlib.h>

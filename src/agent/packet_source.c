@@ -48,13 +48,24 @@ static const char *source_name(const struct packet_source *source)
     return source->is_xdp ? "xdp" : "tc";
 }
 
-static void log_packet(struct packet_source *source)
+/* `is_flow`: the packet went through flows. */
+static void log_packet(struct packet_source *source, bool is_flow)
 {
     bool is_drop = source->packet.frame->drop_reason.length;
     struct packet_record_options options = {
         .source = is_drop ? "drop" : source_name(source),
         .id = record_next_id(source->packet.frame->time_ns),
     };
+    struct flows_place place;
+
+    if (is_flow && flows_last(source->flows, &source->packet, &place)) {
+        options.connection = place.connection;
+        options.community_id = place.community_id;
+        options.has_window_scale = place.has_window_scale;
+        options.window_scale = place.window_scale;
+        options.has_client = place.has_client;
+        options.is_from_client = place.is_from_client;
+    }
     struct record *record = packet_record_make(&source->packet, &options);
 
     source->packet_records++;
@@ -69,10 +80,10 @@ static void on_frame(void *context, const struct packets_frame *frame)
     struct packet_source *source = context;
 
     decoder_decode(source->decoder, &frame->frame, &source->packet);
-    if (frame->is_record)
-        log_packet(source);
     if (frame->is_stream)
         flows_packet(source->flows, &source->packet);
+    if (frame->is_record)
+        log_packet(source, frame->is_stream);
 }
 
 static void on_flow(void *context, const struct flow_summary *flow)

@@ -68,6 +68,16 @@ static void log_packet(struct read_pipeline *pipeline)
 {
     struct packet_record_options options = {.source = "pcap",
                                             .id = record_next_id(pipeline->packet.frame->time_ns)};
+    struct flows_place place;
+
+    if (flows_last(pipeline->flows, &pipeline->packet, &place)) {
+        options.connection = place.connection;
+        options.community_id = place.community_id;
+        options.has_window_scale = place.has_window_scale;
+        options.window_scale = place.window_scale;
+        options.has_client = place.has_client;
+        options.is_from_client = place.is_from_client;
+    }
     struct record *record = packet_record_make(&pipeline->packet, &options);
 
     pipeline->packet_records++;
@@ -88,9 +98,9 @@ static void take_frame(struct read_pipeline *pipeline, struct frame *frame)
     if (!decoder_has_link_type(frame->link_type))
         count_unknown(pipeline, frame->link_type);
     decoder_decode(pipeline->decoder, frame, &pipeline->packet);
+    flows_packet(pipeline->flows, &pipeline->packet);
     if (pipeline->options->with_packets)
         log_packet(pipeline);
-    flows_packet(pipeline->flows, &pipeline->packet);
     if (pipeline->packets % PACKETS_BETWEEN_TICKS == 0) {
         flows_tick(pipeline->flows, frame->time_ns);
         streams_tick(pipeline->streams, frame->time_ns);

@@ -108,6 +108,13 @@ enum {
     TCP_AE = 0x100,
 };
 
+/* What is around an inner network header. */
+struct packet_tunnel {
+    uint8_t kind; /* enum packet_layer_kind; IPV4: IP directly in IP, id is the protocol */
+    uint64_t id;  /* VNI, key, ...; 0: none, or not the same in both directions */
+    struct address source, destination; /* of the outer header */
+};
+
 /* How far the frame could be read. */
 enum packet_state {
     PACKET_WHOLE,     /* down to the transport payload, or to the end of what is known */
@@ -121,6 +128,8 @@ struct packet {
     const char *reason; /* static; with PACKET_MALFORMED */
 
     struct packet_layer layers[PACKET_LAYERS_MAXIMUM];
+    struct packet_tunnel
+        tunnels[PACKET_TUNNELS_MAXIMUM]; /* tunnel_count of them, outermost first */
     uint8_t layer_count;
     /* VLAN ids, outermost first, all depths; without priority tags (id 0) and what is too many. */
     uint16_t vlans[PACKET_VLANS_MAXIMUM];

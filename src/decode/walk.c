@@ -87,6 +87,12 @@ bool walk_enter_tunnel(struct walk *walk, enum packet_layer_kind kind, uint64_t 
     /* A sum, so that both directions give the same. */
     if (with_addresses)
         key = walk_hash(key, hash_address(&packet->source) + hash_address(&packet->destination));
+    packet->tunnels[walk->depth] = (struct packet_tunnel){
+        .kind = (uint8_t)kind,
+        .id = id,
+        .source = packet->source,
+        .destination = packet->destination,
+    };
     walk->tunnel_key = key ? key : 1;
     walk->depth++;
     return true;

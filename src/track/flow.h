@@ -135,7 +135,6 @@ struct flow {
     bool is_late;   /* TCP: no SYN was seen */
     bool is_reused; /* the ends were those of an earlier flow that is not long gone */
     bool is_over;   /* TCP: both have closed, or one has reset */
-    bool is_partial_seen;
     uint8_t closer; /* side that ended it, when is_over or one has closed */
     bool has_closer;
     uint8_t ip_version;
@@ -148,6 +147,7 @@ struct flow {
     uint64_t statistics_ns;                      /* when it was told last */
     uint64_t syn_ns, syn_ack_ns, established_ns; /* of the handshake; 0: not seen */
     struct flow_syn *syn;                        /* NULL: none */
+    struct packet_tunnel *tunnels; /* tunnel_count of them; NULL: none, or no memory */
     struct flow_side sides[2];
 };
 
@@ -156,6 +156,7 @@ struct flow_ends {
 };
 
 struct flows {
+    struct flow *last; /* of the last packet; NULL: it has none */
     struct flows_options options;
     struct flows_counters counters;
     struct table table; /* by hash; more of one hash are chained */
@@ -282,6 +283,10 @@ void flow_stream_close(struct flows *flows, struct flow *flow, uint64_t time_ns)
 
 /* Name of what the listener has recognised in it, or NULL. */
 const char *flow_stream_protocol(const struct flows *flows, const struct flow *flow);
+
+/* flow_tunnels.c: the headers around the flow's packets, as the field `tunnels`. */
+void flow_tunnels_keep(struct flow *flow, const struct packet *packet);
+void flow_tunnels_add(const struct flow *flow, struct record *record);
 
 /*
  * flow_record.c: makes the record and hands it on. `reason` NULL: the flow lives on. False: memory

@@ -138,7 +138,7 @@ static void add_network(const struct flow *flow, struct record *record, const ch
         vlans[i] = side->vlans[i];
     if (vlans && side->vlan_count)
         record_add_numbers(record, FIELD_NETWORK_VLAN_IDS, vlans, side->vlan_count);
-    add_positive(record, FIELD_CONNECTION_TUNNELS, flow->tunnel_count);
+    flow_tunnels_add(flow, record);
 }
 
 static void add_flags(const struct flow_side *side, struct record *record, enum field_id field)

@@ -83,7 +83,10 @@ static void end_flow(struct flows *flows, struct flow *flow, const char *reason)
     else
         lose(flows, "memory");
     flows->counters.open--;
+    if (flows->last == flow)
+        flows->last = NULL;
     deallocate(flow->syn);
+    deallocate(flow->tunnels);
     deallocate(flow);
 }
 
@@ -185,7 +188,7 @@ static struct flow *add_flow(struct flows *flows, const struct packet *packet,
     flow->statistics_ns = flows->now_ns;
     flow->id = record_next_id(flow->first_ns);
     flow->ip_version = packet->ip_version;
-    flow->tunnel_count = packet->tunnel_count;
+    flow_tunnels_keep(flow, packet);
     flow->icmp_type = packet->icmp_type;
     flow->icmp_code = packet->icmp_code;
     flow->is_late = flow_is_tcp(packet) && !(packet->tcp_flags & TCP_SYN);
@@ -274,6 +277,7 @@ void flows_packet(struct flows *flows, const struct packet *packet)
     int side = 0;
     set_time(flows, packet->frame->time_ns);
     expire(flows);
+    flows->last = NULL;
     if (!packet->ip_version) {
         flows->counters.no_flow++;
         return;
@@ -286,13 +290,43 @@ void flows_packet(struct flows *flows, const struct packet *packet)
         flow = begin_again(flows, flow);
         side = flow ? flow_key_side(&flow->key, &key) : 0;
     } else if (flow && flow_is_tcp(packet) && tcp_keep_syn(flow, side, packet)) {
-        return;
+        return; /* of which connection it is will be told by the answer */
     }
     if (!flow || is_overdue(flows, flow) ||
         (flow_is_tcp(packet) && tcp_is_reuse(flow, side, packet)))
         flow = replace(flows, flow, packet, &side);
-    if (flow)
-        take(flows, flow, side, packet);
+    if (!flow)
+        return;
+    flows->last = flow;
+    take(flows, flow, side, packet);
+}
+
+/* Is it certain which end opened it? */
+static bool has_client(const struct flow *flow)
+{
+    return !flow->is_late || flow->history[0] == '^' ||
+           ports_is_service(flow->key.protocol, flow->key.ends[1].port);
+}
+
+bool flows_last(const struct flows *flows, const struct packet *packet,
+                struct flows_place *ret_place)
+{
+    const struct flow *flow = flows->last;
+    struct flow_key key;
+    flow_key_make(packet, &key);
+    int side = flow ? flow_key_side(&flow->key, &key) : -1;
+    if (side < 0)
+        return false;
+    const struct flow_side *own = &flow->sides[side];
+    *ret_place = (struct flows_place){
+        .connection = flow->id, .has_client = has_client(flow), .is_from_client = side == 0};
+    ret_place->has_window_scale = flow->key.protocol == PROTOCOL_TCP && !flow->is_late &&
+                                  (flow->sides[0].history & flow->sides[1].history & HISTORY_SYN);
+    if (own->is_scaled && !(packet->tcp_flags & TCP_SYN))
+        ret_place->window_scale = own->window_scale;
+    community_id_format(&flow->key, flows->options.community_id_seed, ret_place->text);
+    ret_place->community_id = slice_of(ret_place->text, sizeof(ret_place->text));
+    return true;
 }
 
 int flows_new(const struct flows_options *options, struct flows **ret_flows)

@@ -52,10 +52,24 @@ struct flows_counters {
     uint64_t gap_bytes;               /* TCP payload that passed unseen */
 };
 
+/* Where a packet belongs. */
+struct flows_place {
+    uint64_t connection;
+    struct slice community_id; /* in `text` */
+    bool has_window_scale;     /* the handshake was seen */
+    uint8_t window_scale;      /* that the sender announced, and both use; 0 in packets with SYN */
+    bool has_client;           /* which end is the client is known */
+    bool is_from_client;
+    char text[30];
+};
+
 /* 0 or -ENOMEM. The options are copied, the strings are not. */
 int flows_new(const struct flows_options *options, struct flows **ret_flows);
 void flows_free(struct flows **flows);
 void flows_packet(struct flows *flows, const struct packet *packet);
+/* What is known of the flow of the packet that was taken last. False: it has none. */
+bool flows_last(const struct flows *flows, const struct packet *packet,
+                struct flows_place *ret_place);
 /* Ends what has been idle for too long. `now_ns` is on the clock of the packets. */
 void flows_tick(struct flows *flows, uint64_t now_ns);
 /* Ends all flows, as at exit. */

@@ -155,6 +155,55 @@ static void test_connection(void **state)
                         "10.3ms \u21916/3.40kB \u21935/999B rtt 1.20ms (gap)\n");
 }
 
+static void test_dns(void **state)
+{
+    static struct member members[] = {{.name = "name", .text = {(const uint8_t *)"a.example", 9}},
+                                      {.name = "type", .text = {(const uint8_t *)"A", 1}},
+                                      {.name = "ttl", .number = 60, .is_number = true},
+                                      {.name = "data", .text = {(const uint8_t *)"\x1b[0m", 4}}};
+    static struct object answers[] = {
+        {members, 4}, {members, 4}, {members, 4}, {members, 4}, {members, 4}};
+
+    (void)state;
+    renew();
+    record_add_number(record, FIELD_TIME, 1000000000);
+    record_add_text(record, FIELD_TYPE, SLICE_LITERAL("dns"));
+    record_add_text(record, FIELD_NETWORK_PROTOCOL_NAME, SLICE_LITERAL("mdns"));
+    record_add_text(record, FIELD_DNS_OPCODE, SLICE_LITERAL("QUERY"));
+    record_add_text(record, FIELD_DNS_QUESTION_NAME, SLICE_LITERAL("a.example"));
+    record_add_text(record, FIELD_DNS_QUESTION_TYPE, SLICE_LITERAL("A"));
+    assert_string_equal(encode_with(&encoder_pretty, false), "00:00:01.000 mdns A a.example ---\n");
+    record_add_text(record, FIELD_DNS_RESPONSE_CODE, SLICE_LITERAL("NOERROR"));
+    record_add_objects(record, FIELD_DNS_ANSWERS, answers, 5);
+    record_add_number(record, FIELD_DURATION_NS, 1500);
+    assert_string_equal(encode_with(&encoder_pretty, false),
+                        "00:00:01.000 mdns A a.example NOERROR 1.50\u00b5s \\u001b[0m \\u001b[0m "
+                        "\\u001b[0m \\u001b[0m +1\n");
+    answers[1].count = answers[2].count = answers[3].count = answers[4].count = 0;
+    assert_non_null(
+        strstr(encode_with(&encoder_pretty, true), "\n    < a.example 60 A \\u001b[0m\n"));
+}
+
+static void test_tls(void **state)
+{
+    static struct member members[] = {
+        {.name = "sender", .text = {(const uint8_t *)"server", 6}},
+        {.name = "description", .text = {(const uint8_t *)"unknown_ca", 10}}};
+    static struct object alerts[] = {{members, 2}};
+    static struct slice protocols[] = {{(const uint8_t *)"h2", 2}, {(const uint8_t *)"h3", 2}};
+
+    (void)state;
+    renew();
+    record_add_number(record, FIELD_TIME, 1000000000);
+    record_add_text(record, FIELD_TYPE, SLICE_LITERAL("tls"));
+    record_add_text(record, FIELD_NETWORK_PROTOCOL_NAME, SLICE_LITERAL("quic"));
+    record_add_texts(record, FIELD_TLS_CLIENT_ALPN, protocols, 2);
+    record_add_text(record, FIELD_TLS_VERSION, SLICE_LITERAL("1.3"));
+    record_add_objects(record, FIELD_TLS_ALERTS, alerts, 1);
+    assert_string_equal(encode_with(&encoder_pretty, true),
+                        "00:00:01.000 quic ? 1.3 h2|h3 server:unknown_ca\n");
+}
+
 static void test_times(void **state)
 {
     static const struct {
@@ -347,6 +396,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_golden),
         CASE(test_connection),
+        CASE(test_dns),
+        CASE(test_tls),
         CASE(test_times),
         CASE(test_each_byte),
         CASE(test_full_buffer),

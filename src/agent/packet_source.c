@@ -142,6 +142,7 @@ static int stages_make(struct packet_source *source, const struct run_options *o
     };
     struct flows_options flows_options = {
         .flow_maximum = options->connection_limit,
+        .community_id_seed = (uint16_t)options->community_id_seed,
         .source = source_name(source),
         .context = source,
         .on_record = on_partial_flow,

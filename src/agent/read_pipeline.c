@@ -232,6 +232,7 @@ static int stages_start(struct read_pipeline *pipeline)
     };
     struct flows_options flows_options = {
         .flow_maximum = options->connection_limit,
+        .community_id_seed = (uint16_t)options->community_id_seed,
         .source = "pcap",
         .context = pipeline,
         .on_record = on_record,

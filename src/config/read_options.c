@@ -51,6 +51,17 @@ static const struct option table[] = {
      .group = "Output",
      .help = "Colours in the pretty format. auto means on a terminal, unless the variable "
              "NO_COLOR is set."},
+    {.name = "community-id-seed",
+     .kind = OPTION_NUMBER,
+     VALUE(community_id_seed),
+     .argument = "NUMBER",
+     .default_text = "0",
+     .minimum = 0,
+     .maximum = 65535,
+     .group = "Output",
+     .help =
+         "Seed of network.community_id. It has to be the same in all tools whose records are to "
+         "be compared; theirs is 0, too, unless somebody has changed it."},
 
     {.name = "filter",
      .short_name = 'f',

@@ -23,6 +23,7 @@ struct read_options {
     struct text_list types;
     bool with_packets;
     uint64_t record_limit; /* 0: none */
+    uint64_t community_id_seed;
 
     /* masking */
     bool is_masking_disabled;

@@ -233,6 +233,17 @@ static const struct option options[] = {
      .group = "Packets",
      .help = "Flows that the kernel counts at the same time. Packets of more are counted as lost, "
              "flows_full."},
+    {.name = "community-id-seed",
+     .kind = OPTION_NUMBER,
+     VALUE(community_id_seed),
+     .argument = "NUMBER",
+     .default_text = "0",
+     .minimum = 0,
+     .maximum = 65535,
+     .group = "Packets",
+     .help =
+         "Seed of network.community_id. It has to be the same in all tools whose records are to "
+         "be compared; theirs is 0, too, unless somebody has changed it."},
     {.name = "statistics-interval",
      .kind = OPTION_DURATION,
      VALUE(statistics_interval_ns),

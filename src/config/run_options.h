@@ -48,6 +48,7 @@ struct run_options {
     uint64_t packet_message_bytes;
     uint64_t flow_limit;
     uint64_t statistics_interval_ns;
+    uint64_t community_id_seed;
 
     /* capture */
     const char *rung;          /* auto, fentry, tracepoint, syscall: order of enum capture_rung */

@@ -65,7 +65,8 @@ enum packet_layer_kind {
     LAYER_VNTAG,
     LAYER_ETAG,
     LAYER_NSH,
-    LAYER_PBB, /* the service tag of a provider backbone bridge */
+    LAYER_PBB,        /* the service tag of a provider backbone bridge */
+    LAYER_FABRICPATH, /* Cisco's tag between two Ethernet headers */
 };
 
 struct packet_layer {

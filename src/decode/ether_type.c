@@ -1,7 +1,7 @@
 /*
  * ether_type: what stands between a link header and IP: IEEE 802.1Q and 802.1ad tags in any number,
  * MPLS (RFC 3032), PPPoE (RFC 2516), ARP (RFC 826), VN-tag and E-tag (802.1BR), NSH (RFC 8300),
- * provider backbone bridges (802.1ah).
+ * provider backbone bridges (802.1ah), Cisco FabricPath.
  */
 #include "decode/walk.h"
 
@@ -186,6 +186,12 @@ void walk_ether_type(struct walk *walk, uint16_t ether_type)
         return;
     case ETHER_TYPE_PROVIDER_BACKBONE: /* priority, flags, service id; the customer's frame */
         if (walk_take(walk, LAYER_PBB, 0, 4))
+            walk_ethernet(walk);
+        return;
+    case ETHER_TYPE_FABRICPATH: /* forwarding tag and hop count; the frame that is carried */
+        if (!walk_looks_like_ethernet(slice_part(walk->bytes, 2, SIZE_MAX)))
+            walk_payload(walk);
+        else if (walk_take(walk, LAYER_FABRICPATH, 0, 2))
             walk_ethernet(walk);
         return;
     default:

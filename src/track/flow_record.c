@@ -66,7 +66,7 @@ const char *flow_transport_name(uint8_t protocol)
     case 51:
         return "ah";
     case PROTOCOL_ICMPV6:
-        return "ipv6-icmp";
+        return "icmpv6";
     case 88:
         return "eigrp";
     case 89:

@@ -63,6 +63,8 @@ const struct frame_sample frame_samples[] = {
      "ethernet nsh ipv4 udp " ENDS},
     {"pbb", 1, ETHER("88a8") VLAN("0064", "88e7") "00000101 " ETHER("0800") SMALL,
      "ethernet vlan(100) pbb ethernet ipv4 udp " ENDS},
+    {"fabricpath", 1, ETHER("8903") "0041 " ETHER("0800") SMALL,
+     "ethernet fabricpath ethernet ipv4 udp " ENDS},
     {"mpls", 1, ETHER("8847") MPLS("00064040") MPLS("000c8140") SMALL,
      "ethernet mpls mpls ipv4 udp " ENDS},
     {"mpls-ipv6", 1, ETHER("8847") MPLS("000c8140") SMALL6, "ethernet mpls ipv6 udp " ENDS6},
@@ -301,6 +303,7 @@ static const char *const names[] = {
     [LAYER_ETAG] = "etag",
     [LAYER_NSH] = "nsh",
     [LAYER_PBB] = "pbb",
+    [LAYER_FABRICPATH] = "fabricpath",
 };
 
 static char text[2048];

@@ -3,111 +3,23 @@
  * call's saved registers (rungs tracepoint and syscall) or from the message's iterator (fentry).
  */
 #pragma once
-#include "bpf/message.h"
+#include "bpf/call.h"
+#include "bpf/steady.h"
 
-#if defined(__TARGET_ARCH_x86)
-enum {
-    NR_READ = 0,
-    NR_WRITE = 1,
-    NR_READV = 19,
-    NR_WRITEV = 20,
-    NR_SENDFILE = 40,
-    NR_SENDTO = 44,
-    NR_RECVFROM = 45,
-    NR_SENDMSG = 46,
-    NR_RECVMSG = 47,
-    NR_IO_SUBMIT = 209,
-    NR_SPLICE = 275,
-    NR_RECVMMSG = 299,
-    NR_SENDMMSG = 307,
-    NR_PREADV2 = 327,
-    NR_PWRITEV2 = 328,
-    NR_IO_URING_ENTER = 426,
-};
-enum { TASK_COMPAT = 2 }; /* TS_COMPAT */
-#define CALL_NUMBER(regs) ((long)(regs)->orig_ax)
-#define CALL_ARGUMENTS(regs, arguments)                                                            \
-    ((arguments)[0] = (regs)->di, (arguments)[1] = (regs)->si, (arguments)[2] = (regs)->dx,        \
-     (arguments)[3] = (regs)->r10)
-#elif defined(__TARGET_ARCH_arm64)
-enum {
-    NR_READ = 63,
-    NR_WRITE = 64,
-    NR_READV = 65,
-    NR_WRITEV = 66,
-    NR_SENDFILE = 71,
-    NR_SENDTO = 206,
-    NR_RECVFROM = 207,
-    NR_SENDMSG = 211,
-    NR_RECVMSG = 212,
-    NR_IO_SUBMIT = 2,
-    NR_SPLICE = 76,
-    NR_RECVMMSG = 243,
-    NR_SENDMMSG = 269,
-    NR_PREADV2 = 286,
-    NR_PWRITEV2 = 287,
-    NR_IO_URING_ENTER = 426,
-};
-enum { TASK_COMPAT = 0 }; /* told by the flags of the thread, not read here */
-#define CALL_NUMBER(regs) ((long)(regs)->syscallno)
-#define CALL_ARGUMENTS(regs, arguments)                                                            \
-    ((arguments)[0] = (regs)->orig_x0, (arguments)[1] = (regs)->regs[1],                           \
-     (arguments)[2] = (regs)->regs[2], (arguments)[3] = (regs)->regs[3])
-#endif
-
-enum { MSG_OOB = 1, MSG_PEEK = 2, MSG_TRUNC = 0x20, MSG_ERRQUEUE = 0x2000 };
-/* Receiving so takes nothing out of the stream. */
-enum { MSG_IGNORED = MSG_PEEK | MSG_OOB | MSG_ERRQUEUE };
-enum { PF_IO_WORKER = 0x10, PF_KTHREAD = 0x200000 };
-enum { UNSEEN = 1 }; /* work.unseen is 1 + reason */
-
-/* What a hook knows of one call. */
-struct call {
-    void *socket;    /* struct sock */
-    __u32 direction; /* enum weir_direction */
-    __u32 unseen;    /* 1 + enum weir_loss, or 0 */
-    __s64 length;    /* bytes that moved */
-    __u32 sequence;  /* TCP sequence number behind them */
-    bool has_sequence;
-    bool is_end_received; /* the other end's FIN came: it takes a sequence number too */
-    struct cursor cursor;
-};
-
-static __always_inline void cursor_one(struct cursor *cursor, __u64 base, __u64 length)
-{
-    cursor->base = base;
-    cursor->left = length;
-}
-
-static __always_inline void cursor_many(struct cursor *cursor, __u64 vector, __u64 count)
-{
-    cursor->vector = vector;
-    cursor->count = count;
-}
-
-/* The vector of a struct user_msghdr in the application's memory. False: it cannot be read. */
-static __always_inline bool cursor_message(struct cursor *cursor, __u64 address)
-{
-    const struct user_msghdr *message = (void *)address;
-
-    /* msg_iov and msg_iovlen, straight to where they belong: the stack is short */
-    return !bpf_probe_read_user(&cursor->vector, 2 * sizeof(__u64), &message->msg_iov);
-}
-_Static_assert(__builtin_offsetof(struct cursor, count) ==
-                   __builtin_offsetof(struct cursor, vector) + sizeof(__u64),
-               "read as one");
-
+/* The steps of message.h over `length` bytes, of which `taken` were dealt with. */
 static __always_inline void call_through(struct work *work, __u32 slot, const struct call *call,
-                                         __u64 length, __u32 unseen)
+                                         __u64 length, __u64 taken, __u32 unseen)
 {
     work->cursor = call->cursor;
     work->cursor.total = length;
-    work->mark = work->cursor;
     work->unseen = unseen;
     work->at = 0;
     work->filled = 0;
     work->is_masking = 0;
     work->is_special = 0;
+    if (taken && weir_skip(slot, taken))
+        work->unseen = UNSEEN + WEIR_LOSS_FAULT;
+    work->mark = work->cursor;
     weir_call(slot);
 }
 
@@ -122,7 +34,7 @@ static __always_inline void catch_up(struct work *work, __u32 slot, const struct
     if (missing == 1 && call->is_end_received && call->direction == WEIR_RECEIVED)
         missing = 0;
     if (stream->has_sequence && missing > 0)
-        call_through(work, slot, call, missing, UNSEEN + WEIR_LOSS_UNSEEN_CALL);
+        call_through(work, slot, call, missing, 0, UNSEEN + WEIR_LOSS_UNSEEN_CALL);
     stream->sequence = call->sequence;
     stream->has_sequence = 1;
 }
@@ -150,8 +62,12 @@ static __always_inline void call_run(struct connection *connection, const struct
 {
     struct work *work = work_get(slot);
     __u32 direction = call->direction & 1;
+    __u64 taken;
 
     if (!work)
+        return;
+    taken = steady_message(connection, call, work, slot);
+    if (!RARELY(taken != call->length))
         return;
     work->stream = connection->streams[direction];
     work->shared = connection->shared;
@@ -164,7 +80,7 @@ static __always_inline void call_run(struct connection *connection, const struct
     if (call->has_sequence)
         catch_up(work, slot, call);
     if (call->length > 0 && !work->shared.is_off)
-        call_through(work, slot, call, call->length, call->unseen);
+        call_through(work, slot, call, call->length, taken, call->unseen);
     connection->streams[direction] = work->stream;
     shared_merge(&connection->shared, &work->shared);
 }
@@ -188,7 +104,7 @@ static __always_inline struct connection *call_connection(void *socket, __s64 le
 {
     struct connection *connection = connection_find(socket);
 
-    if (connection || length <= 0)
+    if (!RARELY(!connection) || length <= 0)
         return connection && connection->shared.is_off ? NULL : connection;
     connection = connection_make(socket);
     if (!connection)
@@ -216,32 +132,55 @@ static __always_inline void call_end_of_stream(struct connection *connection,
         count_loss(WEIR_LOSS_RING_FULL, 0, 0);
 }
 
-static __always_inline void call_handle(struct connection *connection, const struct call *call)
+/*
+ * Takes a work area: whoever finds itself alone owns it; two that meet both look further. NESTING
+ * when none is free.
+ */
+static __always_inline __u32 area_take(struct nesting *nesting)
 {
-    struct weir_counters *counters = counters_get();
-    __u32 zero = 0, slot;
-    struct nesting *nesting;
+    __u32 slot;
 
-    if (call->length <= 0) {
-        if (call->length == 0 && call->direction == WEIR_RECEIVED)
-            call_end_of_stream(connection, call);
-        return;
-    }
-    nesting = bpf_map_lookup_elem(&weir_nesting, &zero);
-    if (!nesting || !counters)
-        return;
-    counters->calls++;
+#pragma clang loop unroll(disable)
     for (slot = 0; slot < NESTING; slot++) {
-        /* Whoever finds itself alone owns the area; two that meet both look further. */
         __sync_fetch_and_add(&nesting->users[slot], 1);
-        if (*(volatile __u64 *)&nesting->users[slot] == 1) {
-            call_run(connection, call, slot);
-            __sync_fetch_and_add(&nesting->users[slot], -1);
-            return;
-        }
+        if (!RARELY(*(volatile __u64 *)&nesting->users[slot] != 1))
+            break;
         __sync_fetch_and_add(&nesting->users[slot], -1);
     }
-    count_loss(WEIR_LOSS_NESTED, 0, call->length);
+    return slot;
+}
+
+static __always_inline void call_handle(struct connection *connection, const struct call *call)
+{
+    struct nesting *nesting;
+    __u32 zero = 0, slot;
+
+    nesting = bpf_map_lookup_elem(&weir_nesting, &zero);
+    if (!nesting)
+        return;
+    slot = area_take(nesting);
+    if (RARELY(slot >= NESTING)) {
+        count_loss(WEIR_LOSS_NESTED, 0, call->length);
+        return;
+    }
+    call_run(connection, call, slot);
+    __sync_fetch_and_add(&nesting->users[slot], -1);
+}
+
+/* What needs no look at the bytes: ends of streams, calls within bodies. */
+static __always_inline bool call_is_over(struct connection *connection, const struct call *call)
+{
+    struct weir_counters *counters;
+
+    if (RARELY(call->length <= 0)) {
+        if (call->length == 0 && call->direction == WEIR_RECEIVED)
+            call_end_of_stream(connection, call);
+        return true;
+    }
+    counters = counters_get();
+    if (counters)
+        counters->calls++;
+    return steady_body(&connection->streams[call->direction & 1], call);
 }
 
 /* Where a system call of `arguments` has its bytes. Sets unseen when that cannot be known. */

@@ -121,6 +121,18 @@ static __always_inline void method_remember(struct work *work)
         stream->connects |= bit;
 }
 
+/* Of a usual start line: what the framing depends on. */
+static __always_inline void first_line_remember(struct work *work)
+{
+    struct stream *stream = &work->stream;
+
+    if (stream->kind == KIND_REQUEST)
+        method_remember(work);
+    else
+        stream->status = (stream->first[9] - '0') * 100 + (stream->first[10] - '0') * 10 +
+                         (stream->first[11] - '0');
+}
+
 /* Behind the start line's LF. False: this is not HTTP. */
 __noinline int weir_first_line_ends(__u32 slot)
 {
@@ -139,15 +151,11 @@ __noinline int weir_first_line_ends(__u32 slot)
             return false;
         if ((first & LOW(4)) == WORD8('P', 'R', 'I', ' ', 0, 0, 0, 0))
             return false; /* HTTP/2's preface (RFC 9113 §3.4) */
-        method_remember(work);
-        return true;
     }
-    if (stream->kind == KIND_RESPONSE) {
-        stream->status = (stream->first[9] - '0') * 100 + (stream->first[10] - '0') * 10 +
-                         (stream->first[11] - '0');
-        return true;
-    }
-    return false;
+    if (stream->kind != KIND_REQUEST && stream->kind != KIND_RESPONSE)
+        return false;
+    first_line_remember(work);
+    return true;
 }
 
 /* Which kind to count an undecided start as: its first bytes came alone. */

@@ -6,6 +6,15 @@
  */
 #define BOUND(variable) asm volatile("" : "+r"(variable))
 
+/*
+ * The same number, of which the verifier does not know where it came from: it walks a loop's body
+ * once more for each range that an offset may be in. `nothing` is 0, and read from a map.
+ */
+#define FORGET(variable, nothing) asm volatile("%0 ^= %1" : "+r"(variable) : "r"(nothing))
+
+/* What hardly ever happens is placed behind what does: the cache for code is small. */
+#define RARELY(condition) __builtin_expect(!!(condition), 0)
+
 static __always_inline struct work *work_get(__u32 slot)
 {
     return bpf_map_lookup_elem(&weir_work, &slot);
@@ -48,7 +57,7 @@ static __always_inline void count_exchanges(__u32 reason, __u64 exchanges)
  */
 static __always_inline __u64 wakeup_flag(struct weir_counters *counters)
 {
-    if (++counters->events & 15)
+    if (!RARELY((++counters->events & 15) == 0))
         return BPF_RB_NO_WAKEUP;
     if (bpf_ringbuf_query(&weir_ring, BPF_RB_AVAIL_DATA) < weir_settings.wakeup_bytes)
         return BPF_RB_NO_WAKEUP;

@@ -7,7 +7,7 @@
 #include "bpf/connection.h"
 #include "bpf/user_memory.h"
 
-enum step_verdict { STEP_DONE = 0, STEP_AGAIN = 1 };
+enum step_verdict { STEP_DONE = 0, STEP_AGAIN = 1, STEP_OTHER = 2 };
 
 /* Everything of the call that is left passes unseen; messages are looked for at the next call. */
 static __always_inline void lose_rest(struct work *work, __u32 reason)

@@ -71,3 +71,14 @@ static __always_inline void head_ends(struct work *work)
         body_is(stream, is_response ? FOREVER : 0);
     }
 }
+
+/* At the end of a head, which is data[0..at): its framing, and how much to copy of the next one. */
+static __always_inline void head_is_whole(struct work *work)
+{
+    struct stream *stream = &work->stream;
+
+    stream->size_hint = (stream->head_length + work->at + 127) & ~127u;
+    if (stream->size_hint > CHUNK)
+        stream->size_hint = CHUNK;
+    head_ends(work);
+}

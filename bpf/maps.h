@@ -162,6 +162,8 @@ struct work {
     __u32 filled;     /* valid bytes of data */
     __u32 is_masking; /* a masked value takes more than one step */
     __u32 is_special; /* the fast way has stopped here already */
+    __u32 nothing;    /* 0, see FORGET */
+    __u32 padding_word;
     __u64 before, before_previous; /* the last words that were masked, as they were */
     struct weir_name name;
     struct sha sha;

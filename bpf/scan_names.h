@@ -124,6 +124,23 @@ static __always_inline bool word_is_special(__u64 word)
            (weir_name_filter.words[(hash >> 6) & (WEIR_FILTER_WORDS - 1)] >> (hash & 63)) & 1;
 }
 
+/* May this be the start of a name that needs a look? Few others pass. */
+static __always_inline bool start_is_special(__u32 start)
+{
+    __u32 hash = WEIR_START_HASH(start | 0x20202020u);
+
+    if ((start - 0x21212121u) & ~start & 0x80808080u)
+        return true; /* white space, or a name of three bytes or less */
+    return (weir_name_filter.starts[(hash >> 6) & (WEIR_START_WORDS - 1)] >> (hash & 63)) & 1;
+}
+
+/* Is it Content-Type or the like, not Content-Length? */
+static __always_inline bool is_content_other(struct work *work, __u64 word, __u32 at)
+{
+    return word_lower(word) == 0x2d746e65746e6f63ull &&
+           (word_lower(WORD_AT(work, at + 8)) & LOW(7)) != 0x003a6874676e656cull;
+}
+
 /*
  * The way of most bytes: over whole lines that may be shown, a word an iteration, without a call.
  * Stops in front of what needs a closer look, and 16 bytes in front of the end of what is there.

@@ -33,6 +33,14 @@ __noinline int weir_skip_white_space(__u32 slot)
     return true;
 }
 
+/* The length of one of the two usual schemes with the blank behind it, in lower case; or 0. */
+static __always_inline __u32 usual_scheme(__u64 word)
+{
+    if ((word & LOW(7)) == 0x0020726572616562ull) /* bearer */
+        return 7;
+    return (word & LOW(6)) == 0x0000206369736162ull ? 6 : 0; /* basic */
+}
+
 /* Keeps a scheme that is known to be one (weir_names holds them), then masks the rest. */
 __noinline int weir_scan_scheme(__u32 slot)
 {
@@ -45,12 +53,9 @@ __noinline int weir_scan_scheme(__u32 slot)
     stream = &work->stream;
     at = work->at;
     __builtin_memset(&work->name, 0, sizeof(work->name));
-    if (at + 8 <= work->filled) { /* the usual two */
-        __u64 word = word_lower(WORD_AT(work, at));
+    if (at + 8 <= work->filled) {
+        __u32 length = usual_scheme(word_lower(WORD_AT(work, at)));
 
-        __u32 length = (word & LOW(7)) == 0x0020726572616562ull   ? 7 /* bearer */
-                       : (word & LOW(6)) == 0x0000206369736162ull ? 6 /* basic */
-                                                                  : 0;
         if (length) {
             work->at = at + length;
             stream->has_value = 0;

@@ -56,8 +56,16 @@ struct weir_name {
 enum { WEIR_FILTER_BITS = 12, WEIR_FILTER_WORDS = 1 << (WEIR_FILTER_BITS - 6) };
 #define WEIR_FILTER_HASH(first) (((first)*0x9E3779B97F4A7C15ull) >> (64 - WEIR_FILTER_BITS))
 
+/*
+ * In front of it, so that most lines need no more: a bit by a name's first 4 bytes, likewise, the
+ * colon included. All names of the table and those that frame bodies are in it, with '_' for '-'.
+ */
+enum { WEIR_START_BITS = 10, WEIR_START_WORDS = 1 << (WEIR_START_BITS - 6) };
+#define WEIR_START_HASH(first) ((__u32)((first)*0x9E3779B1u) >> (32 - WEIR_START_BITS))
+
 struct weir_name_filter {
     __u64 words[WEIR_FILTER_WORDS];
+    __u64 starts[WEIR_START_WORDS];
 };
 
 /* Key of weir_networks (longest prefix match); IPv4 as ::ffff:a.b.c.d. */

@@ -107,7 +107,8 @@ static __always_inline int call_exits(struct sock *sk, __u32 direction, long len
         call.unseen = UNSEEN + WEIR_LOSS_DISCARDED;
     /* Never to be used again: the kernel may skip the next entry (see nmissed). */
     bpf_map_delete_elem(&weir_calls, &key);
-    call_handle(connection, &call);
+    if (!call_is_over(connection, &call))
+        call_handle(connection, &call);
     return 0;
 }
 

@@ -37,21 +37,21 @@ static __always_inline void cursor_from_task(struct call *call, const struct soc
     __u64 arguments[4];
     long number;
 
-    if (task->flags & (PF_KTHREAD | PF_IO_WORKER)) {
+    if (RARELY(task->flags & (PF_KTHREAD | PF_IO_WORKER))) {
         call->unseen = UNSEEN + WEIR_LOSS_IO_URING;
         return;
     }
-    if (TASK_COMPAT != 0 && (task->thread_info.status & TASK_COMPAT)) {
+    if (TASK_COMPAT != 0 && RARELY(task->thread_info.status & TASK_COMPAT)) {
         call->unseen = UNSEEN + WEIR_LOSS_COMPAT;
         return;
     }
     number = CALL_NUMBER(regs);
     CALL_ARGUMENTS(regs, arguments);
-    if (task->io_uring && !registers_belong(task, sk, arguments[0])) {
+    if (RARELY(task->io_uring) && !registers_belong(task, sk, arguments[0])) {
         call->unseen = UNSEEN + WEIR_LOSS_IO_URING;
         return;
     }
-    if (number == NR_SENDMMSG || number == NR_RECVMMSG)
+    if (RARELY(number == NR_SENDMMSG || number == NR_RECVMMSG))
         cursor_from_vector(call, arguments);
     else
         cursor_from_call(call, number, arguments);
@@ -85,7 +85,8 @@ static __always_inline int socket_call(struct sock *sk, __u32 direction, int len
     cursor_from_task(&call, sk);
     if (direction == WEIR_RECEIVED && (flags & MSG_TRUNC))
         call.unseen = UNSEEN + WEIR_LOSS_DISCARDED;
-    call_handle(connection, &call);
+    if (!call_is_over(connection, &call))
+        call_handle(connection, &call);
     return 0;
 }
 

@@ -105,7 +105,8 @@ __noinline int weir_plain_call(__u64 socket, __u64 what, __u64 second, __u64 thi
     cursor_from_call(call, what & 0xffff, arguments);
     if (what & CALL_DISCARDS)
         call->unseen = UNSEEN + WEIR_LOSS_DISCARDED;
-    call_handle(connection, call);
+    if (!call_is_over(connection, call))
+        call_handle(connection, call);
     return 0;
 }
 
@@ -126,7 +127,8 @@ __noinline int weir_vector_message(__u64 socket, __u64 address, __u32 direction,
     call->sequence -= behind;
     if (!cursor_message(&call->cursor, address))
         call->unseen = UNSEEN + WEIR_LOSS_FAULT;
-    call_handle(connection, call);
+    if (!call_is_over(connection, call))
+        call_handle(connection, call);
     return 0;
 }
 

@@ -12,6 +12,30 @@ static const char *const known_schemes[] = {
     "sharedkey",     "signature", "key",    NULL,
 };
 
+/* Lets names that start so, or with '_' instead of '-', through the filter of first bytes. */
+static void start_add(struct weir_name_filter *filter, const unsigned char *name, size_t length)
+{
+    enum { START = 4 };
+
+    if (length < START - 1) { /* what follows the colon may be anything */
+        memset(filter->starts, 0xff, sizeof(filter->starts));
+        return;
+    }
+    for (unsigned variant = 0; variant < 1 << START; variant++) {
+        uint32_t first = 0, hash;
+
+        for (size_t i = 0; i < START; i++) {
+            unsigned char byte = i < length ? name[i] | 0x20 : ':';
+
+            if (byte == '-' && (variant & (1u << i)))
+                byte = '_' | 0x20;
+            first |= (uint32_t)byte << (8 * i);
+        }
+        hash = WEIR_START_HASH(first);
+        filter->starts[hash >> 6] |= 1ull << (hash & 63);
+    }
+}
+
 /* The name as the table has it. 0, or -EINVAL for one that it cannot hold. */
 static int name_key(const char *name, struct weir_name *ret_key)
 {
@@ -27,7 +51,7 @@ static int name_key(const char *name, struct weir_name *ret_key)
     return 0;
 }
 
-/* Adds one name to the table and to the filter in front of it. 0 or -errno. */
+/* Adds one name to the table and to the filters in front of it. 0 or -errno. */
 static int name_add(struct weir *skeleton, const char *name, __u32 manner)
 {
     struct weir_name key;
@@ -41,6 +65,7 @@ static int name_add(struct weir *skeleton, const char *name, __u32 manner)
     if (manner != WEIR_MANNER_SCHEME) {
         hash = WEIR_FILTER_HASH(first);
         skeleton->bss->weir_name_filter.words[hash >> 6] |= 1ull << (hash & 63);
+        start_add(&skeleton->bss->weir_name_filter, key.bytes, length);
     }
     return bpf_map__update_elem(skeleton->maps.weir_names, &key, sizeof(key), &manner,
                                 sizeof(manner), BPF_ANY);
@@ -61,10 +86,16 @@ static __u32 manner_for_kernel(enum mask_manner manner)
     return WEIR_MANNER_WHOLE;
 }
 
+/* Names that tell how long a body is (RFC 9112 §6): looked at whether values are masked or not. */
+static const char *const framing_names[] = {"content-length", "transfer-encoding", NULL};
+
 static int names_fill(struct weir *skeleton, const struct capture_options *options)
 {
     int result = 0;
 
+    for (size_t i = 0; framing_names[i]; i++)
+        start_add(&skeleton->bss->weir_name_filter, (const unsigned char *)framing_names[i],
+                  strlen(framing_names[i]));
     for (size_t i = 0; result == 0 && known_schemes[i]; i++)
         result = name_add(skeleton, known_schemes[i], WEIR_MANNER_SCHEME);
     for (size_t i = 0; result == 0 && mask_default_names[i].name; i++)

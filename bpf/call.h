@@ -1,0 +1,95 @@
+/* call.h: a socket call as a hook knows it, and the system calls that make one. */
+#pragma once
+#include "bpf/emit.h"
+
+#if defined(__TARGET_ARCH_x86)
+enum {
+    NR_READ = 0,
+    NR_WRITE = 1,
+    NR_READV = 19,
+    NR_WRITEV = 20,
+    NR_SENDFILE = 40,
+    NR_SENDTO = 44,
+    NR_RECVFROM = 45,
+    NR_SENDMSG = 46,
+    NR_RECVMSG = 47,
+    NR_IO_SUBMIT = 209,
+    NR_SPLICE = 275,
+    NR_RECVMMSG = 299,
+    NR_SENDMMSG = 307,
+    NR_PREADV2 = 327,
+    NR_PWRITEV2 = 328,
+    NR_IO_URING_ENTER = 426,
+};
+enum { TASK_COMPAT = 2 }; /* TS_COMPAT */
+#define CALL_NUMBER(regs) ((long)(regs)->orig_ax)
+#define CALL_ARGUMENTS(regs, arguments)                                                            \
+    ((arguments)[0] = (regs)->di, (arguments)[1] = (regs)->si, (arguments)[2] = (regs)->dx,        \
+     (arguments)[3] = (regs)->r10)
+#elif defined(__TARGET_ARCH_arm64)
+enum {
+    NR_READ = 63,
+    NR_WRITE = 64,
+    NR_READV = 65,
+    NR_WRITEV = 66,
+    NR_SENDFILE = 71,
+    NR_SENDTO = 206,
+    NR_RECVFROM = 207,
+    NR_SENDMSG = 211,
+    NR_RECVMSG = 212,
+    NR_IO_SUBMIT = 2,
+    NR_SPLICE = 76,
+    NR_RECVMMSG = 243,
+    NR_SENDMMSG = 269,
+    NR_PREADV2 = 286,
+    NR_PWRITEV2 = 287,
+    NR_IO_URING_ENTER = 426,
+};
+enum { TASK_COMPAT = 0 }; /* told by the flags of the thread, not read here */
+#define CALL_NUMBER(regs) ((long)(regs)->syscallno)
+#define CALL_ARGUMENTS(regs, arguments)                                                            \
+    ((arguments)[0] = (regs)->orig_x0, (arguments)[1] = (regs)->regs[1],                           \
+     (arguments)[2] = (regs)->regs[2], (arguments)[3] = (regs)->regs[3])
+#endif
+
+enum { MSG_OOB = 1, MSG_PEEK = 2, MSG_TRUNC = 0x20, MSG_ERRQUEUE = 0x2000 };
+/* Receiving so takes nothing out of the stream. */
+enum { MSG_IGNORED = MSG_PEEK | MSG_OOB | MSG_ERRQUEUE };
+enum { PF_IO_WORKER = 0x10, PF_KTHREAD = 0x200000 };
+enum { UNSEEN = 1 }; /* work.unseen is 1 + reason */
+
+/* What a hook knows of one call. */
+struct call {
+    void *socket;    /* struct sock */
+    __u32 direction; /* enum weir_direction */
+    __u32 unseen;    /* 1 + enum weir_loss, or 0 */
+    __s64 length;    /* bytes that moved */
+    __u32 sequence;  /* TCP sequence number behind them */
+    bool has_sequence;
+    bool is_end_received; /* the other end's FIN came: it takes a sequence number too */
+    struct cursor cursor;
+};
+
+static __always_inline void cursor_one(struct cursor *cursor, __u64 base, __u64 length)
+{
+    cursor->base = base;
+    cursor->left = length;
+}
+
+static __always_inline void cursor_many(struct cursor *cursor, __u64 vector, __u64 count)
+{
+    cursor->vector = vector;
+    cursor->count = count;
+}
+
+/* The vector of a struct user_msghdr in the application's memory. False: it cannot be read. */
+static __always_inline bool cursor_message(struct cursor *cursor, __u64 address)
+{
+    const struct user_msghdr *message = (void *)address;
+
+    /* msg_iov and msg_iovlen, straight to where they belong: the stack is short */
+    return !bpf_probe_read_user(&cursor->vector, 2 * sizeof(__u64), &message->msg_iov);
+}
+_Static_assert(__builtin_offsetof(struct cursor, count) ==
+                   __builtin_offsetof(struct cursor, vector) + sizeof(__u64),
+               "read as one");

@@ -1,0 +1,183 @@
+/*
+ * steady.h: the short way of a connection that is under way and known to the reader: a message
+ * whose head lies whole in the call, and bodies. The stream is changed where it lives, once the
+ * message is in the ring; whatever is not as expected has changed nothing and goes the way of
+ * message.h.
+ */
+#pragma once
+#include "bpf/call.h"
+#include "bpf/message.h"
+
+/* Does the call go on where the one before it ended? */
+static __always_inline bool steady_follows(const struct stream *stream, const struct call *call)
+{
+    return !call->has_sequence ||
+           (stream->has_sequence && stream->sequence == call->sequence - (__u32)call->length);
+}
+
+/* In the midst of a body bytes are only counted. */
+static __always_inline bool steady_body(struct stream *stream, const struct call *call)
+{
+    __u64 length = call->length;
+
+    if (stream->phase != PHASE_BODY || stream->remaining <= length || !steady_follows(stream, call))
+        return false;
+    if (stream->remaining != FOREVER)
+        stream->remaining -= length;
+    stream->position += length;
+    stream->sequence = call->sequence;
+    return true;
+}
+
+/* Is there nothing that weir_admit would have to find out? */
+static __always_inline bool steady_is_admitted(const struct connection *connection,
+                                               const struct stream *stream)
+{
+    const struct shared_state *shared = &connection->shared;
+
+    return shared->is_announced && (shared->is_reader || stream->messages > SUPPRESSION_CHECKS) &&
+           shared->process_id == bpf_get_current_pid_tgid() >> 32;
+}
+
+/* Copies what may be a head to data[0..filled). */
+static __always_inline bool steady_fill(struct work *work, const struct stream *stream,
+                                        const struct call *call)
+{
+    __u64 base = call->cursor.base, part = call->cursor.left;
+    __u64 want = stream->size_hint ? stream->size_hint : CHUNK_FIRST;
+
+    if (!part && call->cursor.count && !call->cursor.is_kernel_vector) {
+        struct user_iovec vector;
+
+        if (bpf_probe_read_user(&vector, sizeof(vector), (void *)call->cursor.vector))
+            return false;
+        base = vector.iov_base;
+        part = vector.iov_len;
+    }
+    if (part > call->length)
+        part = call->length;
+    if (part > want)
+        part = want;
+    if (part > CHUNK || part < sizeof(stream->first))
+        return false;
+    BOUND(part);
+    if (part > CHUNK || bpf_probe_read_user(work->data, part, (void *)base))
+        return false;
+    work->filled = part;
+    work->at = 0;
+    return true;
+}
+
+/* Finds the head at data[0] and its framing; work->stream holds what is found out. 0: not usual. */
+static __always_inline __u32 steady_head(struct connection *connection, struct work *work,
+                                         __u32 slot, __u32 direction)
+{
+    struct stream *known = &connection->streams[direction];
+    struct stream *other = &connection->streams[direction ^ 1];
+    struct stream *stream = &work->stream;
+    __u32 length;
+
+    if (RARELY(!is_usual_start(work, stream)))
+        return 0;
+    if (stream->kind == KIND_RESPONSE && known->messages >= other->messages)
+        return 0; /* an answer to nothing */
+    stream->messages = stream->messages_before = known->messages;
+    stream->has_length = LENGTH_NONE;
+    stream->codings = CODINGS_NONE;
+    stream->is_orphan = false;
+    stream->head_length = 0;
+    stream->phase = PHASE_HEAD;
+    length = weir_whole_head(slot);
+    if (RARELY(!length))
+        return 0;
+    stream->heads = known->heads;
+    stream->connects = known->connects;
+    work->other_heads = other->heads;
+    work->other_connects = other->connects;
+    work->shared.is_off = 0;
+    whole_ends(work, length);
+    return length;
+}
+
+/* Hands over data[0..length) with `passed` bytes of body behind it. */
+static __always_inline bool steady_hand_over(struct connection *connection, struct work *work,
+                                             __u32 direction, __u64 length, __u64 passed)
+{
+    struct stream *known = &connection->streams[direction];
+    struct weir_event_data *event = &work->event;
+
+    event->head.type = WEIR_EVENT_DATA;
+    event->head.direction = direction;
+    event->head.flags = WEIR_FLAG_START;
+    event->head.length = length;
+    event->head.connection = connection->shared.id;
+    event->head.time_ns = bpf_ktime_get_ns();
+    event->position = known->position;
+    event->end_position = known->position + length + passed;
+    event->messages = known->messages;
+    BOUND(length);
+    if (length > CHUNK)
+        length = CHUNK;
+    return emit(event, sizeof(*event) + length) == 0;
+}
+
+/* The stream behind a message that was handed over. */
+static __always_inline void steady_advance(struct connection *connection, struct work *work,
+                                           __u32 direction, __u64 bytes, __u64 passed)
+{
+    struct stream *known = &connection->streams[direction], *found = &work->stream;
+
+    known->position += bytes;
+    known->messages_before = known->messages;
+    known->messages = found->messages + (found->kind == KIND_REQUEST);
+    known->heads = found->heads;
+    known->connects = found->connects;
+    known->remaining = found->remaining;
+    if (found->phase == PHASE_BODY) {
+        known->remaining = found->remaining == FOREVER ? FOREVER : found->remaining - passed;
+        if (!known->remaining)
+            found->phase = PHASE_START;
+    }
+    known->phase = found->phase;
+    known->kind = found->kind;
+    known->number = 0;
+    known->number_state = NUMBER_NONE;
+    known->size_hint = found->size_hint;
+    known->head_length = work->at;
+    known->is_started = true;
+    known->is_refused = false;
+    known->is_orphan = false;
+    connection->shared.is_off |= work->shared.is_off;
+}
+
+/*
+ * A whole message. The bytes of the call that it took, all of them or up to where the steps of
+ * message.h have to go on; 0: not a usual one, and nothing has changed.
+ */
+static __always_inline __u64 steady_message(struct connection *connection, const struct call *call,
+                                            struct work *work, __u32 slot)
+{
+    __u32 direction = call->direction & 1;
+    struct stream *stream = &connection->streams[direction];
+    __u64 length, passed = 0, left;
+
+    if (weir_settings.with_hmac || RARELY(stream->phase != PHASE_START) || RARELY(call->unseen) ||
+        RARELY(stream->is_uncertain) || RARELY(!steady_follows(stream, call)) ||
+        RARELY(!steady_is_admitted(connection, stream)) || RARELY(!steady_fill(work, stream, call)))
+        return 0;
+    length = steady_head(connection, work, slot, direction);
+    if (RARELY(!length))
+        return 0;
+    left = call->length - length;
+    if (work->stream.phase == PHASE_BODY)
+        passed = work->stream.remaining < left ? work->stream.remaining : left;
+    if (RARELY(!steady_hand_over(connection, work, direction, length, passed)))
+        return 0;
+    steady_advance(connection, work, direction, length + passed, passed);
+    if (passed == left || work->shared.is_off) {
+        stream->sequence = call->sequence;
+        return call->length;
+    }
+    stream->sequence = call->sequence - (__u32)(left - passed);
+    return length + passed;
+}

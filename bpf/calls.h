@@ -113,23 +113,31 @@ static __always_inline struct connection *call_connection(void *socket, __s64 le
     return connection->shared.is_off ? NULL : connection;
 }
 
+/* Tells the reader that a direction ends at `position`. */
+__noinline int weir_end_of_stream(__u64 connection, __u32 direction, __u64 position)
+{
+    struct weir_event_end end = {};
+
+    end.head.type = WEIR_EVENT_END;
+    end.head.direction = direction;
+    end.head.connection = connection;
+    end.head.time_ns = bpf_ktime_get_ns();
+    end.position[0] = end.position[1] = position;
+    if (emit(&end, sizeof(end)))
+        count_loss(WEIR_LOSS_RING_FULL, 0, 0);
+    return 0;
+}
+
 /* The reading end was told that no byte follows: a body until the end is over. */
 static __always_inline void call_end_of_stream(struct connection *connection,
                                                const struct call *call)
 {
     struct stream *stream = &connection->streams[call->direction & 1];
-    struct weir_event_end end = {};
 
     if (!connection->shared.is_announced || stream->phase != PHASE_BODY)
         return;
-    end.head.type = WEIR_EVENT_END;
-    end.head.direction = call->direction;
-    end.head.connection = connection->shared.id;
-    end.head.time_ns = bpf_ktime_get_ns();
-    end.position[0] = end.position[1] = stream->position;
     stream->phase = PHASE_START;
-    if (emit(&end, sizeof(end)))
-        count_loss(WEIR_LOSS_RING_FULL, 0, 0);
+    weir_end_of_stream(connection->shared.id, call->direction, stream->position);
 }
 
 /*

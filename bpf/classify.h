@@ -29,6 +29,8 @@ static __always_inline bool is_method_byte(__u8 byte)
            byte == '_' || (byte >= '0' && byte <= '9');
 }
 
+enum { STATUS_END = 12 /* "HTTP/1.x NNN": the framing depends on the status */ };
+
 /* What stream->first says so far. KIND_UNKNOWN: more bytes are needed. */
 __noinline int weir_classify(__u32 slot)
 {
@@ -46,7 +48,7 @@ __noinline int weir_classify(__u32 slot)
     if (length == 0)
         return KIND_UNKNOWN;
     if (((first ^ WORD8('H', 'T', 'T', 'P', '/', '1', '.', 0)) & known & LOW(7)) == 0)
-        return length >= 8 ? KIND_RESPONSE : KIND_UNKNOWN;
+        return length >= STATUS_END ? KIND_RESPONSE : KIND_UNKNOWN;
     if (length >= 8 && is_usual_method(first))
         return KIND_REQUEST;
     for (int i = 0; i < sizeof(stream->first); i++) {
@@ -165,7 +167,7 @@ static __always_inline bool looks_like_response(const struct work *work)
 
     if (stream->kind != KIND_UNKNOWN)
         return stream->kind == KIND_RESPONSE;
-    if (stream->first[0] != 'H')
+    if (stream->first_length && stream->first[0] != 'H')
         return false;
     return stream->first_length > 1 ? stream->first[1] == 'T'
                                     : work->other_messages > stream->messages;

@@ -140,21 +140,25 @@ static __always_inline struct connection *connection_make(void *socket)
     return connection;
 }
 
-static __always_inline void connection_start(struct connection *connection, const struct sock *sk,
-                                             bool is_late, bool is_initiator)
+/* As connection_is_wanted, by the address of struct sock: a function, for the sake of the stack. */
+__noinline int weir_is_wanted(__u64 socket, __u32 is_late, __u32 is_initiator)
 {
     struct ends ends;
 
+    ends_read((const struct sock *)socket, &ends);
+    return connection_is_wanted(&ends, is_late, is_initiator);
+}
+
+static __always_inline void connection_start(struct connection *connection, const struct sock *sk,
+                                             bool is_late, bool is_initiator)
+{
     connection->shared.id = next_connection_id();
     connection->shared.is_late = is_late;
     connection->shared.is_initiator = is_initiator;
     if (is_late)
         connection->streams[0].phase = connection->streams[1].phase = PHASE_LOST;
-    if (weir_settings.with_address_filter) {
-        ends_read(sk, &ends);
-        if (!connection_is_wanted(&ends, is_late, is_initiator))
-            connection->shared.is_off = 1;
-    }
+    if (weir_settings.with_address_filter && !weir_is_wanted((__u64)sk, is_late, is_initiator))
+        connection->shared.is_off = 1;
 }
 
 /* Tells the reader of the connection. 0 or -1. */

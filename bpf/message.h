@@ -135,10 +135,11 @@ static __always_inline int whole_messages(__u32 slot)
     struct work *work = work_get(slot);
     int verdict = STEP_AGAIN;
 
+#pragma clang loop unroll(disable)
     for (int i = 0; i < WHOLE_MESSAGES; i++) {
         if (!work || work->stream.phase != PHASE_START || verdict != STEP_AGAIN)
             break;
-        verdict = weir_whole_message(slot);
+        verdict = whole_message(work, slot);
     }
     return verdict;
 }

@@ -13,7 +13,7 @@
 enum {
     WHOLE_STEPS = 224,
     WHOLE_BLANKS = 8,
-    WHOLE_MESSAGES = 64,
+    WHOLE_MESSAGES = 16,
     VALUE_WORDS_WHOLE = 256,
     COOKIE_WORDS = 160,
 };
@@ -128,11 +128,16 @@ __noinline int weir_whole_value(__u32 slot, __u32 at, __u32 end)
 }
 
 /* Behind the colon of a name that needs a look, which begins at data[at]. 0: it is not usual. */
-static __always_inline __u32 whole_name(struct work *work, __u32 slot, __u32 at)
+__noinline __u32 weir_whole_name(__u32 slot, __u32 at)
 {
-    struct stream *stream = &work->stream;
-    __u32 value = name_usual(work, stream, at);
+    struct work *work = work_get(slot);
+    struct stream *stream;
+    __u32 value;
 
+    if (!work)
+        return 0;
+    stream = &work->stream;
+    value = name_usual(work, stream, at);
     if (value)
         return value;
     stream->mode = MODE_NAME;
@@ -182,7 +187,7 @@ __noinline __u32 weir_whole_head(__u32 slot)
             return at + 2 <= end ? at + 2 : 0;
         if (!start_is_special(word) || is_content_other(work, word, at) || !word_is_special(word))
             continue;
-        value = whole_name(work, slot, at);
+        value = weir_whole_name(slot, at);
         if (!value)
             return 0;
         at = value;
@@ -203,15 +208,11 @@ static __always_inline void whole_ends(struct work *work, __u32 length)
 }
 
 /* At a message's start. STEP_OTHER and nothing changed: the usual steps have to look at it. */
-__noinline int weir_whole_message(__u32 slot)
+static __always_inline int whole_message(struct work *work, __u32 slot)
 {
-    struct work *work = work_get(slot);
-    struct stream *stream;
+    struct stream *stream = &work->stream;
     __u32 length = 0;
 
-    if (!work)
-        return STEP_DONE;
-    stream = &work->stream;
     message_starts(work, stream);
     if (!weir_fill(slot, stream->size_hint ? stream->size_hint : CHUNK_FIRST) &&
         is_usual_start(work, stream))

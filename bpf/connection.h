@@ -140,12 +140,12 @@ static __always_inline struct connection *connection_make(void *socket)
     return connection;
 }
 
-/* As connection_is_wanted, by the address of struct sock: a function, for the sake of the stack. */
-__noinline int weir_is_wanted(__u64 socket, __u32 is_late, __u32 is_initiator)
+/* A function, since the stack is short. */
+static __noinline bool socket_is_wanted(const struct sock *sk, bool is_late, bool is_initiator)
 {
     struct ends ends;
 
-    ends_read((const struct sock *)socket, &ends);
+    ends_read(sk, &ends);
     return connection_is_wanted(&ends, is_late, is_initiator);
 }
 
@@ -157,7 +157,7 @@ static __always_inline void connection_start(struct connection *connection, cons
     connection->shared.is_initiator = is_initiator;
     if (is_late)
         connection->streams[0].phase = connection->streams[1].phase = PHASE_LOST;
-    if (weir_settings.with_address_filter && !weir_is_wanted((__u64)sk, is_late, is_initiator))
+    if (weir_settings.with_address_filter && !socket_is_wanted(sk, is_late, is_initiator))
         connection->shared.is_off = 1;
 }
 

@@ -269,6 +269,16 @@ static void find_cookies(struct slice value, bool has_attributes, struct mask_sp
     }
 }
 
+/* Where the value begins behind blanks and the line ends of a fold (RFC 9112 §5.2). */
+static size_t skip_blank(struct slice value)
+{
+    size_t at = 0;
+
+    while (at < value.length && is_one_of(value.data[at], " \t\r\n"))
+        at++;
+    return at;
+}
+
 void mask_places_find_value(struct slice value, enum mask_manner manner, struct mask_spans *spans)
 {
     switch (manner) {
@@ -282,7 +292,8 @@ void mask_places_find_value(struct slice value, enum mask_manner manner, struct 
         find_cookies(value, true, spans);
         break;
     case MASK_WHOLE:
-        mask_spans_add(spans, skip_space(value, 0, value.length), value.length);
+        /* All of it: gRPC's binary values may begin with what is white space elsewhere. */
+        mask_spans_add(spans, skip_blank(value), value.length);
         break;
     }
 }

@@ -407,7 +407,8 @@ static void secrets_are_masked(void **state)
             length += snprintf(block + length, sizeof(block) - (size_t)length, "%c%s%c%s",
                                (int)strlen(names[i]), names[i], (int)strlen(value), value);
         }
-        add_frame(HEADERS, 4, 2 * kind + 1, block, (size_t)length);
+        memcpy(block + length, "\x10\x07raw-bin\x02\x01\x02", 12);
+        add_frame(HEADERS, 4, 2 * kind + 1, block, (size_t)length + 12);
         add_frame(HEADERS, END, 2 * kind + 1,
                   "\x10\x09x-api-key\x10"
                   "CANARY0123456789",
@@ -420,6 +421,7 @@ static void secrets_are_masked(void **state)
         stage_mask.refine(mask, feeder.records[i]);
     char *text = feeder_describe(&feeder);
     assert_null(strstr(text, "CANARY"));
+    assert_non_null(strstr(text, "raw-bin: ***\n")); /* bytes that are no text */
     assert_non_null(strstr(text, "cookie: c0=***\ncookie: c1=***\n"));
     assert_non_null(strstr(text, ":path: /pay?x=1&access_token=***\n"));
     free(text);

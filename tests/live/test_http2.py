@@ -8,16 +8,16 @@ TIMEOUT: 240
 import collections
 import json
 import os
-import shutil
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
 import servers  # noqa: E402
-from harness import check, check_empty, note, require_weir, run_main, temporary_directory  # noqa: E402
+from harness import check, check_empty, note, require_weir, run_main  # noqa: E402
 
 WEIR = os.environ.get("WEIR", str(Path(__file__).resolve().parents[2] / "build" / "weir"))
 PROGRAM = servers.PROGRAMS / "grpc_calls.py"
@@ -53,6 +53,10 @@ def read(path):
                           capture_output=True, check=True)
     return [record for record in map(json.loads, done.stdout.splitlines())
             if record["type"] == "http"]
+
+
+def differences(wanted, told):
+    return [list((one - other).items())[:3] for one, other in ((wanted, told), (told, wanted))]
 
 
 def packets_of(path):
@@ -99,7 +103,8 @@ def test_nginx(folder):
     (server.directory / "nginx.conf").write_text(f"""
         daemon off; pid {server.directory}/pid; worker_processes 1; user root;
         error_log {server.directory}/error.log; events {{}}
-        http {{ log_format numbers '$http_x_seq|$request_method|$request_uri|$status|$body_bytes_sent';
+        http {{ log_format numbers
+            '$http_x_seq|$request_method|$request_uri|$status|$body_bytes_sent';
           access_log {server.log_path} numbers; client_body_temp_path {server.directory};
           proxy_temp_path {server.directory}; fastcgi_temp_path {server.directory};
           uwsgi_temp_path {server.directory}; scgi_temp_path {server.directory};
@@ -133,7 +138,7 @@ def test_nginx(folder):
               str(record.get("http.response.body.size", 0)))] += 1
     if is_whole:
         check(told == logged, f"nginx: {sum(logged.values())} requests of its log are the records "
-                              f"({list((logged - told).items())[:3]}, {list((told - logged).items())[:3]})")
+                              f"{differences(logged, told)}")
         check_empty([record["flags"] for record in records if "flags" in record],
                     "nginx: no flag without a cause")
     else:
@@ -160,7 +165,7 @@ def test_grpc(folder):
                                            "rpc.grpc.status_code"))) for record in records)
     if is_whole:
         check(told == called, f"gRPC: {sum(called.values())} calls are the records "
-                              f"({list((called - told).items())[:3]}, {list((told - called).items())[:3]})")
+                              f"{differences(called, told)}")
     else:
         note("gRPC: tcpdump has dropped packets: only compared in part")
     check_late(path, records, folder, "gRPC")
@@ -168,7 +173,7 @@ def test_grpc(folder):
 
 def main():
     require_weir()
-    with temporary_directory() as name:
+    with tempfile.TemporaryDirectory() as name:
         for scene in (test_nginx, test_grpc):
             folder = Path(name) / scene.__name__
             folder.mkdir()
@@ -176,7 +181,6 @@ def main():
                 scene(folder)
             except servers.Missing as missing:
                 note(f"{scene.__name__}: {missing}")
-        shutil.rmtree(name, ignore_errors=True)
 
 
 run_main(main)

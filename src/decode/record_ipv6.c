@@ -203,6 +203,10 @@ void record_ipv6(struct build *build)
     build_number(build, FIELD_IP_ECN, packet->traffic_class & 3);
     build_number(build, FIELD_IP_FLOW_LABEL, read_u32(at) & 0xfffff);
     build_number(build, FIELD_IP_PAYLOAD_LENGTH, read_u16(at + 4));
+    if (memcmp(at + 8, packet->source.bytes, 16) != 0)
+        build_address(build, FIELD_IP_SOURCE, ADDRESS_IPV6, at + 8);
+    if (memcmp(at + 24, packet->destination.bytes, 16) != 0)
+        build_address(build, FIELD_IP_DESTINATION, ADDRESS_IPV6, at + 24);
     build_number(build, FIELD_IP_NEXT_HEADER, at[6]);
     build_number(build, FIELD_IP_TTL, at[7]);
     if (!packet->is_fragment)

@@ -122,20 +122,14 @@ static void put_connection(struct pretty_line *line)
 /* What a record of another type says: all of its own fields as name=value. */
 static void put_other(struct pretty_line *line)
 {
+    const struct value *duration = pretty_find(line, FIELD_DURATION_NS);
+
     pretty_put(line, " ");
     pretty_text(line, FIELD_TYPE);
-    for (unsigned field = FIELD_HOST_NAME + 1; field < FIELD_COUNT; field++) {
-        const struct value *value = pretty_find(line, field);
-
-        if (!value)
-            continue;
+    pretty_values(line);
+    if (duration) {
         pretty_put(line, " ");
-        pretty_put(line, field_descriptions[field].name);
-        pretty_put(line, "=");
-        if (value->kind == VALUE_TEXT)
-            writer_escaped(&line->writer, value->text, WRITER_PLAIN);
-        else if (value->kind == VALUE_NUMBER)
-            writer_number(&line->writer, value->number);
+        pretty_duration(line, duration->number);
     }
 }
 
@@ -183,13 +177,16 @@ static int encode(const struct record *record, const struct encoder_options *opt
                                .record = record,
                                .with_colour = options && options->with_colour};
     const struct value *type;
+    bool is_packet;
 
     writer_index(record, line.index);
     type = pretty_find(&line, FIELD_TYPE);
     pretty_colour(&line, PRETTY_DIM);
     pretty_time(&line);
     pretty_colour(&line, PRETTY_RESET);
-    if (pretty_find(&line, FIELD_CLIENT_ADDRESS) || pretty_find(&line, FIELD_SERVER_ADDRESS)) {
+    is_packet = type && slice_is_equal(type->text, SLICE_LITERAL("packet"));
+    if (!is_packet &&
+        (pretty_find(&line, FIELD_CLIENT_ADDRESS) || pretty_find(&line, FIELD_SERVER_ADDRESS))) {
         pretty_put(&line, " ");
         pretty_end(&line, FIELD_CLIENT_ADDRESS, FIELD_CLIENT_PORT);
         pretty_put(&line, " → ");
@@ -197,6 +194,8 @@ static int encode(const struct record *record, const struct encoder_options *opt
     }
     if (!type || slice_is_equal(type->text, SLICE_LITERAL("http")))
         put_http(&line);
+    else if (is_packet)
+        pretty_packet(&line);
     else if (slice_is_equal(type->text, SLICE_LITERAL("dns")))
         pretty_dns(&line);
     else if (slice_is_equal(type->text, SLICE_LITERAL("tls")))

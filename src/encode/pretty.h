@@ -5,6 +5,8 @@
  *   pretty_line.c    parts of a line: ends, times, sizes
  *   pretty_dns.c     records of DNS
  *   pretty_tls.c     handshakes of TLS
+ *   pretty_packet.c  packets
+ *   pretty_values.c  the fields of all others
  */
 #pragma once
 #include "encode/writer.h"
@@ -44,3 +46,8 @@ void pretty_dns(struct pretty_line *line);
 void pretty_dns_details(struct pretty_line *line);
 void pretty_tls(struct pretty_line *line);
 void pretty_tls_details(struct pretty_line *line);
+
+/* pretty_packet.c: behind the time, with the packet's own ends. */
+void pretty_packet(struct pretty_line *line);
+/* pretty_values.c: the record's own fields as " name=value". */
+void pretty_values(struct pretty_line *line);

@@ -146,6 +146,7 @@ static void test_ipv6(void **state)
         "\"ip.dscp\":46", "\"ip.ecn\":0", "\"ip.flow_label\":74565", "\"ip.payload_length\":48",
         "\"ip.next_header\":0", "\"ip.ttl\":64", "\"ip.id\":7", "\"ip.fragment_offset\":16",
         "\"ip.flags\":[\"mf\"]", "\"destination.address\":\"2001:db8::9\"",
+        "\"ip.destination\":\"2001:db8::2\"", "-ip.source",
         "\"ip.extensions\":[{\"type\":0,\"name\":\"hop_by_hop\",\"length\":8,"
         "\"options\":\"router_alert=0 padn\"},"
         "{\"type\":43,\"name\":\"routing\",\"length\":24,\"routing_type\":4,\"segments_left\":1,"
@@ -338,6 +339,47 @@ static void test_reassembled_and_cut(void **state)
     frames_free(bytes);
 }
 
+/* One line, as readers of tcpdump know it. */
+static void check_line(uint32_t link_type, const char *hex, const char *expected)
+{
+    struct slice bytes = frames_bytes(hex);
+    struct frame frame = {.link_type = link_type, .bytes = bytes, .length = (uint32_t)bytes.length};
+    struct packet_record_options options = {.source = "pcap"};
+    struct record *record;
+
+    decoder_decode(decoder, &frame, &packet);
+    record = packet_record_make(&packet, &options);
+    assert_non_null(record);
+    json.length = 0;
+    assert_int_equal(encoder_pretty.encode(record, NULL, &json), 0);
+    json.data[json.length - 1] = '\0';
+    assert_string_equal((const char *)json.data, expected);
+    record_unref(&record);
+    frames_free(bytes);
+}
+
+static void test_pretty(void **state)
+{
+    (void)state;
+    check_line(
+        101, IP4("0030", "06") "9c40 0050 00000001 00000000 7002 ffff 0000 0000 020405b4 01 030307",
+        "00:00:00.000 10.0.0.1:40000 → 10.0.0.2:80 tcp [S] seq 1 ack 0 win 65535 "
+        "<mss 1460,nop,window_scale 7> length 0 ttl 64 bad checksum");
+    check_line(1,
+               ETHER("8100") "000d 0806 0001 0800 06 04 0001 020000000002 0a000001 000000000000 "
+                             "0a000002",
+               "00:00:00.000 vlan 13 02:00:00:00:00:02 → 02:00:00:00:00:01 arp request of 10.0.0.2 "
+               "from 10.0.0.1 length 0");
+    check_line(101, IP6("000c", "11") "1388 1770 000c 0000 74657374",
+               "00:00:00.000 [2001:db8::1]:5000 → [2001:db8::2]:6000 udp length 4 ttl 64 "
+               "bad checksum");
+    check_line(101, "4500 0018 0007 0001 40 11 0000 0a000001 0a000002 74657374",
+               "00:00:00.000 10.0.0.1 → 10.0.0.2 udp fragment of 7 at 8 length 4 ttl 64 "
+               "bad checksum");
+    check_line(1, ETHER("88cc") "0207",
+               "00:00:00.000 02:00:00:00:00:02 → 02:00:00:00:00:01 ethernet length 2");
+}
+
 /* Any sum of words in any cut is the same (RFC 1071 §2). */
 static void test_checksum_sum(void **state)
 {
@@ -389,6 +431,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_tunnels, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_frame_and_flow, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reassembled_and_cut, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_pretty, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_checksum_sum, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_memory, set_up, tear_down),
     };

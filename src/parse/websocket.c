@@ -10,6 +10,7 @@ struct websocket_state {
     bool has_begun;
     bool has_gap;
     uint64_t last_time_ns;
+    uint64_t skip_ends[2]; /* positions, of payloads that were asked to be skipped */
     struct websocket_side sides[2];
 };
 
@@ -41,6 +42,7 @@ static enum parse_verdict websocket_parse(void *opaque, struct slice bytes,
     websocket_side_take(side, bytes);
     ret_result->skip = websocket_side_skip(side);
     side->is_skipping = ret_result->skip && !side->is_broken;
+    state->skip_ends[direction] = emitter->position + bytes.length + ret_result->skip;
     return PARSE_OK;
 }
 
@@ -57,11 +59,14 @@ static void websocket_gap(void *opaque, enum direction direction, struct gap gap
         side->is_broken = true;
 }
 
+/* Of the payload in progress only what came counts. */
 static void websocket_end(void *opaque, enum direction direction, struct emitter *emitter)
 {
-    (void)opaque;
-    (void)direction;
-    (void)emitter;
+    struct websocket_state *state = opaque;
+    struct websocket_side *side = &state->sides[direction];
+    if (side->is_skipping && state->skip_ends[direction] > emitter->position)
+        side->bytes[side->header[0] & 15] -= state->skip_ends[direction] - emitter->position;
+    side->is_skipping = false;
 }
 
 /* The client masks its frames (RFC 6455 §5.3), and only the client. */

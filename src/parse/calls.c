@@ -99,9 +99,12 @@ void calls_finish(struct calls *calls, struct call *call, struct emitter *emitte
     call->record = NULL;
     if (!record)
         return;
-    calls_add_number(record, FIELD_DB_REQUEST_SIZE, call->request_size);
+    bool is_broker = calls->is_broker;
+    calls_add_number(record, is_broker ? FIELD_KAFKA_REQUEST_SIZE : FIELD_DB_REQUEST_SIZE,
+                     call->request_size);
     if (record->response_time_ns)
-        calls_add_number(record, FIELD_DB_RESPONSE_SIZE, call->response_size);
+        calls_add_number(record, is_broker ? FIELD_KAFKA_RESPONSE_SIZE : FIELD_DB_RESPONSE_SIZE,
+                         call->response_size);
     emitter->finish(emitter, record, (enum direction)calls->client);
 }
 

@@ -32,6 +32,7 @@ struct calls {
     uint64_t last_time_ns;
     bool is_uncertain; /* which answer belongs to which call is not known */
     bool has_gap;      /* because of a gap, not of the connection's unseen start */
+    bool is_broker;    /* sizes are told as kafka.*, not as db.* */
     uint8_t client;    /* enum direction */
 };
 

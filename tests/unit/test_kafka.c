@@ -1,0 +1,129 @@
+/* kafka: what requests and responses of old and flexible versions tell; lies about sizes and
+ * counts. */
+#include "tests/lib/conversations_db.h"
+#include "tests/lib/talk.h"
+
+static void requests_and_responses_pair_by_id(void **state)
+{
+    (void)state;
+    assert_int_equal(feeder_init(&talk, NULL), 0);
+    feeder_play(&talk, conversation_kafka_plain, NULL, NULL);
+    talk_expect_count(13);
+    talk_expect(0, "messaging.operation.name", "ApiVersions");
+    talk_expect(0, "messaging.client.id", "app");
+    talk_expect(0, "kafka.api_version", "3");
+    talk_expect(0, "error.code", NULL);
+    talk_expect(1, "error.code", "35");
+    talk_expect(1, "error.message", "UNSUPPORTED_VERSION");
+    talk_expect(2, "error.code", "5");
+    talk_expect(2, "messaging.destination.name", NULL);
+    talk_expect(3, "messaging.destination.name", "old");
+    talk_expect(3, "error.message", "UNKNOWN_TOPIC_OR_PARTITION");
+    /* Produce without acknowledgement is done at once; the one before waits. */
+    talk_expect(4, "kafka.acks", "0");
+    talk_expect(4, "kafka.response.size", NULL);
+    talk_expect(5, "kafka.acks", "all");
+    talk_expect(5, "messaging.destination.name", "one");
+    talk_expect(5, "error.code", "19");
+    talk_expect(5, "error.message", "not enough");
+    talk_expect(6, "messaging.operation.name", "Fetch");
+    talk_expect(6, "messaging.destination.name", "AAECAwQFBgcICQoLDA0ODw");
+    talk_expect(7, "messaging.consumer.group.name", "grp");
+    talk_expect(8, "messaging.consumer.group.name", "grp");
+    talk_expect(8, "error.code", "15");
+    talk_expect(9, "error.message", "MEMBER_ID_REQUIRED");
+    talk_expect(10, "messaging.operation.name", "SaslHandshake");
+    talk_expect(11, "error.code", "58");
+    for (size_t i = 0; i < 12; i++)
+        talk_expect_flags(i, 0);
+    talk_expect_flags(12, BIT(UNPAIRED) | BIT(INCOMPLETE));
+    struct value *topics = record_find(talk.records[2], FIELD_KAFKA_TOPICS);
+    assert_non_null(topics);
+    assert_int_equal(topics->count, 2);
+    assert_true(slice_is_equal(topics->texts[1], SLICE_LITERAL("two")));
+    char *all = feeder_describe(&talk);
+    assert_null(strstr(all, "SECR"));
+    free(all);
+    talk_done();
+}
+
+#define METADATA "\0\0\0\x11\0\3\0\1\0\0\0\7\0\3app\0\0\0\0"
+
+static void records_are_skipped(void **state)
+{
+    (void)state;
+    static char part[40000];
+    talk_begin();
+    TALK('>',
+         "\x06\0\0\x2a\0\0\0\7\0\0\0\7\0\3app\xff\xff\0\1\0\0\0\1\0\0\0\1\0\3one\0\0\0\1\0\0\0\0"
+         "\x06\0\0\0");
+    talk_say('>', part, sizeof(part));
+    talk_pass('>', 0x06000000 - sizeof(part));
+    TALK('<', "\0\0\0\4\0\0\0\7");
+    talk_close();
+    talk_expect_count(1);
+    talk_expect(0, "kafka.acks", "1");
+    talk_expect(0, "kafka.request.size", "100663342");
+    assert_int_equal(streams_counters(talk.streams)->gap_bytes, 0);
+    talk_done();
+}
+
+static void a_gap_disturbs_nothing_else(void **state)
+{
+    (void)state;
+    talk_begin();
+    TALK('>', METADATA);
+    talk.positions[DIRECTION_B_TO_A] += 77;
+    TALK('>', "\0\0\0\x11\0\x12\0\0\0\0\0\x08\0\3app\0\0\0\0");
+    TALK('<', "garbage");
+    TALK('<', "\0\0\0\x06\0\0\0\x08\0\0");
+    talk_close();
+    talk_expect_count(2);
+    talk_expect_flags(0, BIT(UNPAIRED));
+    talk_expect_flags(1, 0);
+    talk_expect(1, "messaging.operation.name", "ApiVersions");
+    talk_done();
+}
+
+static void counts_that_lie_are_survived(void **state)
+{
+    (void)state;
+    static const char lies[][5] = {"\xff\xff\xff\xfe", "\x7f\xff\xff\xff", "\x80\0\0\0",
+                                   "\0\0\xff\xff"};
+    for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
+        char message[] = "\0\0\0\x11\0\3\0\1\0\0\0\7\0\3app\0\0\0\0";
+        char answer[] = "\0\0\0\x10\0\0\0\7\0\0\0\0\0\0\0\1\0\0\0\0";
+        memcpy(message + 17, lies[i], 4);
+        memcpy(answer + 8, lies[i], 4);
+        talk_begin();
+        talk_say('>', message, sizeof(message) - 1);
+        talk_close();
+        talk_done();
+        talk_begin();
+        TALK('>', METADATA);
+        talk_say('<', answer, sizeof(answer) - 1);
+        talk_close();
+        talk_done();
+    }
+    static const char *const sizes[] = {"\x80\0\0\0", "\xff\xff\xff\xff", "\0\0\0\1"};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        talk_begin();
+        TALK('>', METADATA);
+        talk_say('<', sizes[i], 4);
+        talk_close();
+        talk_expect_count(1);
+        talk_expect_flags(0, BIT(UNPAIRED));
+        talk_done();
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(requests_and_responses_pair_by_id),
+        cmocka_unit_test(records_are_skipped),
+        cmocka_unit_test(a_gap_disturbs_nothing_else),
+        cmocka_unit_test(counts_that_lie_are_survived),
+    };
+    return cmocka_run_group_tests(tests, NULL, talk_finish);
+}

@@ -200,6 +200,8 @@ static int encode(const struct record *record, const struct encoder_options *opt
         pretty_dns(&line);
     else if (slice_is_equal(type->text, SLICE_LITERAL("tls")))
         pretty_tls(&line);
+    else if (pretty_find(&line, FIELD_DB_SYSTEM_NAME) || pretty_find(&line, FIELD_MESSAGING_SYSTEM))
+        pretty_db(&line);
     else if (pretty_find(&line, FIELD_CONNECTION_STATE))
         put_connection(&line);
     else

@@ -7,6 +7,7 @@
  *   pretty_tls.c     handshakes of TLS
  *   pretty_packet.c  packets
  *   pretty_values.c  the fields of all others
+ *   pretty_db.c      databases and brokers
  */
 #pragma once
 #include "encode/writer.h"
@@ -51,3 +52,5 @@ void pretty_tls_details(struct pretty_line *line);
 void pretty_packet(struct pretty_line *line);
 /* pretty_values.c: the record's own fields as " name=value". */
 void pretty_values(struct pretty_line *line);
+/* pretty_db.c */
+void pretty_db(struct pretty_line *line);

@@ -90,7 +90,7 @@ struct dns_type {
 };
 
 /* dns_numbers.c */
-const struct dns_type *dns_type_of(uint16_t type);
+const struct dns_type *dns_type_of(uint16_t number);
 /* Their names, or such as TYPE65280; in the arena when it is no constant. */
 struct slice dns_type_name(struct arena *arena, uint16_t type);
 struct slice dns_class_name(struct arena *arena, uint16_t class);

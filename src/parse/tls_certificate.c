@@ -336,11 +336,15 @@ static bool add_content(struct record *record, struct slice certificate, bool is
 
 bool tls_certificate_add(struct record *record, struct slice body, bool is_client)
 {
-    struct reader outer = reader_of(body), reader = reader_of(reader_vector(&outer, 3));
+    struct reader outer = reader_of(body);
+    struct slice list = reader_vector(&outer, 3);
+    struct reader reader = reader_of(list);
     struct slice first = reader_vector(&reader, 3);
     uint8_t digest[DIGEST_SHA256_SIZE];
     uint64_t count = first.length > 0;
 
+    if (!outer.is_short && !list.length)
+        return true;      /* a client that has none */
     if (outer.is_short) { /* cut: the first one may be there */
         outer = reader_of(slice_part(body, 3, SIZE_MAX));
         first = reader_vector(&outer, 3);

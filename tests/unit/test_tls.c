@@ -257,6 +257,22 @@ static void one_direction_is_enough_for_a_record(void **state)
     }
 }
 
+static void a_client_may_have_no_certificate(void **state)
+{
+    (void)state;
+    static struct bytes hello, none, out;
+    make_browser(&hello);
+    out.length = none.length = 0;
+    add_number(&none, 0, 3);
+    add_records(&out, 1, &hello, 16384);
+    add_records(&out, 11, &none, 16384);
+    begin();
+    feeder_send(&feeder, DIRECTION_A_TO_B, slice_of(out.data, out.length));
+    end(1);
+    assert_false(has_flag(RECORD_FLAG_MALFORMED));
+    feeder_done(&feeder);
+}
+
 /* After the handshake bytes are not looked at: their count may be wrong, and they may be missing.
  */
 static void what_follows_is_skipped(void **state)
@@ -294,6 +310,7 @@ int main(void)
         cmocka_unit_test(lengths_that_lie_are_survived),
         cmocka_unit_test(certificates_are_read),
         cmocka_unit_test(one_direction_is_enough_for_a_record),
+        cmocka_unit_test(a_client_may_have_no_certificate),
         cmocka_unit_test(what_follows_is_skipped),
     };
     return cmocka_run_group_tests(tests, NULL, finish);

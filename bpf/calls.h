@@ -50,6 +50,10 @@ static __always_inline void shared_merge(struct shared_state *to, const struct s
         to->is_http = 1;
     if (from->is_reader)
         to->is_reader = 1;
+    if (from->is_copied)
+        to->is_copied = 1;
+    if (from->is_known)
+        to->is_known = 1;
     if (from->process_id != to->process_id)
         to->process_id = from->process_id;
     if (from->uncounted != to->uncounted)

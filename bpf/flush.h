@@ -66,6 +66,8 @@ static __always_inline void hand_over(struct work *work, __u32 slot, __u32 lengt
     head_fill(&event->head, work, WEIR_EVENT_DATA);
     event->head.length = length;
     event->head.flags = starts ? WEIR_FLAG_START : 0;
+    if (stream->phase == PHASE_COPY)
+        event->head.flags |= WEIR_FLAG_COPIED;
     if (starts && is_uncertain(stream))
         event->head.flags |= WEIR_FLAG_UNCOUNTED;
     if (starts && is_response && stream->is_orphan)
@@ -81,7 +83,7 @@ static __always_inline void hand_over(struct work *work, __u32 slot, __u32 lengt
             refuse_message(work, is_response, length);
         } else {
             count_loss(WEIR_LOSS_RING_FULL, 0, length);
-            stream->is_refused = length != 0;
+            stream->is_refused = length != 0 && stream->phase != PHASE_COPY;
         }
     }
     if (starts && !is_response)

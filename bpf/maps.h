@@ -30,6 +30,7 @@ enum phase {
     PHASE_CHUNK_DATA,
     PHASE_TRAILER,
     PHASE_LOST, /* no idea where messages start: look at the start of each call */
+    PHASE_COPY, /* not HTTP/1: `remaining` bytes are copied unasked, see copy.h */
 };
 
 /* What the bytes at the cursor belong to, inside a head or trailer. */
@@ -102,9 +103,10 @@ struct shared_state {
     __u8 is_announced; /* OPEN was handed over */
     __u8 is_late;
     __u8 is_initiator;
-    __u8 is_http;   /* at least one start line was seen */
-    __u8 is_reader; /* this end reads requests, and the table of readers knows it */
-    __u8 padding[2];
+    __u8 is_http;    /* at least one start line was seen */
+    __u8 is_reader;  /* this end reads requests, and the table of readers knows it */
+    __u8 is_copied;  /* not HTTP/1, see copy.h */
+    __u8 is_known;   /* it starts like a protocol that user space most likely follows */
     __u32 uncounted; /* lost requests that the other end, if it is here, counts as well */
     __u32 padding_word;
 };
@@ -252,6 +254,14 @@ struct {
     __type(key, __u32);
     __type(value, __u8);
 } weir_processes SEC(".maps");
+
+/* Connections of which user space has found out what they speak. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 65536);
+    __type(key, __u64);  /* weir_event_head.connection */
+    __type(value, __u8); /* 1: go on copying; 0: stop */
+} weir_followed SEC(".maps");
 
 /* Network-order-free ports: key host order, value enum weir_side. */
 struct {

@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "bpf/chunks.h"
+#include "bpf/copy.h"
 #include "bpf/framing.h"
 #include "bpf/hmac.h"
 #include "bpf/scan.h"
@@ -39,6 +40,13 @@ static __always_inline int not_http(struct work *work, bool was_lost)
     struct stream *stream = &work->stream;
 
     if (!work->shared.is_http && !was_lost && !work->shared.is_late) {
+        if (weir_settings.with_protocols) {
+            work->shared.is_copied = 1;
+            work->shared.is_known = copy_is_known(stream);
+            copy_starts(work);
+            stream->number = COPY_START;
+            return STEP_DONE; /* weir_call goes on in copy.h */
+        }
         work->shared.is_off = 1;
         return STEP_DONE;
     }
@@ -154,19 +162,38 @@ __noinline int weir_steps(__u32 slot)
     return STEP_AGAIN;
 }
 
-/* All of one call. The work area holds the call, the stream and the connection's shared state. */
-__noinline int weir_call(__u32 slot)
+/* The bytes of HTTP/1. */
+static __always_inline void call_messages(__u32 slot)
 {
     struct work *work;
 
     if (!weir_settings.with_hmac && whole_messages(slot) == STEP_DONE)
-        return 0;
+        return;
     for (int i = 0; i < STEPS_OUTER; i++) {
         if (weir_steps(slot) == STEP_DONE)
-            return 0;
+            return;
     }
     work = work_get(slot);
     if (work)
         lose_rest(work, WEIR_LOSS_STEPS);
+}
+
+/* All of one call. The work area holds the call, the stream and the connection's shared state. */
+__noinline int weir_call(__u32 slot)
+{
+    struct work *work = work_get(slot);
+
+    if (!work)
+        return 0;
+    if (!work->shared.is_copied)
+        call_messages(slot);
+    else
+        copy_call(work);
+    if (!work->shared.is_copied)
+        return 0;
+    for (int i = 0; i < COPY_STEPS; i++) {
+        if (weir_copy(slot) == STEP_DONE)
+            break;
+    }
     return 0;
 }

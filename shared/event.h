@@ -28,6 +28,7 @@ enum weir_event_flag {
     WEIR_FLAG_INITIATOR = 8, /* the local end connected */
     WEIR_FLAG_RESET = 16,
     WEIR_FLAG_UNCOUNTED = 32, /* with FLAG_START: `messages` is not certain */
+    WEIR_FLAG_COPIED = 64,    /* no HTTP/1: nothing is marked or counted */
 };
 
 struct weir_event_head {

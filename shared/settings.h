@@ -7,6 +7,7 @@ struct weir_settings {
     __u8 with_both_sides;     /* never suppress the client's end */
     __u8 with_masking;
     __u8 with_hmac;
+    __u8 with_protocols;      /* copies what is not HTTP/1 too, see bpf/copy.h */
     __u8 with_process_filter; /* only processes in weir_processes */
     __u8 with_cgroup_filter;  /* only cgroup_id and what is below it */
     __u8 with_address_filter; /* enum weir_address_filter: only connections those tables take */

@@ -48,6 +48,14 @@ static void on_record(void *context, struct record *record)
     delivery_take(&((struct pipeline *)context)->delivery, record);
 }
 
+static void on_protocol(void *context, uint64_t connection, const struct parser *parser)
+{
+    struct pipeline *pipeline = context;
+
+    if (pipeline->capture && !(parser && parser->is_known_to_source))
+        capture_follow(pipeline->capture, connection, parser && !parser->is_start_enough);
+}
+
 static void identify(void *context, const struct process_identity *identity,
                      struct process_details *ret_details)
 {
@@ -288,6 +296,7 @@ static int stages_start(struct pipeline *pipeline)
         .with_both_sides = options->with_both_sides,
         .context = pipeline,
         .identify = identify,
+        .on_protocol = on_protocol,
         .on_record = on_record,
     };
     struct buffer text;
@@ -318,6 +327,7 @@ static int capture_start(struct pipeline *pipeline)
     struct stream_listener listener =
         pipeline->packets ? packet_source_listen(pipeline->packets, &own) : own;
     struct capture_options capture_options = {
+        .with_protocols = !options->is_http_only,
         .ring_bytes = options->ring_bytes,
         .with_both_sides = options->with_both_sides,
         .is_masking_disabled = options->is_masking_disabled,

@@ -36,6 +36,7 @@ static void settings_fill(struct weir *skeleton, const struct capture_options *o
     settings->with_both_sides = options->with_both_sides;
     settings->with_masking = !options->is_masking_disabled;
     settings->with_hmac = settings->with_masking && options->mask_key.length;
+    settings->with_protocols = options->with_protocols;
     settings->with_process_filter = options->prefilter.pid_count > 0;
     settings->with_cgroup_filter = options->cgroup_id != 0;
     settings->cgroup_id = options->cgroup_id;

@@ -22,6 +22,7 @@ struct capture_options {
     enum capture_rung rung;
     size_t ring_bytes;    /* a power of two */
     bool with_both_sides; /* also the client's end of connections within this host */
+    bool with_protocols;  /* connections that speak something else than HTTP/1 too */
     bool is_masking_disabled;
     struct slice mask_key;         /* HMAC mode when not empty */
     const char *const *mask_names; /* further exact names, NULL-terminated; may be NULL */
@@ -49,6 +50,9 @@ int capture_new(const struct capture_options *options, const struct stream_liste
                 struct capture **ret_capture, char message[1024]);
 /* Detaches everything. */
 void capture_free(struct capture **capture);
+
+/* More of this connection is wanted than its beginning, or no longer. */
+void capture_follow(struct capture *capture, uint64_t connection, bool is_wanted);
 
 /*
  * Replaces the further names that are masked (both NULL-terminated, or NULL), while programs run. 0

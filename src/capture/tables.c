@@ -144,6 +144,15 @@ int capture_change_mask_names(struct capture *capture, const char *const *old,
     return result;
 }
 
+void capture_follow(struct capture *capture, uint64_t connection, bool is_wanted)
+{
+    struct bpf_map *map = capture->skeleton->maps.weir_followed;
+    uint8_t value = is_wanted;
+
+    /* Where the table cannot have it, the gaps are told by position. */
+    bpf_map__update_elem(map, &connection, sizeof(connection), &value, sizeof(value), BPF_ANY);
+}
+
 static int port_add(struct weir *skeleton, uint16_t port, uint8_t side)
 {
     uint8_t sides = 0;

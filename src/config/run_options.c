@@ -141,6 +141,14 @@ static const struct option options[] = {
      .help = "When both ends of a connection are on this host, log each end's view. Without it one "
              "record, the server's, names both processes."},
 
+    {.name = "http-only",
+     .kind = OPTION_FLAG,
+     VALUE(is_http_only),
+     .group = "Selection",
+     .help = "Look at HTTP/1 and nothing else: not at HTTP/2, DNS over TCP, Redis, PostgreSQL, "
+             "MySQL, Kafka and TLS handshakes, of which the first 16 KiB of each direction, and "
+             "then of each call, are copied from the kernel."},
+
     {.name = "mask-name",
      .kind = OPTION_TEXTS,
      VALUE(mask_names),

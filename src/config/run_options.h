@@ -30,6 +30,7 @@ struct run_options {
     struct text_list hosts;
     const char *cgroup; /* path of a cgroup v2 directory; NULL: any */
     bool with_both_sides;
+    bool is_http_only; /* nothing of connections that do not speak HTTP/1 */
 
     /* masking */
     bool is_masking_disabled;

@@ -48,6 +48,7 @@ struct stream_data {
     uint64_t messages_before; /* message heads that began in this direction before these bytes */
     bool has_message_count;   /* messages_before is known */
     bool starts_message;      /* a message head starts at bytes.data[0] */
+    bool is_unmarked;         /* of a protocol whose messages the source does not look for */
     bool is_orphan_response;  /* a response head starts that answers no request that was seen */
     struct slice bytes;
     const struct masked_value *masked;

@@ -393,6 +393,7 @@ const struct parser parser_http1 = {
     .record_type = "http",
     .protocol = "http",
     .transports = PARSER_STREAM,
+    .is_known_to_source = true,
     .port_hints = http1_ports,
     .state_size = sizeof(struct http1_state),
     .probe = http1_probe,

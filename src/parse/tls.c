@@ -341,6 +341,7 @@ static const uint16_t tls_ports[] = {443, 8443, 853, 993, 995, 465, 636, 0};
 
 const struct parser parser_tls = {
     .name = "tls",
+    .is_start_enough = true,
     .record_type = "tls",
     .protocol = "tls",
     .transports = PARSER_STREAM,

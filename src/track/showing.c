@@ -9,6 +9,13 @@ enum {
     DATAGRAM_PROBES_MAXIMUM = 16, /* a flow of which so many are unknown is asked about no more */
 };
 
+static void tell_protocol(struct connection *connection)
+{
+    const struct streams_options *options = &connection->streams->options;
+    if (options->on_protocol)
+        options->on_protocol(options->context, connection->id, connection->parser);
+}
+
 static bool start_parser(struct connection *connection, const struct parser *parser)
 {
     connection->state = allocate_zeroed(parser->state_size);
@@ -18,6 +25,7 @@ static bool start_parser(struct connection *connection, const struct parser *par
     }
     connection->parser = parser;
     connection->protocol = parser->protocol ? parser->protocol : parser->record_type;
+    tell_protocol(connection);
     return true;
 }
 
@@ -33,8 +41,11 @@ static void close_parser(struct connection *connection)
 /* The parser has said BAD, or the connection is over. */
 void showing_drop(struct connection *connection)
 {
+    bool was_known = connection->parser;
     close_parser(connection);
     connection->is_ignored = true;
+    if (was_known)
+        tell_protocol(connection);
     for (size_t i = 0; i < 2; i++)
         buffer_done(&connection->sides[i].buffer);
 }

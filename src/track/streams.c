@@ -137,7 +137,7 @@ static void prepare_emitter(struct connection *connection, const struct stream_d
 {
     struct emitter *emitter = &connection->emitter;
     connection->streams->marks_starts |= data->has_message_count;
-    emitter->marks_starts = connection->streams->marks_starts;
+    emitter->marks_starts = connection->streams->marks_starts && !data->is_unmarked;
     emitter->time_ns = data->time_ns;
     emitter->starts_message = data->starts_message;
     emitter->is_orphan_response = data->is_orphan_response;

@@ -29,6 +29,10 @@ struct streams_options {
     /* May be NULL. The slices must live until the function is called again. */
     void (*identify)(void *context, const struct process_identity *identity,
                      struct process_details *ret_details);
+    /*
+     * What a connection speaks was found out, or changed; NULL: nothing that is known. May be NULL.
+     */
+    void (*on_protocol)(void *context, uint64_t connection, const struct parser *parser);
     /* A finished record; the reference is the callee's. */
     void (*on_record)(void *context, struct record *record);
 };

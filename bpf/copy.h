@@ -1,0 +1,119 @@
+/*
+ * copy.h: connections that speak something else than HTTP/1. What it is, is found out in user
+ * space: the first bytes of each direction are handed over as they are, and after that, where user
+ * space has found a protocol that it follows, the first bytes of each call; the rest is passed over
+ * and told by position. What starts like one of the usual protocols is followed until user space
+ * says that it is none.
+ */
+#pragma once
+#include "bpf/flush.h"
+
+enum {
+    COPY_START = 16 * 1024, /* bytes of each direction before it is known what they are */
+    COPY_CALL = 16 * 1024,  /* bytes of one call once it is */
+    COPY_STEPS = 64,        /* pieces of one call */
+    COPY_PATIENCE = 1024    /* calls that are passed over before nobody is asked any more */
+};
+
+/*
+ * Do these first bytes look like a protocol whose calls user space records? RESP: an array of a
+ * command. HTTP/2: RFC 9113 §3.4. PostgreSQL: a startup packet or the request for TLS. MySQL: the
+ * server's greeting, version 10. Kafka: a size, then api key, version, and the client's id.
+ */
+static __always_inline bool copy_is_known(const struct stream *stream)
+{
+    const __u8 *first = stream->first;
+    __u32 length = stream->first_length;
+
+    if (length < 8)
+        return false;
+    if (first[0] == '*' && first[1] >= '1' && first[1] <= '9')
+        return true;
+    if (*(const __u64 *)first == WORD8('P', 'R', 'I', ' ', '*', ' ', 'H', 'T'))
+        return true;
+    if (first[2] == 0 && first[3] == 0 && first[4] == 10)
+        return true;
+    if (first[0] || first[1] > 15)
+        return false;
+    if (first[4] == 0x04 && first[5] == 0xd2 && first[6] == 0x16)
+        return true;
+    if (first[4] == 0 && first[5] == 3 && first[6] == 0)
+        return true;
+    return length >= 14 && first[4] == 0 && first[5] < 128 && first[6] == 0 && first[7] < 32 &&
+           (first[12] == 0 || (first[12] == 0xff && first[13] == 0xff));
+}
+
+/* This direction is not HTTP/1; data[0] is where what is to be copied begins. */
+static __always_inline void copy_starts(struct work *work)
+{
+    struct stream *stream = &work->stream;
+    bool is_server = !work->shared.is_initiator;
+
+    stream->phase = PHASE_COPY;
+    stream->kind = is_server == (work->direction == WEIR_SENT) ? KIND_RESPONSE : KIND_REQUEST;
+    stream->remaining = COPY_START;
+    stream->head_length = 0;
+    stream->is_orphan = 0;
+    stream->is_refused = 0;
+}
+
+/* How much of this call is copied: stream->number. */
+static __always_inline void copy_call(struct work *work)
+{
+    struct stream *stream = &work->stream;
+    __u64 id = work->shared.id;
+    __u8 *is_followed;
+
+    if (stream->phase != PHASE_COPY) {
+        stream->is_started = 0;
+        stream->messages_before = stream->messages;
+        copy_starts(work);
+    }
+    stream->number = stream->remaining;
+    if (stream->number >= COPY_CALL)
+        return;
+    is_followed = bpf_map_lookup_elem(&weir_followed, &id);
+    if (is_followed ? *is_followed : work->shared.is_known)
+        stream->number = COPY_CALL;
+    else if (!stream->remaining && (is_followed || ++stream->head_length > COPY_PATIENCE))
+        work->shared.is_off = 1;
+}
+
+/* What is left of the call passes by. */
+static __always_inline int copy_passes(struct work *work)
+{
+    work->stream.position += work->mark.total;
+    work->cursor.total = 0;
+    return STEP_DONE;
+}
+
+/* One step of a call: copies a piece and hands it over. */
+__noinline int weir_copy(__u32 slot)
+{
+    struct work *work = work_get(slot);
+    struct stream *stream;
+    __u64 piece;
+
+    if (!work)
+        return STEP_DONE;
+    stream = &work->stream;
+    if (stream->number == 0)
+        return copy_passes(work);
+    if (work->filled < CHUNK && work->cursor.total) {
+        __u32 before = work->filled;
+
+        if (weir_fill(slot, CHUNK - before) && work->filled == before) {
+            count_loss(work->unseen ? work->unseen - 1 : WEIR_LOSS_FAULT, 0, work->mark.total);
+            return copy_passes(work);
+        }
+    }
+    piece = work->filled;
+    if (piece == 0)
+        return STEP_DONE;
+    if (piece > stream->number)
+        piece = stream->number;
+    stream->number -= piece;
+    stream->remaining -= piece < stream->remaining ? piece : stream->remaining;
+    work->at = piece;
+    return weir_flush(slot);
+}

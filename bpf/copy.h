@@ -10,7 +10,7 @@
 
 enum {
     COPY_START = 16 * 1024, /* bytes of each direction before it is known what they are */
-    COPY_CALL = 16 * 1024,  /* bytes of one call once it is */
+    COPY_CALL = 64 * 1024,  /* bytes of one call once it is */
     COPY_STEPS = 64,        /* pieces of one call */
     COPY_PATIENCE = 1024    /* calls that are passed over before nobody is asked any more */
 };
@@ -114,6 +114,10 @@ __noinline int weir_copy(__u32 slot)
         piece = stream->number;
     stream->number -= piece;
     stream->remaining -= piece < stream->remaining ? piece : stream->remaining;
+    if (stream->number == 0 && work->mark.total > piece) {
+        hand_over(work, slot, piece, work->mark.total - piece); /* the reader must not wait */
+        return copy_passes(work);
+    }
     work->at = piece;
     return weir_flush(slot);
 }

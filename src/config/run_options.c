@@ -147,7 +147,7 @@ static const struct option options[] = {
      .group = "Selection",
      .help = "Look at HTTP/1 and nothing else: not at HTTP/2, DNS over TCP, Redis, PostgreSQL, "
              "MySQL, Kafka and TLS handshakes, of which the first 16 KiB of each direction, and "
-             "then of each call, are copied from the kernel."},
+             "then the first 64 KiB of each call, are copied from the kernel."},
 
     {.name = "mask-name",
      .kind = OPTION_TEXTS,

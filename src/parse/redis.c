@@ -105,6 +105,26 @@ static void cut(struct redis_call *call, enum record_flag flag)
     call->direction->phase = REDIS_LOST;
 }
 
+/*
+ * Missing bytes that can only be the end of a bulk string, whose length is known. What follows is
+ * looked at as always. True: they were.
+ */
+static bool pass_bulk_end(struct redis_call *call, uint64_t count)
+{
+    struct redis_direction *in = call->direction;
+    static const struct slice end = SLICE_LITERAL("\r\n");
+    if (in->phase == REDIS_BULK && count > in->remaining && count <= in->remaining + end.length) {
+        count -= in->remaining;
+        redis_token_skipped(in, in->remaining);
+        redis_token_step(call, slice_part(end, 0, 0)); /* the value is whole */
+    }
+    if (in->phase != REDIS_BULK_END || count > end.length - in->number_length)
+        return false;
+    for (; count; count--)
+        redis_token_step(call, slice_part(end, in->number_length, 1));
+    return true;
+}
+
 static void redis_gap(void *opaque, enum direction direction, struct gap gap,
                       struct emitter *emitter)
 {
@@ -120,6 +140,8 @@ static void redis_gap(void *opaque, enum direction direction, struct gap gap,
         call.direction->has_gap = true;
         return;
     }
+    if (pass_bulk_end(&call, gap.bytes))
+        return;
     bool was_lost = call.direction->phase == REDIS_LOST && !call.direction->was_gap;
     cut(&call, RECORD_FLAG_GAP);
     call.direction->was_gap = !was_lost;

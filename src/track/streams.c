@@ -182,6 +182,9 @@ static void on_data(void *context, const struct stream_data *data)
         expected = side->position + side->buffer.length;
         if (data->end_position > expected)
             showing_advance(connection, data->direction, data->end_position - expected);
+        /* The other direction's answer may come before anything else does here. */
+        if (data->is_unmarked)
+            showing_tell_gap(connection, data->direction, -1);
     }
     connection->emitter.masked = NULL;
     connection->emitter.masked_count = 0;

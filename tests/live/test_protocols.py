@@ -156,11 +156,11 @@ class MariaDB:
         user = as_user("mysql")
         for path in (self.server.directory, data):
             os.chown(path, user["user"], user["group"])
-        run(install, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal",
-            "--skip-test-db", **user)
-        self.server.start([program, "--no-defaults", f"--datadir={data}", "--bind-address=127.0.0.1",
-                           f"--port={self.server.port}", f"--socket={data}/socket",
-                           "--skip-log-bin"], **user)
+        run(install, "--no-defaults", f"--datadir={data}", "--skip-test-db",
+            "--auth-root-authentication-method=normal", **user)
+        self.server.start([program, "--no-defaults", f"--datadir={data}", "--skip-log-bin",
+                           "--bind-address=127.0.0.1", f"--port={self.server.port}",
+                           f"--socket={data}/socket"], **user)
 
     def ask(self, statement):
         return run("mysql", "--no-defaults", "-h", "127.0.0.1", "-P", self.server.port, "-u",
@@ -191,8 +191,8 @@ class Tls:
         key, certificate = (self.server.directory / name for name in ("key", "certificate"))
         run(program, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out",
             certificate, "-days", "2", "-subj", "/CN=weir.test")
-        self.server.start([program, "s_server", "-accept", f"127.0.0.1:{self.server.port}", "-key", key,
-                           "-cert", certificate, "-www"])
+        self.server.start([program, "s_server", "-accept", f"127.0.0.1:{self.server.port}",
+                           "-key", key, "-cert", certificate, "-www"])
 
     def play(self):
         for version in ("--tlsv1.2", "--tlsv1.3"):

@@ -66,6 +66,7 @@ struct sock_common {
     __u16 skc_num;
     unsigned short skc_family;
     volatile unsigned char skc_state;
+    unsigned long skc_flags;
     possible_net_t skc_net;
     struct in6_addr skc_v6_daddr;
     struct in6_addr skc_v6_rcv_saddr;
@@ -117,14 +118,29 @@ struct skb_shared_info {
 };
 /* Before 5.6 these were bit fields; the oldest kernel here is 5.10. */
 
+struct inet_sock {
+    __be16 inet_sport;
+};
 struct inet_connection_sock {
     const void *icsk_ulp_ops;
+};
+struct minmax_sample {
+    __u32 t, v;
+};
+struct minmax {
+    struct minmax_sample s[3];
 };
 struct tcp_sock {
     struct inet_connection_sock inet_conn;
     __u32 write_seq;
     __u32 copied_seq;
     __u32 rcv_nxt;
+    __u64 bytes_sent, bytes_retrans, bytes_received;
+    __u32 segs_out, segs_in, data_segs_out, data_segs_in;
+    __u32 total_retrans;
+    __u32 srtt_us;
+    __u32 mss_cache;
+    struct minmax rtt_min;
 };
 
 struct iovec {

@@ -13,6 +13,7 @@ enum weir_event_type {
     WEIR_EVENT_END = 5,     /* struct weir_event_end: one direction has ended */
     WEIR_EVENT_PEER = 7,    /* struct weir_event_process: who connected, of an end on this host */
     WEIR_EVENT_CLOSE = 6,   /* struct weir_event_end: the connection is gone */
+    WEIR_EVENT_SOCKET = 8,  /* struct weir_event_socket */
 };
 
 enum weir_direction {
@@ -82,18 +83,40 @@ struct weir_event_end {
     __u64 position[2]; /* by direction */
 };
 
+/* A TCP socket that has closed. head.direction: 1: this end closed first, 2: the other, 0: unknown.
+ */
+struct weir_event_socket {
+    struct weir_event_head head;
+    __u8 local[16], remote[16]; /* IPv4 as ::ffff:a.b.c.d */
+    __u16 local_port, remote_port;
+    __u32 network_namespace;
+    __u64 opened_ns;             /* 0: before weir looked */
+    __u64 states;                /* TCP states in order, 4 bits each, the first one lowest */
+    struct weir_process process; /* pid 0: not known */
+    __u64 bytes_sent, bytes_retransmitted, bytes_received;
+    __u32 segments_out, segments_in, data_segments_out, data_segments_in;
+    __u32 retransmitted; /* segments */
+    __u32 smoothed_rtt_us, minimum_rtt_us;
+    __u32 segment_size;
+    __u32 error; /* errno */
+    __u32 state_count;
+    __u32 resets_sent, resets_received;
+};
+
 /* Why something was not handed over. The names users see stand in capture/losses.c. */
 enum weir_loss {
-    WEIR_LOSS_RING_FULL,   /* the ring had no room */
-    WEIR_LOSS_FAULT,       /* the application's memory could not be read */
-    WEIR_LOSS_IO_URING,    /* moved by io_uring, whose buffers this rung cannot see */
-    WEIR_LOSS_UNSEEN_CALL, /* moved by a call that this rung does not know */
-    WEIR_LOSS_COMPAT,      /* moved by a 32-bit process */
-    WEIR_LOSS_DISCARDED,   /* MSG_TRUNC: the application threw the bytes away unread */
-    WEIR_LOSS_STEPS,       /* one call held more lines than are looked at */
-    WEIR_LOSS_CONNECTIONS, /* no room for one more connection */
-    WEIR_LOSS_NESTED,      /* hooks nested deeper than there are work areas */
-    WEIR_LOSS_CALLS,       /* no room to remember one more call */
+    WEIR_LOSS_RING_FULL,      /* the ring had no room */
+    WEIR_LOSS_FAULT,          /* the application's memory could not be read */
+    WEIR_LOSS_IO_URING,       /* moved by io_uring, whose buffers this rung cannot see */
+    WEIR_LOSS_UNSEEN_CALL,    /* moved by a call that this rung does not know */
+    WEIR_LOSS_COMPAT,         /* moved by a 32-bit process */
+    WEIR_LOSS_DISCARDED,      /* MSG_TRUNC: the application threw the bytes away unread */
+    WEIR_LOSS_STEPS,          /* one call held more lines than are looked at */
+    WEIR_LOSS_CONNECTIONS,    /* no room for one more connection */
+    WEIR_LOSS_NESTED,         /* hooks nested deeper than there are work areas */
+    WEIR_LOSS_CALLS,          /* no room to remember one more call */
+    WEIR_LOSS_SOCKETS,        /* no room to remember one more socket */
+    WEIR_LOSS_SOCKET_RECORDS, /* a closed socket that could not be told of */
     WEIR_LOSS_COUNT,
 };
 
@@ -115,3 +138,4 @@ _Static_assert(sizeof(struct weir_event_process) == 64, "layout");
 _Static_assert(sizeof(struct weir_event_data) == 48, "layout");
 _Static_assert(sizeof(struct weir_event_digest) == 40, "layout");
 _Static_assert(sizeof(struct weir_event_end) == 40, "layout");
+_Static_assert(sizeof(struct weir_event_socket) == 184, "layout");

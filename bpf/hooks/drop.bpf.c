@@ -5,7 +5,7 @@
  */
 #include "bpf/packet_path.h"
 
-enum { ETHERNET_BYTES = 14, NAMESPACE_FIRST = 0xf0000000 /* kernel numbers of namespaces */ };
+enum { ETHERNET_BYTES = 14, NAMESPACE_FIRST = 0xefff0000 /* inode numbers of namespaces */ };
 #define HEADER_UNSET 0xffff
 
 /* Where the packet comes from or goes to; 0 where that cannot be told. */

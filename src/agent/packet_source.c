@@ -31,7 +31,8 @@ struct packet_source {
     struct claims *claims;
     struct packet packet;                      /* large, so not on the stack */
     uint16_t followed_ports[FOLLOWED_MAXIMUM]; /* of the parsers that are not found by content */
-    uint64_t packet_records, flow_records, lost_records;
+    uint64_t packet_records, flow_records, lost_records, duplicate_flows;
+    bool with_connections; /* closed sockets have records of their own */
     bool is_xdp;
 };
 
@@ -89,8 +90,14 @@ static void on_frame(void *context, const struct packets_frame *frame)
 static void on_flow(void *context, const struct flow_summary *flow)
 {
     struct packet_source *source = context;
-    struct record *record = summary_record(flow, NULL);
+    struct record *record;
 
+    if (source->with_connections && flow->is_over &&
+        claims_has(source->claims, &flow->ends[0], &flow->ends[1])) {
+        source->duplicate_flows++;
+        return;
+    }
+    record = summary_record(flow, NULL);
     source->flow_records++;
     if (record)
         delivery_take(source->delivery, record);
@@ -186,6 +193,7 @@ int packet_source_new(const struct run_options *options, const struct prefilter 
 
     if (source) {
         source->delivery = delivery;
+        source->with_connections = options->with_connections;
         source->statistics_interval_ns = options->statistics_interval_ns;
         list_copy(&source->interfaces, &options->packets);
         list_copy(&source->namespaces, &options->namespaces);
@@ -239,6 +247,11 @@ struct stream_listener packet_source_listen(struct packet_source *source,
                                             const struct stream_listener *next)
 {
     return claims_listener(source->claims, next);
+}
+
+void packet_source_note(struct packet_source *source, const struct flow_summary *socket)
+{
+    claims_note(source->claims, &socket->ends[0], &socket->ends[1], socket->closed_ns);
 }
 
 int packet_source_start(struct packet_source *source)
@@ -325,7 +338,8 @@ void packet_source_tell(struct packet_source *source, FILE *file)
     packets_read_counters(source->packets, &kernel);
     fprintf(file,
             "weir: packets %" PRIu64 ", of them %" PRIu64 " not wanted, %" PRIu64
-            " seen at several hooks and counted at one; exchanges that the sockets showed too: "
-            "%" PRIu64 "\n",
-            kernel.packets, kernel.refused, kernel.duplicates, claims_duplicates(source->claims));
+            " seen at several hooks and counted at one; shown by the sockets too: %" PRIu64
+            " exchanges, %" PRIu64 " connections\n",
+            kernel.packets, kernel.refused, kernel.duplicates, claims_duplicates(source->claims),
+            source->duplicate_flows);
 }

@@ -20,6 +20,8 @@ void packet_source_free(struct packet_source **source);
 /* The socket source's events on their way to `next`: what it sees is told once. */
 struct stream_listener packet_source_listen(struct packet_source *source,
                                             const struct stream_listener *next);
+/* A record of this closed socket is logged: it stands for that of the flow as well. */
+void packet_source_note(struct packet_source *source, const struct flow_summary *socket);
 /* Begins to capture; call when the socket source does already. As packet_source_new. */
 int packet_source_start(struct packet_source *source);
 /* What is wanted from now on. 0 or -errno: nothing has changed. */

@@ -18,6 +18,7 @@
 #include "capture/capture.h"
 #include "refine/processes.h"
 #include "track/streams.h"
+#include "track/summaries.h"
 
 enum { IDLE_POLL_MS = 50 }; /* the longest sleep; the ring's fill mark wakes earlier */
 
@@ -29,8 +30,9 @@ struct pipeline {
     struct processes *processes;
     struct streams *streams;
     struct delivery delivery;
-    struct capture *capture;       /* NULL: the sockets are not looked at */
-    struct packet_source *packets; /* NULL: nor are packets */
+    struct capture *capture;        /* NULL: the sockets are not looked at */
+    struct packet_source *packets;  /* NULL: nor are packets */
+    uint64_t sockets, lost_sockets; /* closed ones that were told; without memory for a record */
     char host_name[HOST_NAME_MAX + 1];
     int signals;
 };
@@ -62,6 +64,25 @@ static void identify(void *context, const struct process_identity *identity,
     processes_identify(((struct pipeline *)context)->processes, identity, ret_details);
 }
 
+/* A TCP socket has closed. */
+static void on_socket(void *context, const struct flow_summary *socket)
+{
+    struct pipeline *pipeline = context;
+    struct process_details details = {0};
+    struct record *record;
+
+    if (socket->process.pid)
+        identify(pipeline, &socket->process, &details);
+    record = summary_record(socket, &details);
+    pipeline->sockets++;
+    if (pipeline->packets)
+        packet_source_note(pipeline->packets, socket);
+    if (record)
+        delivery_take(&pipeline->delivery, record);
+    else
+        pipeline->lost_sockets++;
+}
+
 static void totals_gather(struct pipeline *pipeline, struct totals *totals)
 {
     const struct streams_counters *streams = streams_counters(pipeline->streams);
@@ -70,7 +91,8 @@ static void totals_gather(struct pipeline *pipeline, struct totals *totals)
     if (pipeline->capture)
         capture_read_counters(pipeline->capture, &kernel);
     memset(totals, 0, sizeof(*totals));
-    totals->seen = streams->seen + kernel.lost_exchanges;
+    totals->seen = streams->seen + kernel.lost_exchanges + pipeline->sockets;
+    totals_add_loss(totals, "memory", pipeline->lost_sockets, 0, pipeline->lost_sockets);
     for (size_t i = 0; i < kernel.reason_count; i++)
         totals_add_loss(totals, kernel.reasons[i].reason, kernel.reasons[i].exchanges,
                         kernel.reasons[i].bytes, kernel.reasons[i].events);
@@ -334,6 +356,8 @@ static int capture_start(struct pipeline *pipeline)
         .mask_key = slice_of(options->mask_key, options->mask_key_length),
         .mask_names = options->mask_names.count ? options->mask_names.items : NULL,
         .prefilter = pipeline->prefilter,
+        .on_summary = options->with_connections ? on_socket : NULL,
+        .summary_context = pipeline,
     };
     char message[1024];
     int result = 0;

@@ -46,6 +46,14 @@ static void settings_fill(struct weir *skeleton, const struct capture_options *o
     settings->own_process = (unsigned)getpid();
 }
 
+/* The programs that follow sockets to their end, as far as the kernel has their tracepoints. */
+static void rung_add_sockets(struct weir *skeleton)
+{
+    bpf_program__set_autoload(skeleton->progs.weir_socket_state, true);
+    bpf_program__set_autoload(skeleton->progs.weir_socket_reset_in, true);
+    bpf_program__set_autoload(skeleton->progs.weir_socket_reset_out, true);
+}
+
 /* Loads and attaches one rung. 0, or -errno and a message. */
 static int rung_try(enum capture_rung rung, const struct capture_options *options,
                     struct weir **ret_skeleton, char *message, size_t size)
@@ -64,7 +72,7 @@ static int rung_try(enum capture_rung rung, const struct capture_options *option
     bpf_object__for_each_program(program, skeleton->obj) bpf_program__set_autoload(program, false);
     bpf_object__for_each_map(map, skeleton->obj)
     {
-        if (packet_map_is(map))
+        if (packet_map_is(map) || (map == skeleton->maps.weir_socket_life && !options->on_summary))
             bpf_map__set_autocreate(map, false);
     }
     for (size_t i = 0; result == 0 && names[i]; i++) {
@@ -74,6 +82,8 @@ static int rung_try(enum capture_rung rung, const struct capture_options *option
         else
             bpf_program__set_autoload(program, true);
     }
+    if (result == 0 && options->on_summary)
+        rung_add_sockets(skeleton);
     if (result == 0) {
         result = weir__load(skeleton);
         if (result)
@@ -137,6 +147,8 @@ int capture_new(const struct capture_options *options, const struct stream_liste
     /* Before 5.11 maps count against this limit; where it cannot be raised, loading says so. */
     setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
     capture->listener = *listener;
+    capture->on_summary = options->on_summary;
+    capture->summary_context = options->summary_context;
     capture->dump = dump ? open(dump, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
     capture->clock_offset_ns = clock_offset();
     capture->cpu_count = libbpf_num_possible_cpus();

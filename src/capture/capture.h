@@ -4,6 +4,7 @@
  * skeleton and shared/.
  */
 #pragma once
+#include "contract/flow_summary.h"
 #include "contract/source.h"
 #include "model/query.h"
 #include "model/mask_names.h"
@@ -29,6 +30,9 @@ struct capture_options {
     struct prefilter prefilter;    /* decided in the kernel */
     uint64_t cgroup_id;            /* 0: any; v2 id of the directory */
     uint32_t cgroup_level;         /* its depth below the root */
+    /* A TCP socket has closed; NULL: not asked for. */
+    void (*on_summary)(void *context, const struct flow_summary *summary);
+    void *summary_context;
 };
 
 enum { CAPTURE_LOSS_MAXIMUM = 24 };

@@ -155,5 +155,8 @@ int events_handle(void *context, void *record, size_t size)
     else if (size >= sizeof(struct weir_event_end) &&
              (head->type == WEIR_EVENT_END || head->type == WEIR_EVENT_CLOSE))
         handle_end(capture, record);
+    else if (size >= sizeof(struct weir_event_socket) && head->type == WEIR_EVENT_SOCKET &&
+             capture->on_summary)
+        sockets_handle(capture, record);
     return 0;
 }

@@ -62,7 +62,8 @@ static int hook_try(struct packets *packets, enum packets_hook hook, char *messa
     if (result)
         return result;
     result = packet_load(packets, &own);
-    if (result == 0 && hook != PACKETS_HOOK_NONE)
+    /* Whether XDP can be had is a matter of each interface. */
+    if (result == 0 && (hook < PACKETS_HOOK_XDP || hook == PACKETS_HOOK_SOCKET))
         result = packet_attach_try(hook, own.programs);
     for (int i = 0; i < PROGRAM_COUNT; i++)
         if (own.programs[i] >= 0)

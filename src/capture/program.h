@@ -14,6 +14,8 @@ struct capture {
     struct weir *skeleton;
     struct ring_buffer *ring;
     struct stream_listener listener;
+    void (*on_summary)(void *context, const struct flow_summary *summary); /* may be NULL */
+    void *summary_context;
     enum capture_rung rung;
     int64_t clock_offset_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC */
     int cpu_count;
@@ -29,6 +31,9 @@ struct capture {
     uint32_t pending_count;
     struct masked_value masked[PENDING_MASKED_MAXIMUM]; /* of the data event in hand */
 };
+
+/* sockets.c: a socket that has closed. */
+void sockets_handle(struct capture *capture, const struct weir_event_socket *event);
 
 /* events.c: one ring record to the listener; libbpf's callback. */
 int events_handle(void *context, void *record, size_t size);

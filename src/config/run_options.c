@@ -171,6 +171,16 @@ static const struct option options[] = {
      .traits = OPTION_ONLY_ARGUMENT,
      .help = "Log secrets in clear. Only on the command line, and it is said on standard error."},
 
+    {.name = "connections",
+     .kind = OPTION_FLAG,
+     VALUE(with_connections),
+     .group = "Connections",
+     .help = "Write a record of each TCP connection of this host's processes when its socket "
+             "closes: what TCP itself has counted (segments, bytes, retransmissions, round trips), "
+             "the states it went through, resets, who closed it, and the process. No packet is "
+             "looked at for it. Where --packets shows the connection too, this record stands for "
+             "both."},
+
     {.name = "packets",
      .kind = OPTION_TEXTS,
      VALUE(packets),

@@ -45,6 +45,7 @@ struct run_options {
     struct text_list namespaces;
     bool with_packet_records;
     bool with_drops;
+    bool with_connections;
     uint64_t packet_ring_bytes; /* a power of two */
     uint64_t packet_message_bytes;
     uint64_t flow_limit;

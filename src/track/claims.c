@@ -98,29 +98,61 @@ void claims_free(struct claims **claims)
     *claims = NULL;
 }
 
+/* The claim between these ends, made when there is none; NULL: no memory. */
+static struct claim *claim_get(struct claims *claims, const struct endpoint *a,
+                               const struct endpoint *b)
+{
+    uint64_t key = key_of(a, b);
+    struct claim *claim = table_find(&claims->by_ends, key);
+
+    if (claim)
+        return claim;
+    if (claims->by_ends.count >= claims->by_ends.maximum && claims->oldest)
+        claim_free(claims, claims->oldest);
+    claim = allocate_zeroed(sizeof(*claim));
+    if (!claim)
+        return NULL;
+    claim->key = key;
+    if (table_set(&claims->by_ends, key, claim)) {
+        deallocate(claim);
+        return NULL;
+    }
+    return claim;
+}
+
 static void claim_add(struct claims *claims, const struct stream_open *open)
 {
-    uint64_t key = key_of(&open->local, &open->remote);
-    struct claim *claim = table_find(&claims->by_ends, key);
+    struct claim *claim = claim_get(claims, &open->local, &open->remote);
     int at;
 
-    if (!claim) {
-        if (claims->by_ends.count >= claims->by_ends.maximum && claims->oldest)
-            claim_free(claims, claims->oldest);
-        claim = allocate_zeroed(sizeof(*claim));
-        if (!claim)
-            return;
-        claim->key = key;
-        if (table_set(&claims->by_ends, key, claim)) {
-            deallocate(claim);
-            return;
-        }
-    }
+    if (!claim)
+        return;
     closed_remove(claims, claim);
     at = claim->ids[0] ? 1 : 0;
     if (claim->ids[at])
         table_remove(&claims->by_id, claim->ids[at]);
     claim->ids[at] = table_set(&claims->by_id, open->connection, claim) ? 0 : open->connection;
+}
+
+/* Nobody uses it any more: it is forgotten some time later. */
+static void claim_retire(struct claims *claims, struct claim *claim, uint64_t time_ns)
+{
+    if (claim->ids[0] || claim->ids[1])
+        return;
+    closed_remove(claims, claim);
+    claim->closed_ns = time_ns ? time_ns : 1;
+    claim->older = claims->newest;
+    *(claims->newest ? &claims->newest->newer : &claims->oldest) = claim;
+    claims->newest = claim;
+}
+
+void claims_note(struct claims *claims, const struct endpoint *a, const struct endpoint *b,
+                 uint64_t now_ns)
+{
+    struct claim *claim = claim_get(claims, a, b);
+
+    if (claim)
+        claim_retire(claims, claim, now_ns);
 }
 
 static void claim_close(struct claims *claims, uint64_t id, uint64_t time_ns)
@@ -132,12 +164,7 @@ static void claim_close(struct claims *claims, uint64_t id, uint64_t time_ns)
     for (int i = 0; i < 2; i++)
         if (claim->ids[i] == id)
             claim->ids[i] = 0;
-    if (claim->ids[0] || claim->ids[1] || claim->closed_ns)
-        return;
-    claim->closed_ns = time_ns ? time_ns : 1;
-    claim->older = claims->newest;
-    *(claims->newest ? &claims->newest->newer : &claims->oldest) = claim;
-    claims->newest = claim;
+    claim_retire(claims, claim, time_ns);
 }
 
 static void on_open(void *context, const struct stream_open *open)

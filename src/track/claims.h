@@ -15,6 +15,9 @@ int claims_new(size_t maximum, struct claims **ret_claims);
 void claims_free(struct claims **claims);
 /* What the better source calls; everything is passed on to `next`. */
 struct stream_listener claims_listener(struct claims *claims, const struct stream_listener *next);
+/* The better source has told of this connection, which is over. `now_ns`: since 1970. */
+void claims_note(struct claims *claims, const struct endpoint *a, const struct endpoint *b,
+                 uint64_t now_ns);
 /*
  * A record of the other source. It is kept until the better source had its time to claim the
  * connection, then given to on_record, or dropped and counted. Takes the reference.

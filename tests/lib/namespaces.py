@@ -1,4 +1,4 @@
-"""Two network namespaces of a test's own with a pair of interfaces between them; gone at the end."""
+"""Two network namespaces of a test's own and a pair of interfaces between them; gone at the end."""
 
 import os
 import shutil

@@ -1,0 +1,225 @@
+#!/usr/bin/python3
+"""
+What looking at packets costs: nanoseconds a packet inside the programs (BPF_PROG_TEST_RUN) beside
+xdp-filter of xdp-tools on the same packets, and what is left of a bulk transfer and of small
+datagrams between two namespaces. Needs root, bpftool, iproute2; xdp-filter when it is installed.
+
+    python3 bench/packets.py [--turns N] [--json FILE]
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../tests/lib"))
+
+import namespaces  # noqa: E402  (found through the line above)
+
+WEIR = os.environ.get("WEIR", os.path.join(HERE, "../build/weir"))
+REPEAT = 1_000_000
+BULK_SECONDS = 3
+
+SINK = """
+import socket, sys
+listener = socket.create_server(("10.99.0.2", 7100)); print("ready")
+while True:
+    peer, _ = listener.accept()
+    while peer.recv(1 << 20): pass
+"""
+BULK = """
+import socket, sys, time
+to = socket.create_connection(("10.99.0.2", 7100))
+block, end, sent = bytes(1 << 18), time.monotonic() + float(sys.argv[1]), 0
+start = time.monotonic()
+while time.monotonic() < end:
+    sent += to.send(block)
+print(sent / (time.monotonic() - start) / 1e6)
+"""
+SMALL = """
+import socket, sys, time
+to = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+to.connect(("10.99.0.2", 7101))
+end, count, block, start = time.monotonic() + float(sys.argv[1]), 0, bytes(18), time.monotonic()
+while time.monotonic() < end:
+    for _ in range(64):
+        to.send(block)
+    count += 64
+print(count / (time.monotonic() - start) / 1e3)
+"""
+DRAIN = """
+import socket
+one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); one.bind(("10.99.0.2", 7101))
+print("ready")
+while True: one.recv(100)
+"""
+
+
+def ethernet(kind, payload):
+    return b"\x02\0\0\0\0\1\x02\0\0\0\0\2" + struct.pack("!H", kind) + payload
+
+
+def ipv4(protocol, payload):
+    return struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 7, 0x4000, 64, protocol, 0) \
+        + b"\x0a\0\0\1\x0a\0\0\2" + payload
+
+
+def ipv6(following, payload):
+    return struct.pack("!IHBB", 0x60000000, len(payload), following, 64) \
+        + b"\xfd" + bytes(14) + b"\1\xfd" + bytes(14) + b"\2" + payload
+
+
+def tcp(flags, payload=b""):
+    return struct.pack("!HHIIHHHH", 4000, 7000, 1, 1, 0x5000 | flags, 1000, 0, 0) + payload
+
+
+def udp(payload):
+    return struct.pack("!HHHH", 4000, 7000, 8 + len(payload), 0) + payload
+
+
+PACKETS = {
+    "UDP, 64 bytes": ethernet(0x0800, ipv4(17, udp(bytes(22)))),
+    "TCP, 1514 bytes": ethernet(0x0800, ipv4(6, tcp(16, bytes(1460)))),
+    "VLAN x 2, IPv6, TCP": ethernet(0x88a8, struct.pack("!HHHH", 5, 0x8100, 9, 0x86dd)
+                                    + ipv6(6, tcp(16, bytes(100)))),
+}
+
+
+def programs():
+    done = subprocess.run(["bpftool", "prog", "show", "-j"], stdout=subprocess.PIPE, check=True)
+    return {one["id"]: one.get("name", "") for one in json.loads(done.stdout)}
+
+
+def measure(program, packet, folder):
+    """Nanoseconds for one run: the best of five."""
+    path, best = os.path.join(folder, "packet"), None
+    with open(path, "wb") as file:
+        file.write(packet)
+    for _ in range(5):
+        done = subprocess.run(["bpftool", "prog", "run", "id", str(program), "data_in", path,
+                               "repeat", str(REPEAT)], stdout=subprocess.PIPE, text=True,
+                              check=True)
+        found = int(re.search(r"(\d+)\s*ns", done.stdout)[1])
+        best = found if best is None else min(best, found)
+    return best
+
+
+class Weir:
+    """`weir run` over the near namespace, with those arguments."""
+
+    def __init__(self, pair, *arguments):
+        self.folder = tempfile.TemporaryDirectory(prefix="weir-bench-")
+        ready = os.path.join(self.folder.name, "ready")
+        self.child = subprocess.Popen(
+            [WEIR, "run", "--netns", pair.near, "--rung", "none", "-o", "json", "-w", "/dev/null",
+             "--ready-file", ready, *arguments], stderr=subprocess.PIPE, text=True)
+        while not os.path.exists(ready):
+            if self.child.poll() is not None:
+                raise RuntimeError(self.child.stderr.read())
+            time.sleep(0.02)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.child.send_signal(signal.SIGTERM)
+        self.said = self.child.communicate(timeout=60)[1]
+        self.folder.cleanup()
+
+
+def in_program(pair, folder):
+    """{program: {packet: ns}}"""
+    found = {}
+    for name, hook in (("weir_tc_in", "auto"), ("weir_xdp", "xdp-generic")):
+        before = set(programs())
+        with Weir(pair, "--packets=wnear", "--packet-hook", hook):
+            program = [number for number, known in programs().items()
+                       if number not in before and known == name][0]
+            found[name] = {kind: measure(program, packet, folder)
+                           for kind, packet in PACKETS.items()}
+    return found | xdp_filter(pair, folder)
+
+
+def xdp_filter(pair, folder):
+    """The same packets through xdp-filter, with one port that it would drop."""
+    if not shutil.which("xdp-filter"):
+        return {}
+    inside = ["ip", "netns", "exec", pair.near]
+    before = set(programs())
+    done = subprocess.run([*inside, "xdp-filter", "load", "-m", "skb", "wnear"],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        print(f"xdp-filter: {done.stdout.strip()[-300:]}", file=sys.stderr)
+        return {}
+    subprocess.run([*inside, "xdp-filter", "port", "9"], stdout=subprocess.DEVNULL)
+    new = {number: name for number, name in programs().items() if number not in before}
+    chosen = [number for number, name in new.items() if name.startswith("xdpfilt")]
+    found = {kind: measure(chosen[0], packet, folder)
+             for kind, packet in PACKETS.items()} if chosen else {}
+    subprocess.run([*inside, "xdp-filter", "unload", "wnear"], stdout=subprocess.DEVNULL)
+    return {"xdp-filter": found}
+
+
+MANNERS = {
+    "nothing": None,
+    "flows (--packets, TCX)": ("--packets=wnear",),
+    "flows, XDP native": ("--packets=wnear", "--packet-hook", "xdp-native"),
+    "flows, packet socket": ("--packets=wnear", "--packet-hook", "socket"),
+    "every packet (--packet-records)": ("--packets=wnear", "--packet-records"),
+}
+
+
+def transfers(pair, turns):
+    """{manner: {"bulk": [MB/s], "small": [1000 datagrams/s]}}, the manners taking turns."""
+    found = {name: {"bulk": [], "small": []} for name in MANNERS}
+    helpers = [pair.start(pair.far, SINK), pair.start(pair.far, DRAIN)]
+    for _ in range(turns):
+        for name, arguments in MANNERS.items():
+            weir = Weir(pair, *arguments) if arguments else None
+            for kind, code in (("bulk", BULK), ("small", SMALL)):
+                found[name][kind].append(float(pair.run(pair.near, code, BULK_SECONDS)))
+            if weir:
+                weir.__exit__()
+    for helper in helpers:
+        helper.kill()
+    return found
+
+
+def median(values):
+    return sorted(values)[len(values) // 2]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--json")
+    options = parser.parse_args()
+    if not namespaces.is_possible() or not shutil.which("bpftool"):
+        sys.exit("needs root, bpftool and iproute2")
+    with namespaces.Pair() as pair, tempfile.TemporaryDirectory() as folder:
+        inside = in_program(pair, folder)
+        print("| ns a packet | " + " | ".join(PACKETS) + " |\n|---|" + "---|" * len(PACKETS))
+        for name, times in inside.items():
+            print(f"| {name} | " + " | ".join(str(times.get(kind, "-")) for kind in PACKETS)
+                  + " |")
+        found = transfers(pair, options.turns)
+    print("\n| | bulk TCP, MB/s | left | datagrams of 18 bytes, 1000/s | left |\n|---|---|---|---|---|")
+    base = {kind: median(values) for kind, values in found["nothing"].items()}
+    for name, kinds in found.items():
+        cells = [f"{median(values):.0f} | {median(values) / base[kind]:.2f}"
+                 for kind, values in kinds.items()]
+        print(f"| {name} | " + " | ".join(cells) + " |")
+    if options.json:
+        with open(options.json, "w") as file:
+            json.dump({"inside": inside, "transfers": found}, file, indent=1)
+
+
+main()

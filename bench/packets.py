@@ -211,7 +211,8 @@ def main():
             print(f"| {name} | " + " | ".join(str(times.get(kind, "-")) for kind in PACKETS)
                   + " |")
         found = transfers(pair, options.turns)
-    print("\n| | bulk TCP, MB/s | left | datagrams of 18 bytes, 1000/s | left |\n|---|---|---|---|---|")
+    print("\n| | bulk TCP, MB/s | left | datagrams of 18 bytes, 1000/s | left |\n"
+          "|---|---|---|---|---|")
     base = {kind: median(values) for kind, values in found["nothing"].items()}
     for name, kinds in found.items():
         cells = [f"{median(values):.0f} | {median(values) / base[kind]:.2f}"

@@ -424,15 +424,14 @@ static int begin(void **state)
     bpf_object__for_each_program(program, bench.skeleton->obj)
         bpf_program__set_autoload(program, program == bench.skeleton->progs.weir_tc_in ||
                                                program == bench.skeleton->progs.weir_xdp);
-    bpf_object__for_each_map(map, bench.skeleton->obj)
-        if (!bpf_map__is_internal(map))
-            bpf_map__set_autocreate(map, strncmp(bpf_map__name(map), "weir_packet_", 12) == 0);
+    bpf_object__for_each_map(map, bench.skeleton->obj) if (!bpf_map__is_internal(map))
+        bpf_map__set_autocreate(map, strncmp(bpf_map__name(map), "weir_packet_", 12) == 0);
     if (weir__load(bench.skeleton))
         return -1;
     bench.programs[0] = bpf_program__fd(bench.skeleton->progs.weir_tc_in);
     bench.programs[1] = bpf_program__fd(bench.skeleton->progs.weir_xdp);
-    bench.ring = ring_buffer__new(bpf_map__fd(bench.skeleton->maps.weir_packet_ring), on_event,
-                                  NULL, NULL);
+    bench.ring =
+        ring_buffer__new(bpf_map__fd(bench.skeleton->maps.weir_packet_ring), on_event, NULL, NULL);
     return bench.ring ? 0 : -1;
 }
 

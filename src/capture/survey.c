@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include "capture/program.h"
+#include "capture/packet_program.h"
 
 static struct survey_item *item_add(struct survey *survey, const char *name, bool is_available)
 {
@@ -97,6 +97,64 @@ static bool survey_rung(struct survey *survey, enum capture_rung rung, const cha
     return is_found || result == 0;
 }
 
+static void no_frame(void *context, const struct packets_frame *frame)
+{
+    (void)context;
+    (void)frame;
+}
+static void no_flow(void *context, const struct flow_summary *flow)
+{
+    (void)context;
+    (void)flow;
+}
+
+/* Looks at the loopback interface in this way for a moment. */
+static bool survey_packets(struct survey *survey, enum packets_hook hook, const char *name,
+                           const char *what_it_is, bool is_found)
+{
+    static const char *const loopback[] = {"lo", NULL}, *const none[] = {NULL};
+    static const struct packets_listener nobody = {NULL, no_frame, no_flow};
+    bool is_drop = hook == PACKETS_HOOK_NONE;
+    struct packets_options options = {.hook = hook,
+                                      .interfaces = is_drop ? none : loopback,
+                                      .ring_bytes = 65536,
+                                      .snap = 128,
+                                      .flow_maximum = 16,
+                                      .with_drops = is_drop};
+    struct packets *packets = NULL;
+    struct survey_item *item;
+    char message[1024];
+    int result = packets_new(&options, &nobody, &packets, message);
+
+    packets_free(&packets);
+    item = item_add(survey, name, result == 0);
+    item->is_used = result == 0 && !is_found;
+    snprintf(item->detail, sizeof(item->detail), "%.250s", result ? message : what_it_is);
+    if (result)
+        snprintf(item->advice, sizeof(item->advice), "%s",
+                 hook == PACKETS_HOOK_TCX ? "TCX came with kernel 6.6; clsact does the same"
+                                          : "run as root (CAP_BPF, and CAP_NET_ADMIN, or for the "
+                                            "packet socket CAP_NET_RAW)");
+    return is_found || result == 0;
+}
+
+static void survey_all_packets(struct survey *survey)
+{
+    bool is_found = survey_packets(survey, PACKETS_HOOK_TCX, "packets tcx",
+                                   "programs at the traffic-control hooks, as links", false);
+
+    is_found = survey_packets(survey, PACKETS_HOOK_CLSACT, "packets clsact",
+                              "classifiers of a clsact qdisc", is_found);
+    survey_packets(survey, PACKETS_HOOK_SOCKET, "packets socket",
+                   "the filter of an AF_PACKET socket: no interface is touched", is_found);
+    survey_packets(survey, PACKETS_HOOK_XDP_GENERIC, "packets xdp",
+                   "XDP behind the driver; whether a driver can do it itself is tried at each "
+                   "interface",
+                   true);
+    survey_packets(survey, PACKETS_HOOK_NONE, "packets drops",
+                   "the tracepoint kfree_skb: packets that the kernel drops", true);
+}
+
 static void survey_io_uring(struct survey *survey, bool is_fentry)
 {
     struct survey_item *item = item_add(survey, "io_uring", is_fentry);
@@ -127,4 +185,5 @@ void capture_survey(struct survey *ret_survey)
     survey_rung(ret_survey, CAPTURE_RUNG_SYSCALL, "rung syscall",
                 "the tracepoint at the end of every system call", is_found);
     survey_io_uring(ret_survey, is_fentry);
+    survey_all_packets(ret_survey);
 }

@@ -11,6 +11,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RUNGS = ("fentry", "tracepoint", "syscall")
+PACKETS = ("packets tcx", "packets clsact", "packets socket", "packets xdp-generic")
 KINDS = ("prog", "link", "map")
 REFUSED = 3  # weir's exit status when the kernel or the privileges do not allow it
 
@@ -51,6 +52,13 @@ def is_another_running():
     return False
 
 
+def kind_arguments(kind):
+    """A rung for sockets, or a hook for packets: "packets HOOK"."""
+    if not kind.startswith("packets "):
+        return ["--rung", kind]
+    return ["--rung", "none", "--packets=lo", "--drops", "--packet-hook", kind.split()[1]]
+
+
 class Refused(Exception):
     """This kernel does not have the rung."""
 
@@ -64,7 +72,7 @@ class Weir:
         self.errors = os.path.join(self.folder.name, "messages")
         with open(self.errors, "wb") as errors:
             self.child = subprocess.Popen(
-                [weir, "run", "--rung", rung, "-o", "json", "-w", "/dev/null",
+                [weir, "run", *kind_arguments(rung), "-o", "json", "-w", "/dev/null",
                  "--ready-file", ready, *arguments], stdout=errors, stderr=errors)
         end = time.monotonic() + 60
         while not os.path.exists(ready):

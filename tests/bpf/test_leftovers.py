@@ -30,7 +30,7 @@ def left_behind(before, held):
 def main():
     weir = programs.require()
     failed, tried = False, 0
-    for rung in programs.RUNGS:
+    for rung in programs.RUNGS + programs.PACKETS:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGKILL):
             before = {kind: set(programs.listed(kind)) for kind in programs.KINDS}
             held = {kind: set() for kind in programs.KINDS}

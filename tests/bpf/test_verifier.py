@@ -15,7 +15,7 @@ SHARE = 0.8
 def main():
     weir = programs.require()
     failed, measured = False, 0
-    for rung in programs.RUNGS:
+    for rung in programs.RUNGS + programs.PACKETS:
         try:
             with programs.Weir(weir, rung) as running:
                 counts = running.verified_instructions()

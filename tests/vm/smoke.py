@@ -14,6 +14,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -229,6 +230,68 @@ def try_rung(weir, peer, rung):
     return misses
 
 
+PACKET_HOOKS = ("tcx", "clsact", "socket", "xdp-generic")
+
+
+def try_packets(weir, peer, hook):
+    """Packets of the loopback interface: flows with all their exchanges, drops, closed sockets."""
+    with tempfile.TemporaryDirectory(prefix="weir-smoke-") as folder:
+        output, ready = os.path.join(folder, "records"), os.path.join(folder, "ready")
+        messages = os.path.join(folder, "messages")
+        with open(messages, "wb") as errors:
+            child = subprocess.Popen(
+                [weir, "run", "--packets=lo", "--packet-hook", hook, "--rung", "syscall", "--drops",
+                 "--connections", "-o", "json", "-w", output, "--ready-file", ready],
+                stdout=errors, stderr=errors)
+        end = time.monotonic() + 90
+        while not os.path.exists(ready):
+            if child.poll() is not None or time.monotonic() > end:
+                with open(messages) as lines:
+                    raise Wrong(f"not ready ({child.poll()}): {lines.read()[-1500:]}")
+            time.sleep(0.05)
+        ports = sum(talk(peer), [])
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+            one.sendto(b"nobody is there", ("127.0.0.1", 9))
+        time.sleep(1)
+        child.send_signal(signal.SIGTERM)
+        expect(child.wait(90), 0, "exit status of weir")
+        with open(output) as lines:
+            records = [json.loads(line) for line in lines]
+        with open(messages) as lines:
+            said = lines.read()
+    sockets = [one for one in records if one["type"] == "connection" and
+               one["source"] == "socket" and one["server.port"] in ports]
+    expect({one["role"] for one in sockets}, {"client", "server"}, "roles of closed sockets")
+    for one in sockets:
+        if one["client.payload_bytes"] < 1000 or one["server.payload_bytes"] < 100:
+            raise Wrong(f"a socket's bytes: {one}")
+    flows = [one for one in records if one["type"] == "connection" and one["source"] != "socket"
+             and one.get("server.port") == 9]
+    expect([(one["network.transport"], one["client.packets"]) for one in flows], [("udp", 1)],
+           "the flow of one datagram")
+    dropped = [one for one in records if one["type"] == "packet" and one["source"] == "drop"
+               and one.get("destination.port") == 9]
+    expect(len(dropped), 1, "dropped packets")
+    if dropped[0]["drop.reason"] not in ("NO_SOCKET", "NOT_SPECIFIED"):
+        raise Wrong(f"drop.reason {dropped[0]['drop.reason']}")
+    expect("do not add up" in said, False, "the totals do not add up")
+
+
+def try_all_packets(weir, peer):
+    """False: something was wrong."""
+    is_right = True
+    for hook in PACKET_HOOKS:
+        try:
+            try_packets(weir, peer, hook)
+            print(f"packets, {hook}: ok")
+        except (Wrong, KeyError, subprocess.TimeoutExpired) as problem:
+            is_missing = hook == "tcx" and "cannot look at packets" in str(problem)
+            print(f"packets, {hook}: " + ("not in this kernel" if is_missing
+                                          else f"FAILED: {problem!r}"))
+            is_right = is_right and is_missing
+    return is_right
+
+
 def main():
     if len(sys.argv) < 3:
         sys.exit("usage: smoke.py WEIR PEER RUNG...")
@@ -252,6 +315,7 @@ def main():
             print(f"{rung}: FAILED: {problem!r}" if isinstance(problem, KeyError)
                   else f"{rung}: FAILED: {problem}")
             failed = True
+    failed = not try_all_packets(weir, peer) or failed
     sys.exit(1 if failed else 0)
 
 

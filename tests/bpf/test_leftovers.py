@@ -32,6 +32,8 @@ def main():
     failed, tried = False, 0
     for rung in programs.RUNGS + programs.PACKETS:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGKILL):
+            if number == signal.SIGKILL and rung == "packets clsact":
+                continue  # classifiers are not held by a descriptor: docs/packets.md says so
             before = {kind: set(programs.listed(kind)) for kind in programs.KINDS}
             held = {kind: set() for kind in programs.KINDS}
             try:

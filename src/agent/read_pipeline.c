@@ -154,12 +154,19 @@ static void read_frames(struct read_pipeline *pipeline, struct file_reader *read
                 damages - MESSAGES_OF_A_FILE);
 }
 
+static void on_wait(void *context)
+{
+    delivery_push(&((struct read_pipeline *)context)->delivery);
+}
+
 /* An exit status. */
 static int read_file(struct read_pipeline *pipeline, const char *path)
 {
     char message[FILE_READER_MESSAGE_BYTES];
     struct file_reader *reader;
-    int result = file_reader_open(path, pipeline->signals, &reader, message);
+    struct file_reader_options options = {
+        .stop_descriptor = pipeline->signals, .context = pipeline, .on_wait = on_wait};
+    int result = file_reader_open(path, &options, &reader, message);
 
     if (result == -EINTR) {
         pipeline->is_stopped = true;
@@ -265,6 +272,7 @@ static void totals_gather(const struct read_pipeline *pipeline, struct totals *t
     for (size_t i = 0; i < FLOWS_REASONS_MAXIMUM && flows->reasons[i].reason; i++)
         totals_add_loss(totals, flows->reasons[i].reason, flows->reasons[i].count, 0,
                         flows->reasons[i].count);
+    totals_add_loss(totals, "reassembly_limit", 0, 0, flows->memory_limited);
     if (pipeline->lost_packet_records)
         totals_add_loss(totals, "memory", pipeline->lost_packet_records, 0,
                         pipeline->lost_packet_records);

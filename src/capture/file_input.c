@@ -8,13 +8,15 @@
 /* True: it is time to end. Otherwise there is something to read, or the end. */
 static bool wait_for_bytes(const struct file_input *input)
 {
-    struct pollfd polls[] = {{.fd = input->stop_descriptor, .events = POLLIN},
+    const struct file_reader_options *options = &input->options;
+    struct pollfd polls[] = {{.fd = options->stop_descriptor, .events = POLLIN},
                              {.fd = input->descriptor, .events = POLLIN}};
+    int count = poll(polls, 2, 0);
 
-    if (input->stop_descriptor < 0)
-        return false;
-    while (poll(polls, 2, input->is_regular ? 0 : -1) < 0 && errno == EINTR)
-        ;
+    if (count == 0 && options->on_wait)
+        options->on_wait(options->context);
+    while (count == 0 || (count < 0 && errno == EINTR))
+        count = poll(polls, 2, input->is_regular ? 0 : -1);
     return polls[0].revents;
 }
 
@@ -144,7 +146,8 @@ static int find_compression(struct file_input *input)
     return 0;
 }
 
-int file_input_open(struct file_input *input, const char *path, int stop_descriptor)
+int file_input_open(struct file_input *input, const char *path,
+                    const struct file_reader_options *options)
 {
     bool is_standard = strcmp(path, "-") == 0;
     int result, descriptor = is_standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
@@ -158,7 +161,7 @@ int file_input_open(struct file_input *input, const char *path, int stop_descrip
     }
     *input = (struct file_input){
         .descriptor = descriptor,
-        .stop_descriptor = stop_descriptor,
+        .options = options ? *options : (struct file_reader_options){.stop_descriptor = -1},
         .is_regular = S_ISREG(status.st_mode),
         .size = S_ISREG(status.st_mode) ? (uint64_t)status.st_size : 0,
     };

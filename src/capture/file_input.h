@@ -6,6 +6,7 @@
 #include <sys/types.h>
 #include "base/buffer.h"
 #include "capture/file_compression.h"
+#include "capture/file_reader.h"
 
 enum {
     FILE_INPUT_PIECE_BYTES = 1024 * 1024,        /* the window is filled up to this */
@@ -15,7 +16,7 @@ enum {
 
 struct file_input {
     int descriptor;
-    int stop_descriptor; /* readable: it is time to end; -1: none */
+    struct file_reader_options options;
     bool is_regular;
     bool has_ended;      /* nothing comes behind the window */
     int status;          /* 0, or why reading has ended early: -EINTR (stop), -EBADMSG (damaged
@@ -31,7 +32,8 @@ struct file_input {
 };
 
 /* `path` "-": standard input. Finds out about compression. 0 or -errno. */
-int file_input_open(struct file_input *input, const char *path, int stop_descriptor);
+int file_input_open(struct file_input *input, const char *path,
+                    const struct file_reader_options *options);
 void file_input_close(struct file_input *input);
 
 /* Fills the window. Fewer than `need` bytes are in it only at the end; see `status`. */

@@ -94,8 +94,8 @@ static int start(struct file_reader *reader, char message[FILE_READER_MESSAGE_BY
     return result;
 }
 
-int file_reader_open(const char *path, int stop_descriptor, struct file_reader **ret_reader,
-                     char message[FILE_READER_MESSAGE_BYTES])
+int file_reader_open(const char *path, const struct file_reader_options *options,
+                     struct file_reader **ret_reader, char message[FILE_READER_MESSAGE_BYTES])
 {
     struct file_reader *reader = allocate_zeroed(sizeof(*reader));
     int result = -ENOMEM;
@@ -104,7 +104,7 @@ int file_reader_open(const char *path, int stop_descriptor, struct file_reader *
     if (!reader)
         return result;
     reader->path = strcmp(path, "-") == 0 ? "standard input" : path;
-    result = file_input_open(&reader->input, path, stop_descriptor);
+    result = file_input_open(&reader->input, path, options);
     if (result) {
         snprintf(message, FILE_READER_MESSAGE_BYTES, "%.300s: %s", path, strerror(-result));
         deallocate(reader);
@@ -172,7 +172,7 @@ bool file_reader_is_known(const char *path, char message[FILE_READER_MESSAGE_BYT
 
     if (strcmp(path, "-") == 0 || (stat(path, &status) == 0 && S_ISFIFO(status.st_mode)))
         return true;
-    result = file_reader_open(path, -1, &reader, message);
+    result = file_reader_open(path, NULL, &reader, message);
     file_reader_close(&reader);
     return result == 0 || result == -EBADMSG;
 }

@@ -12,12 +12,19 @@ enum {
 
 struct file_reader;
 
+struct file_reader_options {
+    int stop_descriptor; /* readable when it is time to end; -1: none */
+    void *context;
+    /* Nothing more is there at the moment, and reading will wait. May be NULL. */
+    void (*on_wait)(void *context);
+};
+
 /*
- * `stop_descriptor`: readable when it is time to end; -1: none. 0, or -errno and a message that
- * names the file: -ENOENT and the like, -EMEDIUMTYPE (no capture file that is known), -ENOMEM.
+ * NULL options: nothing of all that. 0, or -errno and a message that names the file: -ENOENT and
+ * the like, -EMEDIUMTYPE (no capture file that is known), -ENOMEM.
  */
-int file_reader_open(const char *path, int stop_descriptor, struct file_reader **ret_reader,
-                     char message[FILE_READER_MESSAGE_BYTES]);
+int file_reader_open(const char *path, const struct file_reader_options *options,
+                     struct file_reader **ret_reader, char message[FILE_READER_MESSAGE_BYTES]);
 /*
  * Could it be opened? False: message names the file and says what is known. Standard input and
  * pipes are not looked into.

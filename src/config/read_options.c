@@ -180,9 +180,9 @@ static int check_types(const struct text_list *list, char *message)
             nearest_offer(&nearest, *type++);
         if (*type)
             continue;
-        snprintf(message, OPTION_MESSAGE_BYTES, "--type: '%.100s' is no type of records%s%s",
+        snprintf(message, OPTION_MESSAGE_BYTES, "--type: '%.100s' is no type of records%s%s%s",
                  list->items[i], nearest.name ? "; did you mean " : "",
-                 nearest.name ? nearest.name : "");
+                 nearest.name ? nearest.name : "", nearest.name ? "?" : "");
         return -EINVAL;
     }
     return 0;

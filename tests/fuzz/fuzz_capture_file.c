@@ -56,7 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct flows *flows = NULL;
     struct decoder *decoder = NULL;
 
-    if (size > 65536 || file_reader_open(capture_builder_path(data, size), -1, &reader, message) ||
+    if (size > 65536 ||
+        file_reader_open(capture_builder_path(data, size), NULL, &reader, message) ||
         streams_new(&streams_options, &streams))
         return 0;
     records = 0;

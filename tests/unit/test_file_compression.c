@@ -66,7 +66,7 @@ static unsigned read_frames(size_t length, unsigned *ret_reports, char *message)
 
     *ret_reports = 0;
     message[0] = '\0';
-    if (file_reader_open(capture_builder_path(compressed, length), -1, &reader, message)) {
+    if (file_reader_open(capture_builder_path(compressed, length), NULL, &reader, message)) {
         *ret_reports = 1;
         return 0;
     }

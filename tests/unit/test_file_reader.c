@@ -48,7 +48,7 @@ static void read_path(struct reading *to, const char *path)
     int result;
 
     memset(to, 0, sizeof(*to));
-    to->open_result = file_reader_open(path, -1, &reader, to->message);
+    to->open_result = file_reader_open(path, NULL, &reader, to->message);
     if (to->open_result)
         return;
     while ((result = file_reader_next(reader, &frame, to->message)) != 0) {
@@ -244,7 +244,7 @@ static void direction_and_interface_are_told(void **state)
         capture_builder_end(&file);
     }
     assert_int_equal(
-        file_reader_open(capture_builder_path(file.bytes, file.length), -1, &reader, message), 0);
+        file_reader_open(capture_builder_path(file.bytes, file.length), NULL, &reader, message), 0);
     for (int direction = 0; direction < 3; direction++) {
         assert_int_equal(file_reader_next(reader, &frame, message), 1);
         assert_int_equal(frame.direction, direction);

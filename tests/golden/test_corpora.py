@@ -20,15 +20,15 @@ CORPORA = Path(os.environ.get("WEIR_CORPORA", ROOT.parent / "shared" / "corpora"
 # Rows that pass, in percent; "values": values that are right. A little below what is reached, so
 # that a row more or less is seen, and no more than that: docs/corpora.md names the others.
 THRESHOLDS = {
-    "zeek-http": {"rows": 97.0},
-    "zeek-conn": {"values": 99.0},
-    "suricata-http": {"rows": 98.5},
+    "zeek-http": {"rows": 97.4},
+    "zeek-conn": {"rows": 98.9, "values": 99.7},
+    "suricata-http": {"rows": 100.0},
     "suricata-evader": {"rows": 100.0},
     "suricata-dns": {"rows": 99.0},
-    "suricata-flow": {"values": 96.0},
-    "ndpi-flow": {"rows": 97.5},
-    "llhttp-request": {"rows": 99.0},
-    "llhttp-request-split": {"rows": 99.0},
+    "suricata-flow": {"rows": 76.0, "values": 96.0},
+    "ndpi-flow": {"rows": 97.9, "values": 98.9},
+    "llhttp-request": {"rows": 99.3},
+    "llhttp-request-split": {"rows": 99.3},
     "garden": {"rows": 100.0},
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 #include "bpf/packet_flows.h"
 
+enum { LINK_BYTES = 14 };
 enum { QUOTED_BYTES = 128, TUNNEL_BYTES = 160, ARP_BYTES = 28, LLC_BYTES = 8 };
 enum { ETHERTYPE_ARP = 0x0806, ETHERTYPE_LENGTH = 1536 };
 enum { PROTOCOL_IPIP = 4, PROTOCOL_IPV6 = 41, PROTOCOL_GRE = 47 };
@@ -236,25 +237,32 @@ __noinline int weir_packet_count(__u32 slot)
     return weir_packet_settings.with_streams ? stream_bytes(work, flow, side) : -1;
 }
 
+/* The EtherType, from the link header or from the IP version. */
+static __always_inline __u32 first_type(const struct packet_work *work, bool has_link)
+{
+    if (has_link)
+        return number16(&work->data[12]);
+    return work->data[0] >> 4 == 6 ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4;
+}
+
 /* Parses, with a longer copy when the headers reach beyond the first. PARSED_*. */
 static __always_inline int packet_parse(void *context, enum packet_access access,
-                                        struct packet_work *work, __u32 slot, __u32 at,
-                                        __u32 ethertype)
+                                        struct packet_work *work, __u32 slot, bool has_link)
 {
-    __u32 length = work->length, more;
+    __u32 length = work->length, at = has_link ? LINK_BYTES : 0, more;
     int result;
 
     work->valid = length < PACKET_FIRST ? length : PACKET_FIRST;
     if (frame_load(context, access, work, work->valid))
         return PARSED_CUT;
-    result = headers_parse(slot, at, ethertype);
+    result = headers_parse(slot, at, first_type(work, has_link));
     more = work->view.payload_at + 8;
     if (length <= PACKET_FIRST || (result != PARSED_CUT && more <= PACKET_FIRST))
         return result;
     work->valid = length < PACKET_WINDOW ? length : PACKET_WINDOW;
     if (frame_load(context, access, work, work->valid))
         return PARSED_CUT;
-    return headers_parse(slot, at, ethertype);
+    return headers_parse(slot, at, first_type(work, has_link));
 }
 
 static __always_inline void segments_count(struct packet_work *work)
@@ -275,18 +283,12 @@ static __always_inline void packet_take(void *context, enum packet_access access
 {
     struct weir_packet_counters *counters = packet_counters_get();
     struct packet_view *view = &work->view;
-    __u32 at = has_link ? 14 : 0, type = ETHERTYPE_IPV4, wanted;
     int result, stream = -1;
+    __u32 wanted;
 
-    if (!counters || work->length < 14)
+    if (!counters || work->length < LINK_BYTES)
         return;
-    if (frame_load(context, access, work, 14))
-        return;
-    if (has_link)
-        type = number16(&work->data[12]);
-    else if (work->data[0] >> 4 == 6)
-        type = ETHERTYPE_IPV6;
-    result = packet_parse(context, access, work, slot, at, type);
+    result = packet_parse(context, access, work, slot, has_link);
     segments_count(work);
     counters->packets += work->segments;
     if (!packet_is_wanted(view)) {

@@ -70,6 +70,9 @@ void http1_message_fill(struct http1_call *call, struct http1_exchange *exchange
 {
     struct http1_direction *direction = call->direction;
     struct record *record = exchange ? exchange->record : NULL;
+    static const uint8_t nothing[HTTP1_PADDING];
+    if (!message->bytes.data) /* a head of which only its being there is known */
+        message->bytes = slice_of(nothing, 0);
     const uint8_t *readable_end = message->bytes.data + message->bytes.length;
     if (record && (direction->is_starved || !keep(call, record, message, head))) {
         http1_exchange_lose(exchange, call->emitter, "memory");

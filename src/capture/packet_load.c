@@ -149,7 +149,8 @@ int packet_load(struct packets *packets, struct network_namespace *namespace)
 
 int packet_load_drop(struct packets *packets)
 {
-    int programs[PROGRAM_COUNT], result = drop_reasons_new(&packets->drop_reasons);
+    int programs[PROGRAM_COUNT] = {-1};
+    int result = drop_reasons_new(&packets->drop_reasons);
 
     if (result == 0)
         result = load_again(packets, programs_drop, 0, programs);

@@ -4,7 +4,7 @@ Packet records say what tshark says, field by field, over captures of other proj
 
 Needs tshark, and the captures in ../shared/corpora/captures (or the folder that WEIR_CAPTURES
 names); without them the test is skipped. By default a part of the captures is read: all that have
-tunnels, fragments or rare link layers in their name, and each tenth of the others. `--all` reads
+tunnels, fragments or rare link layers in their name, and each fortieth of the others. `--all` reads
 all, names of files only those; `-v` prints each difference.
 
 tshark gives a list for each field, one entry for each header of that protocol, outermost first. The
@@ -25,10 +25,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 WEIR = os.environ.get("WEIR", str(ROOT / "build" / "weir"))
 CAPTURES = Path(os.environ.get("WEIR_CAPTURES", ROOT.parent / "shared" / "corpora" / "captures"))
-EACH = 10
-ODD = ("tunnel", "gre", "vxlan", "geneve", "gtp", "teredo", "erspan", "6in4", "4in6", "ip", "frag",
-       "vlan", "q-in-q", "mpls", "pppoe", "sll", "nflog", "radiotap", "wlan", "ppi", "snap", "hdlc",
-       "icmp", "sctp", "arp", "ppp", "esp", "ah", "llc")
+EACH = 40
+ODD = ("tunnel", "gre", "vxlan", "geneve", "gtp", "teredo", "erspan", "6in4", "4in6", "ipip",
+       "frag", "vlan", "q-in-q", "mpls", "pppoe", "sll", "nflog", "radiotap", "wlan", "ppi",
+       "snap", "hdlc", "icmp", "sctp", "arp", "ppp", "llc")
 
 # tshark's field, ours, the layer that it belongs to, and how tshark writes it.
 SCALARS = [

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """
 The end of a test run: how long it took, what failed, what was skipped and why, and the totals as
-the last line.
+the last line. NAME_again.xml holds the second try of some tests of NAME.xml.
 
     tools/totals.py [--failed=NAME]... -- RESULTS.xml...
 
@@ -14,6 +14,7 @@ import sys
 import xml.etree.ElementTree as xml
 
 SLOW_SECONDS = 10
+AGAIN = "_again.xml"  # results of a second try
 
 
 def clean(text):
@@ -39,8 +40,28 @@ def judge(case):
             return "skipped", reasons[-1] if reasons else given
         return "failed", given or "not run"  # the program is not there or could not be started
     if case.find("failure") is not None or case.get("status") == "fail":
-        return "failed", case.find("failure").get("message", "")
+        failure = case.find("failure")
+        return "failed", failure.get("message", "") if failure is not None else ""
     return "passed", "; ".join(dict.fromkeys(reasons))
+
+
+def join_tries(results):
+    """
+    Of {path: cases}: those of NAME_again.xml take the place of NAME.xml's, and the first try is
+    told beside them.
+    """
+    joined = []
+    for path, cases in results.items():
+        if path.endswith(AGAIN):
+            continue
+        again = {case[0]: case for case in results.get(path.removesuffix(".xml") + AGAIN, [])}
+        for name, outcome, why, seconds in cases:
+            if outcome == "failed" and name in again:
+                _, outcome, why_now, more_seconds = again[name]
+                why = "; ".join(filter(None, ["failed at the first try", why, why_now]))
+                seconds += more_seconds
+            joined.append((name, outcome, why, seconds))
+    return joined
 
 
 def print_times(cases):
@@ -60,15 +81,16 @@ def main():
     parser.add_argument("--failed", action="append", default=[], help="a step that failed")
     parser.add_argument("results", nargs="*")
     chosen = parser.parse_args()
-    cases = []
+    results = {}
     for path in chosen.results:
         try:
-            cases += read_cases(path)
+            results[path] = list(read_cases(path))
         except (OSError, xml.ParseError) as error:
-            cases.append((path, "failed", str(error), 0))
+            results[path] = [(path, "failed", str(error), 0)]
+    cases = join_tries(results)
     print_times(cases)
     cases += [(name, "failed", "", 0) for name in chosen.failed if name]
-    for wanted, words in (("passed", "skipped in part"), ("skipped",) * 2, ("failed",) * 2):
+    for wanted, words in (("passed", "passed, but"), ("skipped",) * 2, ("failed",) * 2):
         for name, outcome, reason, _ in cases:
             if outcome == wanted and (reason or outcome != "passed"):
                 print(f"{words}: {name}" + (f": {reason}" if reason else ""))

@@ -58,7 +58,8 @@ struct emitter {
     bool starts_message; /* the source knows that a message head starts at the slice's first byte */
     const struct masked_value *masked; /* digests for values in the slice, sorted; may be NULL */
     uint32_t masked_count;
-    size_t head_maximum;     /* bytes of one head that are kept */
+    size_t head_maximum;             /* bytes of one head that are kept */
+    struct head_memory *head_memory; /* heads that came before; may be NULL */
     bool is_orphan_response; /* a response head starts that answers no request the source saw */
     bool has_message_count;  /* messages_before is known */
     uint64_t

@@ -53,6 +53,14 @@ static size_t longest_objects(const struct value *value, size_t *escaped)
     return length;
 }
 
+/* The memo that has this value's headers; NULL: none. */
+static struct head_memo *memo_of(const struct record *record, const struct value *value)
+{
+    struct head_memo *memo = record->memos[value->field == FIELD_HTTP_RESPONSE_HEADERS];
+
+    return memo && value->headers == memo->shown ? memo : NULL;
+}
+
 /* Bytes that the record's line never exceeds, and what put.h may scribble over behind it. */
 static size_t longest_line(const struct record *record)
 {
@@ -72,6 +80,9 @@ static size_t longest_line(const struct record *record)
                 escaped += value->texts[j].length;
         } else if (value->kind == VALUE_OBJECTS) {
             length += longest_objects(value, &escaped);
+        } else if (value->kind == VALUE_HEADERS && memo_of(record, value) &&
+                   memo_of(record, value)->encoded_by == &encoder_json) {
+            length += memo_of(record, value)->encoded.length;
         } else if (value->kind == VALUE_HEADERS) {
             length += (size_t)value->count * sizeof("[\"\",\"\"],");
             for (uint32_t j = 0; j < value->count; j++)
@@ -97,6 +108,28 @@ static uint8_t *put_headers(uint8_t *at, const struct header *headers, uint32_t 
     at -= count > 0; /* the last comma */
     *at++ = ']';
     *has_binary |= is_binary;
+    return at;
+}
+
+/* Headers that are remembered are made text once. */
+static uint8_t *put_memo(uint8_t *at, struct head_memo *memo, const struct value *value,
+                         bool *has_binary)
+{
+    bool is_binary = false;
+    uint8_t *start = at;
+
+    if (memo->encoded_by == &encoder_json) {
+        *has_binary |= memo->has_binary;
+        memcpy(at, memo->encoded.data, memo->encoded.length);
+        return at + memo->encoded.length;
+    }
+    at = put_headers(at, value->headers, value->count, &is_binary);
+    *has_binary |= is_binary;
+    if (memo->encoded_by)
+        return at;
+    memo->encoded = arena_copy(memo->arena, slice_of(start, (size_t)(at - start)));
+    memo->has_binary = is_binary;
+    memo->encoded_by = memo->encoded.data ? &encoder_json : NULL;
     return at;
 }
 
@@ -244,7 +277,10 @@ static size_t put_line(uint8_t *start, const struct record *record)
             unsigned field = word * 64 + (unsigned)__builtin_ctzll(left);
 
             at = put_padded(at, keys[field].text, key_lengths[field]);
-            at = put_value(at, values[field], &has_binary);
+            if (values[field]->kind == VALUE_HEADERS && memo_of(record, values[field]))
+                at = put_memo(at, memo_of(record, values[field]), values[field], &has_binary);
+            else
+                at = put_value(at, values[field], &has_binary);
         }
     }
     if (has_binary)

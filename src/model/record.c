@@ -99,6 +99,8 @@ void record_unref(struct record **record)
     *record = NULL;
     if (--dead->reference_count > 0)
         return;
+    head_memo_unref(&dead->memos[0]);
+    head_memo_unref(&dead->memos[1]);
     if (pool_count >= RECORD_POOL_MAXIMUM) {
         record_free(dead);
         return;

@@ -8,6 +8,7 @@
 #pragma once
 #include "base/arena.h"
 #include "model/address.h"
+#include "model/head_memory.h"
 
 enum field_id {
 #define FIELD(identifier, name, kind, meaning) FIELD_##identifier,
@@ -100,10 +101,12 @@ enum { RECORD_VALUES_MAXIMUM = 160 };
 struct record {
     struct arena *arena;
     struct record_head heads[2]; /* request, response */
+    struct head_memo *memos[2];  /* what is remembered of the same heads; NULL: nothing */
     uint32_t flags;              /* bit set of enum record_flag */
     uint32_t reference_count;
     bool is_masked; /* refine/ has seen it; no sink takes a record without */
     uint8_t value_count;
+    uint8_t memo_values;       /* memos[0]: its values begin at this index */
     uint64_t time_ns;          /* request's first byte; response's where the request was not seen */
     uint64_t response_time_ns; /* response's first byte, 0: none */
     uint64_t end_time_ns;      /* response's last byte, 0: not seen */

@@ -157,19 +157,24 @@ static size_t step_start(struct http1_call *call, struct slice bytes)
         return empty;
     begin(call, bytes, true);
     struct http1_lines lines;
-    http1_scan_lines(bytes, &lines);
-    if (lines.length && lines.length <= call->emitter->head_maximum) {
-        struct http1_message message = {.bytes = slice_part(bytes, 0, lines.length),
-                                        .lines = &lines,
-                                        .masked = call->emitter->masked,
-                                        .masked_count = call->emitter->masked_count,
-                                        .size = lines.length};
-        call->position += empty + lines.length;
-        http1_message_take(call, &message);
-        call->position -= empty + lines.length;
-        return empty + lines.length;
-    }
-    return empty;
+    struct http1_message message = {.lines = &lines,
+                                    .masked = call->emitter->masked,
+                                    .masked_count = call->emitter->masked_count,
+                                    .memo = http1_memo_find(call, bytes)};
+    if (message.memo)
+        lines.length = bytes.length;
+    else
+        http1_scan_lines(bytes, &lines);
+    if (!lines.length || lines.length > call->emitter->head_maximum)
+        return empty;
+    if (!message.memo && lines.length == bytes.length)
+        message.memo = http1_memo_make(call, bytes, &lines);
+    message.bytes = slice_part(bytes, 0, lines.length);
+    message.size = lines.length;
+    call->position += empty + lines.length;
+    http1_message_take(call, &message);
+    call->position -= empty + lines.length;
+    return empty + lines.length;
 }
 
 /* A head that comes in pieces, or is too long to be kept whole. */

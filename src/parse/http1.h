@@ -7,6 +7,7 @@
  *   http1_head.c      header lines and framing out of a head's bytes
  *   http1_message.c   from a head to its exchange, and to what follows
  *   http1_fields.c    from a split head to a record's fields
+ *   http1_memo.c      a head that came before
  *   http1_partial.c   a head that comes in pieces
  *   http1_body.c      bodies: lengths, chunks, trailers
  *   http1_exchange.c  the queue of open exchanges, and what is lost of them
@@ -248,7 +249,8 @@ struct http1_message {
     const struct http1_lines *lines;
     const struct masked_value *masked;
     uint32_t masked_count;
-    uint64_t size; /* of the head; 0: not known, as its end is missing */
+    uint64_t size;          /* of the head; 0: not known, as its end is missing */
+    struct head_memo *memo; /* of the same bytes: they need not be looked at; NULL: none */
 };
 
 /* http1_message.c */
@@ -266,6 +268,17 @@ void http1_message_fill(struct http1_call *call, struct http1_exchange *exchange
                         struct http1_message *message, struct http1_head *head);
 /* A head is complete: the next phase is set. */
 void http1_message_take(struct http1_call *call, struct http1_message *message);
+
+/* http1_memo.c */
+/* The memo of a whole head that came before; NULL: none. */
+struct head_memo *http1_memo_find(const struct http1_call *call, struct slice bytes);
+/* What find said NULL to is a whole head. The memo where it is worth one, else NULL. */
+struct head_memo *http1_memo_make(const struct http1_call *call, struct slice bytes,
+                                  const struct http1_lines *lines);
+/* The record's head is the memo's. */
+void http1_memo_keep(const struct http1_call *call, struct record *record, struct head_memo *memo);
+/* As http1_fields_add_request. */
+bool http1_memo_add_request(struct record *record, struct head_memo *memo);
 
 /* http1_fields.c */
 bool http1_fields_add_request(struct record *record, const struct http1_head *head);

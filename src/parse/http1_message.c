@@ -64,19 +64,20 @@ static bool keep(struct http1_call *call, struct record *record, struct http1_me
     return true;
 }
 
-/* Takes the head apart into the exchange's record; `head` tells the framing afterwards. */
-void http1_message_fill(struct http1_call *call, struct http1_exchange *exchange,
-                        struct http1_message *message, struct http1_head *head)
+/* The head is taken apart; *ret_record: NULL where there was no memory for it. */
+static void split(struct http1_call *call, struct http1_exchange *exchange,
+                  struct http1_message *message, struct http1_head *head,
+                  struct record **ret_record)
 {
     struct http1_direction *direction = call->direction;
-    struct record *record = exchange ? exchange->record : NULL;
+    struct record *record = *ret_record;
     static const uint8_t nothing[HTTP1_PADDING];
     if (!message->bytes.data) /* a head of which only its being there is known */
         message->bytes = slice_of(nothing, 0);
     const uint8_t *readable_end = message->bytes.data + message->bytes.length;
     if (record && (direction->is_starved || !keep(call, record, message, head))) {
         http1_exchange_lose(exchange, call->emitter, "memory");
-        record = NULL;
+        *ret_record = record = NULL;
         head->headers = NULL;
         head->capacity = 0;
     }
@@ -92,13 +93,28 @@ void http1_message_fill(struct http1_call *call, struct http1_exchange *exchange
         head->reasons |= head->framing.reasons | direction->over->reasons;
         head->is_truncated = true;
     }
+}
+
+/* Takes the head apart into the exchange's record; `head` tells the framing afterwards. */
+void http1_message_fill(struct http1_call *call, struct http1_exchange *exchange,
+                        struct http1_message *message, struct http1_head *head)
+{
+    struct record *record = exchange ? exchange->record : NULL;
+    if (message->memo) {
+        *head = *(const struct http1_head *)message->memo->parsed;
+        if (record)
+            http1_memo_keep(call, record, message->memo);
+    } else {
+        split(call, exchange, message, head, &record);
+    }
     if (exchange)
         exchange->reasons |= head->reasons;
     if (!record)
         return;
     bool is_request = call->role == HTTP1_REQUEST;
-    bool is_whole = is_request ? http1_fields_add_request(record, head)
-                               : http1_fields_add_response(record, head);
+    bool is_whole = !is_request     ? http1_fields_add_response(record, head)
+                    : message->memo ? http1_memo_add_request(record, message->memo)
+                                    : http1_fields_add_request(record, head);
     if (!is_whole || head->is_truncated)
         record_set_flag(record, RECORD_FLAG_TRUNCATED);
     if (message->size)
@@ -106,7 +122,7 @@ void http1_message_fill(struct http1_call *call, struct http1_exchange *exchange
                           is_request ? FIELD_HTTP_REQUEST_HEAD_SIZE : FIELD_HTTP_RESPONSE_HEAD_SIZE,
                           message->size);
     if (!is_request)
-        record->response_time_ns = direction->head_time_ns;
+        record->response_time_ns = call->direction->head_time_ns;
 }
 
 static void take_interim(struct http1_call *call, unsigned status)

@@ -1,52 +1,30 @@
 /*
- * mask: for each text of the record the ranges that are secret are collected (mask_places,
- * mask_detectors), then the text is built anew in the record's arena with each range replaced.
- * Where memory is out, the whole text is replaced: nothing here fails open. One context belongs
- * to one thread.
+ * mask: which texts of a record are looked at, and in which way (mask_text). What is found out of a
+ * head is kept with its memo, if it has one (model/head_memory). One context belongs to one thread.
  */
 #include <errno.h>
 #include "base/allocate.h"
 #include "refine/mask.h"
+#include "refine/mask_context.h"
 #include "refine/mask_detectors.h"
-#include "refine/mask_digest.h"
-#include "refine/mask_memory.h"
-#include "refine/mask_places.h"
 #include "refine/mask_query.h"
 #include "refine/mask_scan.h"
 
 enum {
-    REPLACEMENT_LENGTH = 21, /* "hmac:" and 16 digits */
-    CHANGED_MAXIMUM = 64,    /* masked values that derived fields are compared with */
-    STARS_MINIMUM = 4,       /* so many '*' at a secret's start: the kernel has overwritten it */
-    PART_MINIMUM = 8,        /* a derived field this long inside a masked value is a part of it */
-    HARMLESS_LENGTH = 3,     /* so short a text holds no secret: "GET", "OK", "/" */
-    WAY_LINE = 15,           /* for the memory: a header line; else enum mask_text and is_unknown */
+    PART_MINIMUM = 8, /* a derived field this long inside a masked value is a part of it */
+    WAY_LINE = 15,    /* for the memory: a header line; else enum mask_text and is_unknown */
 };
-
-struct change {
-    struct slice before, after;
-};
-
-struct mask_context {
-    bool is_disabled;
-    struct mask_digest *digest; /* NULL: no key */
-    struct mask_patterns *patterns;
-    struct mask_memory memory;
-    struct mask_spans spans;
-    struct change changes[CHANGED_MAXIMUM]; /* of the record at hand */
-    size_t change_count;
-    bool has_more_changes;
-};
-
-static const struct slice stars = {(const uint8_t *)"***", 3};
 
 int mask_new(const struct mask_options *options, void **ret_context)
 {
+    static _Atomic uint64_t generations;
     struct mask_context *context = allocate_zeroed(sizeof(*context));
     int result = context ? 0 : -ENOMEM;
 
-    if (result == 0)
+    if (result == 0) {
         context->is_disabled = options->is_disabled;
+        context->generation = ++generations;
+    }
     if (result == 0 && options->key.length)
         result = mask_digest_new(options->key, &context->digest);
     if (result == 0)
@@ -68,142 +46,6 @@ void mask_free(void **context)
     mask_patterns_free(&mask->patterns);
     deallocate(mask);
     *context = NULL;
-}
-
-/* The kernel's digest of the value that begins at `at`; false: there is none. */
-static bool find_kernel_digest(const struct record *record, const uint8_t *at, uint64_t *ret_digest)
-{
-    for (size_t side = 0; side < 2; side++) {
-        const struct record_head *head = &record->heads[side];
-        uintptr_t start = (uintptr_t)head->bytes.data;
-        size_t low = 0, high = head->masked_count;
-        uint64_t position;
-
-        if (!high || (uintptr_t)at < start || (uintptr_t)at >= start + head->bytes.length)
-            continue;
-        position = head->position + ((uintptr_t)at - start);
-        while (low < high) {
-            size_t middle = (low + high) / 2;
-
-            if (head->masked[middle].position < position)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        if (low < head->masked_count && head->masked[low].position == position) {
-            *ret_digest = head->masked[low].digest;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_overwritten(struct slice secret)
-{
-    size_t count = 0;
-
-    while (count < secret.length && secret.data[count] == '*')
-        count++;
-    return count == secret.length || count >= STARS_MINIMUM;
-}
-
-/* Writes what stands for the secret; at most REPLACEMENT_LENGTH bytes. Returns how many. */
-static size_t write_replacement(struct mask_context *mask, const struct record *record,
-                                struct slice secret, uint8_t *text)
-{
-    static const char digits[] = "0123456789abcdef";
-    uint64_t value;
-
-    if (!mask->digest ||
-        (!find_kernel_digest(record, secret.data, &value) &&
-         (is_overwritten(secret) || mask_digest_compute(mask->digest, secret, &value) < 0))) {
-        memcpy(text, stars.data, stars.length);
-        return stars.length;
-    }
-    memcpy(text, "hmac:", 5);
-    for (size_t i = 0; i < 16; i++)
-        text[5 + i] = (uint8_t)digits[value >> (60 - 4 * i) & 15];
-    return REPLACEMENT_LENGTH;
-}
-
-/* `text` with the collected ranges replaced. */
-static struct slice rebuild(struct mask_context *mask, struct record *record, struct slice text)
-{
-    struct mask_spans *spans = &mask->spans;
-    size_t done = 0, length = 0;
-    uint8_t *built;
-
-    if (spans->is_overflowing) {
-        spans->items[0] = (struct mask_span){0, text.length};
-        spans->count = 1;
-    }
-    mask_spans_sort(spans);
-    record_set_flag(record, RECORD_FLAG_MASKED);
-    if (!mask->digest && spans->count == 1 && spans->items[0].start == 0 &&
-        spans->items[0].end == text.length)
-        return stars;
-    built = arena_allocate(record->arena, text.length + spans->count * REPLACEMENT_LENGTH);
-    if (!built)
-        return stars;
-    for (size_t i = 0; i < spans->count; i++) {
-        struct mask_span span = spans->items[i];
-
-        memcpy(built + length, text.data + done, span.start - done);
-        length += span.start - done;
-        length += write_replacement(
-            mask, record, slice_part(text, span.start, span.end - span.start), built + length);
-        done = span.end;
-    }
-    memcpy(built + length, text.data + done, text.length - done);
-    return slice_of(built, length + text.length - done);
-}
-
-/*
- * Collects everything that may be secret in a text whose name is not. Stars: the kernel masks
- * headers, no start lines, so that the target of "OPTIONS *" is one star; nor does it mask the
- * standard headers where a star has a meaning ("Vary: *").
- */
-static void find_secrets(struct mask_context *mask, struct slice text, enum mask_text kind,
-                         bool is_unknown)
-{
-    unsigned triggers = mask_scan(text);
-
-    mask_spans_reset(&mask->spans);
-    if (kind == MASK_TEXT_HEADER && text.data[0] == '*' && is_overwritten(text) &&
-        (is_unknown || text.length >= STARS_MINIMUM))
-        mask_spans_add(&mask->spans, 0, text.length);
-    if (triggers & (MASK_TRIGGER_EQUALS | MASK_TRIGGER_PERCENT))
-        mask_places_find_parameters(text, kind, triggers & MASK_TRIGGER_PERCENT, mask->patterns,
-                                    &mask->spans);
-    if (triggers & (MASK_TRIGGER_AT | MASK_TRIGGER_PERCENT))
-        mask_places_find_userinfo(text, kind, &mask->spans);
-    mask_detectors_run(text, triggers, is_unknown, &mask->spans);
-}
-
-/* `text`, or what stands for it when something in it is secret. */
-static struct slice mask_new_text(struct mask_context *mask, struct record *record,
-                                  struct slice text, enum mask_text kind, bool is_unknown)
-{
-    find_secrets(mask, text, kind, is_unknown);
-    return mask->spans.count ? rebuild(mask, record, text) : text;
-}
-
-/* The same for a text that may have come before. */
-static struct slice mask_text(struct mask_context *mask, struct record *record, struct slice text,
-                              enum mask_text kind, bool is_unknown)
-{
-    unsigned way = (unsigned)kind << 1 | is_unknown;
-    struct mask_memory_slot *slot;
-    struct slice after;
-
-    if (text.length <= HARMLESS_LENGTH && !is_unknown)
-        return text;
-    if (!text.length || mask_memory_holds(&mask->memory, text, way, &slot))
-        return text;
-    after = mask_new_text(mask, record, text, kind, is_unknown);
-    if (after.data == text.data)
-        mask_memory_store(slot, text, way);
-    return after;
 }
 
 static void remember(struct mask_context *mask, struct slice before, struct slice after)
@@ -242,12 +84,12 @@ static struct slice mask_header(struct mask_context *mask, struct record *record
 
     *ret_is_named = verdict >= MASK_VERDICT_MANNERS;
     if (!*ret_is_named && is_line)
-        return mask_new_text(mask, record, header->value, MASK_TEXT_HEADER, is_unknown);
+        return mask_text_new(mask, record, header->value, MASK_TEXT_HEADER, is_unknown);
     if (!*ret_is_named)
-        return mask_text(mask, record, header->value, MASK_TEXT_HEADER, is_unknown);
+        return mask_text_replace(mask, record, header->value, MASK_TEXT_HEADER, is_unknown);
     mask_spans_reset(&mask->spans);
     mask_places_find_value(header->value, verdict - MASK_VERDICT_MANNERS, &mask->spans);
-    return mask->spans.count ? rebuild(mask, record, header->value) : header->value;
+    return mask->spans.count ? mask_text_rebuild(mask, record, header->value) : header->value;
 }
 
 /* `head`: where the headers' lines stand, if they do. */
@@ -270,6 +112,73 @@ static void mask_headers(struct mask_context *mask, struct record *record, struc
     }
 }
 
+/* What masking found out of a head is kept with its memo. */
+static void remember_head(struct mask_context *mask, struct head_memo *memo,
+                          const struct header *headers, uint32_t count, size_t first_change)
+{
+    struct arena *arena = memo->arena;
+    size_t change_count = mask->change_count - first_change;
+    struct header *shown = arena_allocate(arena, count * sizeof(*shown));
+    struct head_change *changes = arena_allocate(arena, change_count * sizeof(*changes));
+    size_t done = 0;
+
+    if (!shown || !changes)
+        return;
+    memcpy(shown, headers, count * sizeof(*shown));
+    for (uint32_t i = 0; i < count && done < change_count; i++) {
+        const struct change *change = &mask->changes[first_change + done];
+
+        if (shown[i].value.data != change->after.data)
+            continue;
+        if (change->after.data != mask_stars.data) /* it is in the record's arena */
+            shown[i].value = arena_copy(arena, change->after);
+        if (!shown[i].value.data)
+            return;
+        changes[done++] = (struct head_change){change->before, shown[i].value};
+    }
+    if (done < change_count)
+        return;
+    memo->shown = shown;
+    memo->changes = changes;
+    memo->change_count = (uint32_t)change_count;
+    memo->masked_by = mask->generation;
+}
+
+/* The headers of a memo are those of all records made from it, so they are masked in a copy. */
+static void mask_memo(struct mask_context *mask, struct record *record, struct head_memo *memo,
+                      struct value *value)
+{
+    uint32_t flags = record->flags;
+    size_t first_change = mask->change_count;
+    struct header *headers;
+
+    if (memo->masked_by == mask->generation &&
+        mask->change_count + memo->change_count <= CHANGED_MAXIMUM) {
+        value->headers = (struct header *)memo->shown;
+        record->flags |= memo->flags;
+        for (uint32_t i = 0; i < memo->change_count; i++)
+            remember(mask, memo->changes[i].before, memo->changes[i].after);
+        return;
+    }
+    headers = arena_allocate(record->arena, value->count * sizeof(*headers));
+    if (!headers) {
+        value->count = 0; /* rather none than a secret */
+        record_set_flag(record, RECORD_FLAG_TRUNCATED);
+        return;
+    }
+    memcpy(headers, value->headers, value->count * sizeof(*headers));
+    value->headers = headers;
+    record->flags = 0;
+    mask_headers(mask, record, memo->bytes, headers, value->count);
+    if (memo->masked_by) {
+        memo->is_stale = memo->masked_by != mask->generation;
+    } else if (!mask->has_more_changes) {
+        memo->flags = record->flags;
+        remember_head(mask, memo, headers, value->count, first_change);
+    }
+    record->flags |= flags;
+}
+
 static inline bool is_in_head(const struct record *record, struct slice text)
 {
     return is_inside(text, record->heads[0].bytes) || is_inside(text, record->heads[1].bytes);
@@ -282,7 +191,7 @@ static bool mask_derived(struct mask_context *mask, struct record *record, struc
     bool is_copy = !is_in_head(record, *text);
 
     if (mask->has_more_changes) {
-        *text = stars;
+        *text = mask_stars;
         record_set_flag(record, RECORD_FLAG_MASKED);
         return true;
     }
@@ -298,7 +207,7 @@ static bool mask_derived(struct mask_context *mask, struct record *record, struc
              memmem(change->before.data, change->before.length, text->data, text->length))) {
             if (memmem(change->after.data, change->after.length, text->data, text->length))
                 continue; /* this part of the header was kept */
-            *text = stars;
+            *text = mask_stars;
             return true;
         }
     }
@@ -326,7 +235,7 @@ static struct slice mask_query(struct mask_context *mask, struct record *record,
         record_set_flag(record, RECORD_FLAG_MASKED);
     mask_spans_reset(&mask->spans);
     mask_detectors_run(text, mask_scan(text), false, &mask->spans);
-    return mask->spans.count ? rebuild(mask, record, text) : text;
+    return mask->spans.count ? mask_text_rebuild(mask, record, text) : text;
 }
 
 static void mask_value(struct mask_context *mask, struct record *record, struct value *value)
@@ -371,7 +280,64 @@ static void mask_value(struct mask_context *mask, struct record *record, struct 
         return;
     if (is_whole_header(record, value))
         return;
-    value->text = mask_text(mask, record, value->text, kind, false);
+    value->text = mask_text_replace(mask, record, value->text, kind, false);
+}
+
+/* The values that come from the request's head, when they are masked, for the next time. */
+static void remember_values(struct head_memo *memo, const struct value *values, uint32_t flags)
+{
+    struct value *masked = arena_allocate(memo->arena, memo->value_count * sizeof(*masked));
+
+    if (!masked)
+        return;
+    memcpy(masked, values, memo->value_count * sizeof(*masked));
+    for (uint32_t i = 0; i < memo->value_count; i++) {
+        struct value *value = &masked[i];
+
+        if (value->kind == VALUE_HEADERS)
+            value->headers = (struct header *)memo->shown;
+        if (value->kind != VALUE_TEXT || value->text.data == memo->values[i].text.data ||
+            value->text.data == mask_stars.data)
+            continue;
+        value->text = arena_copy(memo->arena, value->text);
+        if (!value->text.data)
+            return;
+    }
+    memo->masked_values = masked;
+    memo->value_flags = flags;
+}
+
+/*
+ * All texts but headers. Those of a remembered request are what they were the last time, as long as
+ * nothing in the response's head can have to do with them.
+ */
+static void mask_values(struct mask_context *mask, struct record *record)
+{
+    struct head_memo *memo = record->memos[0];
+    size_t first = record->memo_values, end = 0;
+    uint32_t flags = record->flags;
+
+    if (memo && memo->values && memo->masked_by == mask->generation &&
+        memo->change_count == mask->change_count && !mask->has_more_changes &&
+        !record_has_flag(record, RECORD_FLAG_TRUNCATED))
+        end = first + memo->value_count;
+    if (end && memo->masked_values) {
+        memcpy(&record->values[first], memo->masked_values,
+               memo->value_count * sizeof(*memo->masked_values));
+        record->flags |= memo->value_flags;
+    } else if (end) {
+        record->flags = 0;
+        for (size_t i = first; i < end; i++) {
+            if (record->values[i].kind == VALUE_TEXT)
+                mask_value(mask, record, &record->values[i]);
+        }
+        remember_values(memo, &record->values[first], record->flags);
+        record->flags |= flags;
+    }
+    for (size_t i = 0; i < record->value_count; i++) {
+        if (record->values[i].kind == VALUE_TEXT && (i < first || i >= end))
+            mask_value(mask, record, &record->values[i]);
+    }
 }
 
 static enum stage_verdict refine(void *context, struct record *record)
@@ -385,16 +351,17 @@ static enum stage_verdict refine(void *context, struct record *record)
     mask->has_more_changes = false;
     for (size_t i = 0; i < record->value_count; i++) {
         struct value *value = &record->values[i];
+        bool is_response = value->field == FIELD_HTTP_RESPONSE_HEADERS;
 
-        if (value->kind == VALUE_HEADERS)
-            mask_headers(mask, record,
-                         record->heads[value->field == FIELD_HTTP_RESPONSE_HEADERS].bytes,
-                         value->headers, value->count);
+        if (value->kind != VALUE_HEADERS)
+            continue;
+        if (record->memos[is_response])
+            mask_memo(mask, record, record->memos[is_response], value);
+        else
+            mask_headers(mask, record, record->heads[is_response].bytes, value->headers,
+                         value->count);
     }
-    for (size_t i = 0; i < record->value_count; i++) {
-        if (record->values[i].kind == VALUE_TEXT)
-            mask_value(mask, record, &record->values[i]);
-    }
+    mask_values(mask, record);
     for (size_t side = 0; side < 2; side++) /* nobody behind this stage needs the raw bytes */
         record->heads[side] = (struct record_head){0};
     return STAGE_PASS;

@@ -166,6 +166,7 @@ void completion_init(struct connection *connection)
 {
     connection->emitter = (struct emitter){
         .head_maximum = connection->streams->options.head_maximum,
+        .head_memory = connection->streams->head_memory,
         .is_late = connection->is_late,
         .ends = {connection->local, connection->remote},
         .begin = begin,

@@ -59,6 +59,7 @@ struct streams {
     struct table connections; /* by id */
     struct table pairs;       /* by pair_key: the ends that a mirrored end may match */
     struct connection_list used, ghosts;
+    struct head_memory *head_memory; /* NULL: without */
     size_t record_maximum;
     size_t held_count;
     bool marks_starts; /* the source has counted messages at least once */

@@ -237,6 +237,7 @@ int streams_new(const struct streams_options *options, struct streams **ret_stre
     if (!own->parsers)
         own->parsers = parsers_all;
     streams->record_maximum = own->head_maximum * RECORD_FACTOR + RECORD_BASE;
+    streams->head_memory = head_memory_new();
     table_init(&streams->connections, own->connection_maximum);
     table_init(&streams->pairs, own->connection_maximum + STREAMS_GHOSTS_MAXIMUM + 1);
     *ret_streams = streams;
@@ -263,6 +264,7 @@ void streams_free(struct streams **streams)
     }
     table_done(&dead->connections);
     table_done(&dead->pairs);
+    head_memory_free(&dead->head_memory);
     deallocate(dead);
     *streams = NULL;
 }

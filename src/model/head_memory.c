@@ -1,0 +1,162 @@
+/*
+ * head_memory: a direct-mapped table; a head that comes again takes the place of the one there.
+ * What came once leaves its hash only, so that heads of which no two are the same cost little.
+ */
+#include "model/head_memory.h"
+#include "base/allocate.h"
+
+enum { FIRST_BLOCK = 4096 };
+
+struct slot {
+    uint64_t seen; /* hash of the head that was missed last */
+    struct head_memo *memo;
+};
+
+struct head_memory {
+    struct head_memory_counters counters;
+    uint64_t missed; /* hash of what find did not find last */
+    struct slot slots[HEAD_MEMORY_SLOTS];
+};
+
+static inline uint64_t load(const uint8_t *data)
+{
+    uint64_t word;
+
+    memcpy(&word, data, 8);
+    return word;
+}
+
+/* Of all bytes, at least 16: two words a step, the last step overlapping the one before. */
+static uint64_t hash_of(unsigned kind, struct slice bytes)
+{
+    const uint64_t factor = 0x9E3779B97F4A7C15u, other = 0xD6E8FEB86659FD93u;
+    const uint8_t *at = bytes.data, *last = bytes.data + bytes.length - 16;
+    uint64_t a = bytes.length * factor, b = kind + 1;
+
+    for (; at < last; at += 16) {
+        a = (a ^ load(at)) * factor;
+        b = (b ^ load(at + 8)) * other;
+        a ^= a >> 29;
+        b ^= b >> 31;
+    }
+    a = (a ^ load(last)) * factor;
+    b = (b ^ load(last + 8)) * other;
+    a ^= (b << 32 | b >> 32) ^ a >> 29;
+    a *= other;
+    return a ^ a >> 32;
+}
+
+static bool is_worth_it(struct slice bytes)
+{
+    return bytes.length >= HEAD_MEMORY_SHORTEST && bytes.length <= HEAD_MEMORY_LONGEST;
+}
+
+struct head_memory *head_memory_new(void)
+{
+    return allocate_zeroed(sizeof(struct head_memory));
+}
+
+void head_memory_free(struct head_memory **memory)
+{
+    if (!memory || !*memory)
+        return;
+    for (size_t i = 0; i < HEAD_MEMORY_SLOTS; i++)
+        head_memo_unref(&(*memory)->slots[i].memo);
+    deallocate(*memory);
+    *memory = NULL;
+}
+
+void head_memo_unref(struct head_memo **memo)
+{
+    struct head_memo *dead = *memo;
+
+    *memo = NULL;
+    if (!dead || --dead->reference_count > 0)
+        return;
+    arena_free(&dead->arena);
+    deallocate(dead);
+}
+
+struct head_memo *head_memory_find(struct head_memory *memory, unsigned kind, struct slice bytes)
+{
+    struct slot *slot;
+    struct head_memo *memo;
+    uint64_t hash;
+
+    if (!memory || !is_worth_it(bytes))
+        return NULL;
+    hash = hash_of(kind, bytes);
+    slot = &memory->slots[hash & (HEAD_MEMORY_SLOTS - 1)];
+    memo = slot->memo;
+    if (memo && memo->hash == hash && memo->kind == kind && slice_is_equal(memo->bytes, bytes)) {
+        if (!memo->is_stale) {
+            memory->counters.found++;
+            return memo;
+        }
+        head_memo_unref(&slot->memo);
+        slot->seen = hash;
+    }
+    memory->counters.missed++;
+    memory->missed = hash;
+    return NULL;
+}
+
+static struct head_memo *memo_new(unsigned kind, uint64_t hash, struct slice bytes)
+{
+    struct head_memo *memo = allocate_zeroed(sizeof(*memo));
+    struct arena *arena = memo ? arena_new(FIRST_BLOCK, HEAD_MEMO_MAXIMUM) : NULL;
+    uint8_t *copy = arena ? arena_allocate(arena, bytes.length + HEAD_MEMORY_PADDING) : NULL;
+
+    if (!copy) {
+        arena_free(&arena);
+        deallocate(memo);
+        return NULL;
+    }
+    memcpy(copy, bytes.data, bytes.length);
+    memset(copy + bytes.length, 0, HEAD_MEMORY_PADDING);
+    memo->reference_count = 1;
+    memo->kind = kind;
+    memo->hash = hash;
+    memo->arena = arena;
+    memo->bytes = slice_of(copy, bytes.length);
+    return memo;
+}
+
+struct head_memo *head_memory_add(struct head_memory *memory, unsigned kind, struct slice bytes)
+{
+    struct head_memo *memo;
+    struct slot *slot;
+    uint64_t hash;
+
+    if (!memory || !is_worth_it(bytes))
+        return NULL;
+    hash = memory->missed;
+    slot = &memory->slots[hash & (HEAD_MEMORY_SLOTS - 1)];
+    if (slot->seen != hash) {
+        slot->seen = hash;
+        return NULL;
+    }
+    memo = memo_new(kind, hash, bytes);
+    if (!memo)
+        return NULL;
+    memory->counters.evicted += slot->memo != NULL;
+    memory->counters.kept++;
+    head_memo_unref(&slot->memo);
+    slot->memo = memo;
+    return memo;
+}
+
+void head_memory_forget(struct head_memory *memory, const struct head_memo *memo)
+{
+    struct slot *slot = &memory->slots[memo->hash & (HEAD_MEMORY_SLOTS - 1)];
+
+    if (slot->memo != memo)
+        return;
+    memory->counters.kept--;
+    head_memo_unref(&slot->memo);
+}
+
+const struct head_memory_counters *head_memory_counters(const struct head_memory *memory)
+{
+    return &memory->counters;
+}

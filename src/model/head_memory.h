@@ -1,0 +1,86 @@
+/*
+ * head_memory: heads that came before, byte for byte, with what each stage found out of them.
+ * Programs send the same head again and again; to compare it is cheaper than to take it apart, mask
+ * and escape it anew. A head is kept when it comes a second time. Heads are compared as a whole, so
+ * nothing is ever taken for another; two with one hash cost time, nothing else.
+ *
+ * A memo is shared by the table and by the records made from it, and dies with the last of them.
+ * Stages add to it, and never change what is there. One memory belongs to one thread.
+ */
+#pragma once
+#include "base/arena.h"
+
+enum {
+    HEAD_MEMORY_SLOTS = 256,       /* a power of two */
+    HEAD_MEMORY_SHORTEST = 16,     /* bytes of a head that is kept */
+    HEAD_MEMORY_LONGEST = 2048,    /* the same */
+    HEAD_MEMORY_PADDING = 16,      /* zero bytes that may be read behind a head */
+    HEAD_MEMO_MAXIMUM = 32 * 1024, /* bytes that one memo may take */
+};
+
+struct header;
+struct value;
+
+/* A header's value before and after masking. */
+struct head_change {
+    struct slice before, after;
+};
+
+struct head_memo {
+    uint32_t reference_count;
+    uint32_t kind; /* the parser's: requests are not responses */
+    bool is_stale; /* made for options that are no longer in force: to be replaced */
+    uint64_t hash;
+    struct arena *arena; /* holds all that is below */
+    struct slice bytes;
+
+    /* The parser's: the head taken apart, and the fields that a record gets of it. */
+    const void *parsed;
+    const struct value *values;
+    uint32_t value_count;
+
+    /* The masking stage's; `masked_by` 0: not yet. */
+    uint64_t masked_by;
+    const struct header *shown; /* the headers as they may be shown */
+    const struct head_change *changes;
+    uint32_t change_count;
+    uint32_t flags;                    /* that masking the headers sets */
+    const struct value *masked_values; /* `values`, masked; NULL: not yet */
+    uint32_t value_flags;
+
+    /* The encoder's: `shown` as text. */
+    const void *encoded_by; /* NULL: not yet */
+    struct slice encoded;
+    bool has_binary;
+};
+
+struct head_memory_counters {
+    uint64_t found, missed;
+    uint64_t kept;    /* memos made */
+    uint64_t evicted; /* memos that made room for others */
+};
+
+struct head_memory;
+
+/* NULL: out of memory. */
+struct head_memory *head_memory_new(void);
+void head_memory_free(struct head_memory **memory);
+
+/* The memo of a head with exactly these bytes, borrowed; NULL: none. `memory` may be NULL. */
+struct head_memo *head_memory_find(struct head_memory *memory, unsigned kind, struct slice bytes);
+/*
+ * After find said NULL for the same bytes, which are one whole head: a memo to be filled, borrowed.
+ * NULL: it has not come before, is not worth it, or memory is out.
+ */
+struct head_memo *head_memory_add(struct head_memory *memory, unsigned kind, struct slice bytes);
+/* The memo that was added could not be filled. */
+void head_memory_forget(struct head_memory *memory, const struct head_memo *memo);
+
+const struct head_memory_counters *head_memory_counters(const struct head_memory *memory);
+
+static inline struct head_memo *head_memo_ref(struct head_memo *memo)
+{
+    memo->reference_count++;
+    return memo;
+}
+void head_memo_unref(struct head_memo **memo);

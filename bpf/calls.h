@@ -43,7 +43,7 @@ static __always_inline void catch_up(struct work *work, __u32 slot, const struct
 static __always_inline void shared_merge(struct shared_state *to, const struct shared_state *from)
 {
     if (from->is_off)
-        to->is_off = 1;
+        to->is_off = from->is_off;
     if (from->is_announced)
         to->is_announced = 1;
     if (from->is_http)
@@ -81,8 +81,12 @@ static __always_inline void call_run(struct connection *connection, const struct
     work->socket = (__u64)call->socket;
     work->direction = direction;
     work->time_ns = bpf_ktime_get_ns();
-    if (call->has_sequence)
+    work->has_first_sequence = call->has_sequence;
+    if (call->has_sequence) {
         catch_up(work, slot, call);
+        work->first_sequence = call->sequence - (__u32)call->length - (__u32)work->stream.position +
+                               (__u32)taken;
+    }
     if (call->length > 0 && !work->shared.is_off)
         call_through(work, slot, call, call->length, taken, call->unseen);
     connection->streams[direction] = work->stream;
@@ -108,12 +112,14 @@ static __always_inline struct connection *call_connection(void *socket, __s64 le
 {
     struct connection *connection = connection_find(socket);
 
-    if (!RARELY(!connection) || length <= 0)
-        return connection && connection->shared.is_off ? NULL : connection;
-    connection = connection_make(socket);
-    if (!connection)
-        return NULL;
-    connection_start(connection, socket, true, false);
+    if (RARELY(!connection)) {
+        connection = length > 0 ? connection_make(socket) : NULL;
+        if (!connection)
+            return NULL;
+        connection_start(connection, socket, true, false);
+    } else if (RARELY(connection->shared.generation != weir_selections.generation)) {
+        connection_judge(connection, socket);
+    }
     return connection->shared.is_off ? NULL : connection;
 }
 

@@ -4,7 +4,7 @@
  * it there have a table by the socket's address, emptied when the socket closes.
  */
 #pragma once
-#include "bpf/emit.h"
+#include "bpf/selection.h"
 
 enum { AF_INET = 2, AF_INET6 = 10, IPPROTO_TCP = 6, IPPROTO_MPTCP = 262 };
 enum {
@@ -69,21 +69,28 @@ static __always_inline void pair_key_make(const struct ends *ends, struct pair_k
     key->network_namespace = is_loopback(ends->local) ? ends->network_namespace : 0;
 }
 
+static __always_inline bool sides_allow(__u8 sides, __u8 side, bool is_only)
+{
+    return !(sides & (side << 2)) && (!is_only || (sides & side));
+}
+
 /* Do the tables take this address and port for that side? A dimension that is not filtered does. */
 static __always_inline bool side_is_wanted(const __u8 *address, __u16 port, __u8 side)
 {
+    const struct weir_selection *selection = selection_now();
+    __u8 only = selection->with_address_filter, never = selection->with_address_exclusion;
     struct weir_network network = {.prefix = 128};
     __u8 *sides;
 
-    if (weir_settings.with_address_filter & side) {
+    if ((only | never) & side) {
         sides = bpf_map_lookup_elem(&weir_ports, &port);
-        if (!sides || !(*sides & side))
+        if (!sides_allow(sides ? *sides : 0, side, only & side))
             return false;
     }
-    if (weir_settings.with_address_filter & (side << 2)) {
+    if ((only | never) & (side << 2)) {
         __builtin_memcpy(network.address, address, 16);
         sides = bpf_map_lookup_elem(&weir_networks, &network);
-        if (!sides || !(*sides & side))
+        if (!sides_allow(sides ? *sides : 0, side, only & (side << 2)))
             return false;
     }
     return true;
@@ -155,37 +162,75 @@ static __always_inline void connection_start(struct connection *connection, cons
     connection->shared.id = next_connection_id();
     connection->shared.is_late = is_late;
     connection->shared.is_initiator = is_initiator;
+    connection->shared.generation = weir_selections.generation;
+    connection->streams[0].checks_until = connection->streams[1].checks_until = SUPPRESSION_CHECKS;
     if (is_late)
         connection->streams[0].phase = connection->streams[1].phase = PHASE_LOST;
-    if (weir_settings.with_address_filter && !socket_is_wanted(sk, is_late, is_initiator))
-        connection->shared.is_off = 1;
+    if (selection_has_addresses() && !socket_is_wanted(sk, is_late, is_initiator))
+        connection->shared.is_off = OFF_UNWANTED;
+}
+
+/* Ends what was told of the connection, which begins anew as one joined late. */
+static __always_inline void connection_restart(struct connection *connection)
+{
+    struct shared_state *shared = &connection->shared;
+    struct weir_event_end end = {};
+
+    if (shared->is_announced) {
+        end.head.type = WEIR_EVENT_CLOSE;
+        end.head.connection = shared->id;
+        end.head.time_ns = bpf_ktime_get_ns();
+        end.position[WEIR_SENT] = connection->streams[WEIR_SENT].position;
+        end.position[WEIR_RECEIVED] = connection->streams[WEIR_RECEIVED].position;
+        if (emit(&end, sizeof(end)))
+            count_loss(WEIR_LOSS_RING_FULL, 0, 0);
+        shared->id = next_connection_id();
+    }
+    shared->is_off = OFF_NOT;
+    shared->is_announced = shared->is_http = shared->is_reader = 0;
+    shared->is_copied = shared->is_known = 0;
+    shared->is_late = shared->is_restarted = 1;
+    __builtin_memset(connection->streams, 0, sizeof(connection->streams));
+    connection->streams[0].phase = connection->streams[1].phase = PHASE_LOST;
+}
+
+/*
+ * The selection has changed since the connection was judged. One that is looked into goes on where
+ * it is, as far as it is still wanted.
+ */
+static __noinline void connection_judge(struct connection *connection, const struct sock *sk)
+{
+    struct shared_state *shared = &connection->shared;
+
+    shared->generation = weir_selections.generation;
+    if (shared->is_off == OFF_FOR_GOOD || (shared->is_off == OFF_OTHER_LOGGED && may_be_paired()))
+        return;
+    if (shared->is_off)
+        connection_restart(connection);
+    shared->process_id = 0; /* to be judged at the next message */
+    for (int i = 0; i < WEIR_DIRECTIONS; i++)
+        connection->streams[i].checks_until = connection->streams[i].messages + SUPPRESSION_CHECKS;
+    if (selection_has_addresses() && !socket_is_wanted(sk, shared->is_late, shared->is_initiator))
+        shared->is_off = OFF_UNWANTED;
 }
 
 /* Tells the reader of the connection. 0 or -1. */
-static __always_inline int announce(struct work *work, const struct ends *ends)
+static __always_inline int announce(struct work *work, const struct ends *ends, __u32 flags)
 {
     struct weir_event_open *open = &work->open;
 
     head_fill(&open->head, work, WEIR_EVENT_OPEN);
     open->head.flags = (work->shared.is_late ? WEIR_FLAG_LATE : 0) |
-                       (work->shared.is_initiator ? WEIR_FLAG_INITIATOR : 0);
+                       (work->shared.is_initiator ? WEIR_FLAG_INITIATOR : 0) | flags;
     __builtin_memcpy(open->local, ends->local, 16);
     __builtin_memcpy(open->remote, ends->remote, 16);
     open->local_port = ends->local_port;
     open->remote_port = ends->remote_port;
     open->family = ends->family;
     open->network_namespace = ends->network_namespace;
+    open->first_sequence = work->first_sequence;
+    open->has_first_sequence = work->has_first_sequence;
     return emit(open, sizeof(*open));
-}
-
-static __always_inline void process_read(struct weir_process *process)
-{
-    struct task_struct *task = (void *)bpf_get_current_task();
-
-    process->process_id = bpf_get_current_pid_tgid() >> 32;
-    process->user_id = (__u32)bpf_get_current_uid_gid();
-    process->start_time_ns = BPF_CORE_READ(task, group_leader, start_boottime);
-    BPF_CORE_READ_INTO(&process->command, task, group_leader, comm);
 }
 
 /* Tells the reader who moves the bytes. 0 or -1. */
@@ -214,25 +259,6 @@ static __always_inline void introduce_peer(struct work *work)
     event->position = work->stream.position;
     event->process = *process;
     emit(event, sizeof(*event));
-}
-
-static __always_inline bool process_is_wanted(__u32 process_id)
-{
-    if (process_id == weir_settings.own_process)
-        return false;
-    if (weir_settings.with_process_filter && !bpf_map_lookup_elem(&weir_processes, &process_id))
-        return false;
-    return !weir_settings.with_cgroup_filter ||
-           bpf_get_current_cgroup_id() == weir_settings.cgroup_id ||
-           bpf_get_current_ancestor_cgroup_id(weir_settings.cgroup_level) ==
-               weir_settings.cgroup_id;
-}
-
-/* Are both ends of a connection within this host looked at, and one of them logged? */
-static __always_inline bool may_be_paired(void)
-{
-    return !weir_settings.with_both_sides && !weir_settings.with_process_filter &&
-           !weir_settings.with_cgroup_filter;
 }
 
 /* Nobody of this host reads this connection: what could not be handed over was lost. */
@@ -268,6 +294,26 @@ static __always_inline bool is_suppressed(struct work *work, const struct ends *
     return reader && *reader != READER_GONE && *reader != work->shared.id;
 }
 
+/*
+ * A process that is not wanted reads requests here. Where its client is on this host too, that
+ * one's view must not be logged in its place: what the server's view would say decides.
+ */
+static __always_inline void silence(struct work *work, bool is_response)
+{
+    struct ends *ends = &work->ends;
+
+    if (!may_be_paired() || (work->direction == WEIR_RECEIVED) == is_response)
+        return;
+    ends_read((const struct sock *)work->socket, ends);
+    pair_key_make(ends, &work->pair);
+    if (!is_loopback(ends->remote) && !bpf_map_lookup_elem(&weir_connectors, &work->pair))
+        return;
+    if (!work->shared.is_announced && announce(work, ends, WEIR_FLAG_SILENT))
+        return;
+    bpf_map_update_elem(&weir_readers, &work->pair, &work->shared.id, BPF_ANY);
+    work->shared.is_announced = work->shared.is_reader = 1;
+}
+
 /* May a message that starts now be handed over? enum admission. */
 __noinline int weir_admit(__u32 slot, __u32 is_response)
 {
@@ -282,17 +328,23 @@ __noinline int weir_admit(__u32 slot, __u32 is_response)
     is_new = work->shared.process_id != process_id;
     if (!is_new && work->shared.is_reader)
         return ADMIT_YES;
+    if (work->shared.is_restarted && is_response && !work->other_messages) {
+        work->stream.is_refused = 1; /* of an exchange that began before it was wanted */
+        return ADMIT_NEVER;
+    }
     if (is_new && !process_is_wanted(process_id)) {
-        work->shared.is_off = 1;
+        if (process_id != weir_settings.own_process)
+            silence(work, is_response);
+        work->shared.is_off = OFF_UNWANTED;
         return ADMIT_NEVER;
     }
     if (!work->shared.is_announced || !work->shared.is_reader) {
         ends_read((const struct sock *)work->socket, ends);
-        is_other_logged = work->stream.messages < SUPPRESSION_CHECKS &&
+        is_other_logged = work->stream.messages < work->stream.checks_until &&
                           is_suppressed(work, ends, is_response);
-        if (work->stream.messages == SUPPRESSION_CHECKS || is_other_logged)
+        if (work->stream.messages == work->stream.checks_until || is_other_logged)
             losses_settle(&work->shared, is_other_logged);
-        if (!work->shared.is_announced && announce(work, ends) && !is_other_logged)
+        if (!work->shared.is_announced && announce(work, ends, 0) && !is_other_logged)
             return ADMIT_NO_ROOM;
         if (!work->shared.is_announced && !work->shared.is_initiator && may_be_paired())
             introduce_peer(work);
@@ -301,6 +353,7 @@ __noinline int weir_admit(__u32 slot, __u32 is_response)
     if (is_new && introduce(work) && !is_other_logged)
         return ADMIT_NO_ROOM;
     work->shared.process_id = process_id;
-    work->shared.is_off |= is_other_logged;
+    if (is_other_logged)
+        work->shared.is_off = OFF_OTHER_LOGGED;
     return is_other_logged ? ADMIT_NEVER : ADMIT_YES;
 }

@@ -76,7 +76,7 @@ static __always_inline void copy_call(struct work *work)
     if (is_followed ? *is_followed : work->shared.is_known)
         stream->number = COPY_CALL;
     else if (!stream->remaining && (is_followed || ++stream->head_length > COPY_PATIENCE))
-        work->shared.is_off = 1;
+        work->shared.is_off = OFF_FOR_GOOD;
 }
 
 /* What is left of the call passes by. */

@@ -45,7 +45,7 @@ static __always_inline void head_ends(struct work *work)
         stream->messages += is_answer;
         if (stream->status == 101 ||
             (is_answer && (work->other_connects & bit) && stream->status / 100 == 2)) {
-            work->shared.is_off = 1;
+            work->shared.is_off = OFF_FOR_GOOD;
             return;
         }
         if (stream->status == 204 || stream->status == 304 ||

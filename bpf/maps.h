@@ -13,6 +13,7 @@ const volatile struct weir_settings weir_settings;
 /* Changed live by user space through the mapped section. */
 struct weir_name_filter weir_name_filter;
 struct weir_hmac_key weir_hmac_key;
+struct weir_selections weir_selections;
 
 enum {
     CHUNK = 4096,      /* bytes that are copied and scanned at a time */
@@ -63,13 +64,14 @@ struct stream {
     __u32 head_length; /* bytes of this head that were flushed */
     __u32 size_hint;   /* bytes to copy first: the last head's size, rounded up */
     __u32 padding_word;
-    __u8 phase;        /* enum phase */
-    __u8 mode;         /* enum mode */
-    __u8 manner;       /* MODE_AFTER_LINE: the mode that a folded value goes on in */
-    __u8 kind;         /* enum message_kind */
-    __u8 has_length;   /* LENGTH_* */
-    __u8 codings;      /* CODINGS_* */
-    __u8 number_state; /* NUMBER_* */
+    __u64 checks_until; /* messages up to which a local reader is looked for */
+    __u8 phase;         /* enum phase */
+    __u8 mode;          /* enum mode */
+    __u8 manner;        /* MODE_AFTER_LINE: the mode that a folded value goes on in */
+    __u8 kind;          /* enum message_kind */
+    __u8 has_length;    /* LENGTH_* */
+    __u8 codings;       /* CODINGS_* */
+    __u8 number_state;  /* NUMBER_* */
     __u8 name_length;
     __u8 has_value;  /* a byte of the value was seen behind the white space */
     __u8 has_return; /* the line is empty but for a CR so far */
@@ -87,6 +89,14 @@ struct stream {
 };
 #define FOREVER (~0ull)
 
+/* Why a connection is not looked into. */
+enum off {
+    OFF_NOT = 0,
+    OFF_FOR_GOOD,     /* not HTTP, or no longer */
+    OFF_UNWANTED,     /* not selected */
+    OFF_OTHER_LOGGED, /* its other end, on this host, is the one that is logged */
+};
+
 enum message_kind { KIND_UNKNOWN, KIND_REQUEST, KIND_RESPONSE, KIND_NONE };
 enum { LENGTH_NONE, LENGTH_READ, LENGTH_NONSENSE };
 enum { CODINGS_NONE, CODINGS_CHUNKED, CODINGS_OTHER };
@@ -99,16 +109,18 @@ enum { NUMBER_NONE, NUMBER_DIGITS, NUMBER_ENDED, NUMBER_NONSENSE };
 struct shared_state {
     __u64 id;
     __u32 process_id;
-    __u8 is_off;       /* not HTTP, no longer HTTP, or not wanted */
+    __u8 is_off;       /* enum off */
     __u8 is_announced; /* OPEN was handed over */
     __u8 is_late;
     __u8 is_initiator;
-    __u8 is_http;    /* at least one start line was seen */
-    __u8 is_reader;  /* this end reads requests, and the table of readers knows it */
-    __u8 is_copied;  /* not HTTP/1, see copy.h */
-    __u8 is_known;   /* it starts like a protocol that user space most likely follows */
-    __u32 uncounted; /* lost requests that the other end, if it is here, counts as well */
-    __u32 padding_word;
+    __u8 is_http;      /* at least one start line was seen */
+    __u8 is_reader;    /* this end reads requests, and the table of readers knows it */
+    __u8 is_copied;    /* not HTTP/1, see copy.h */
+    __u8 is_known;     /* it starts like a protocol that user space most likely follows */
+    __u32 uncounted;   /* lost requests that the other end, if it is here, counts as well */
+    __u32 generation;  /* of the selection that has judged it */
+    __u8 is_restarted; /* joined late because the selection has changed */
+    __u8 padding[3];
 };
 
 struct connection {
@@ -159,12 +171,14 @@ struct work {
     __u64 other_messages, other_heads, other_connects; /* of the other direction */
     __u64 time_ns;
     __u32 direction;
-    __u32 unseen;     /* 1 + enum weir_loss: why the bytes cannot be read; 0: they can */
-    __u32 at;         /* scanned bytes of data */
-    __u32 filled;     /* valid bytes of data */
-    __u32 is_masking; /* a masked value takes more than one step */
-    __u32 is_special; /* the fast way has stopped here already */
-    __u32 nothing;    /* 0, see FORGET */
+    __u32 unseen;         /* 1 + enum weir_loss: why the bytes cannot be read; 0: they can */
+    __u32 at;             /* scanned bytes of data */
+    __u32 filled;         /* valid bytes of data */
+    __u32 is_masking;     /* a masked value takes more than one step */
+    __u32 is_special;     /* the fast way has stopped here already */
+    __u32 nothing;        /* 0, see FORGET */
+    __u32 first_sequence; /* at position 0 of this direction */
+    __u32 has_first_sequence;
     __u32 padding_word;
     __u64 before, before_previous; /* the last words that were masked, as they were */
     struct weir_name name;
@@ -254,6 +268,15 @@ struct {
     __type(key, __u32);
     __type(value, __u8);
 } weir_processes SEC(".maps");
+
+/* Processes whose connections user space would throw away, for as long as they are what they were.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 16384);
+    __type(key, __u32);
+    __type(value, struct weir_process);
+} weir_ignored SEC(".maps");
 
 /* Connections of which user space has found out what they speak. */
 struct {

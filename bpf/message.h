@@ -47,7 +47,7 @@ static __always_inline int not_http(struct work *work, bool was_lost)
             stream->number = COPY_START;
             return STEP_DONE; /* weir_call goes on in copy.h */
         }
-        work->shared.is_off = 1;
+        work->shared.is_off = OFF_FOR_GOOD;
         return STEP_DONE;
     }
     stream->kind = KIND_NONE;

@@ -35,7 +35,7 @@ static __always_inline bool steady_is_admitted(const struct connection *connecti
 {
     const struct shared_state *shared = &connection->shared;
 
-    return shared->is_announced && (shared->is_reader || stream->messages > SUPPRESSION_CHECKS) &&
+    return shared->is_announced && (shared->is_reader || stream->messages > stream->checks_until) &&
            shared->process_id == bpf_get_current_pid_tgid() >> 32;
 }
 
@@ -147,7 +147,8 @@ static __always_inline void steady_advance(struct connection *connection, struct
     known->is_started = true;
     known->is_refused = false;
     known->is_orphan = false;
-    connection->shared.is_off |= work->shared.is_off;
+    if (RARELY(work->shared.is_off))
+        connection->shared.is_off = work->shared.is_off;
 }
 
 /*

@@ -30,6 +30,7 @@ enum weir_event_flag {
     WEIR_FLAG_RESET = 16,
     WEIR_FLAG_UNCOUNTED = 32, /* with FLAG_START: `messages` is not certain */
     WEIR_FLAG_COPIED = 64,    /* no HTTP/1: nothing is marked or counted */
+    WEIR_FLAG_SILENT = 128, /* the end is not looked at, nor shall the other end's view be logged */
 };
 
 struct weir_event_head {
@@ -49,6 +50,8 @@ struct weir_event_open {
     __u16 remote_port;
     __u32 family; /* AF_INET or AF_INET6 */
     __u64 network_namespace;
+    __u32 first_sequence; /* TCP sequence number at position 0 of head.direction */
+    __u32 has_first_sequence;
 };
 
 /* A process as it was at the time of the event. */
@@ -133,7 +136,7 @@ struct weir_counters { /* per CPU */
 };
 
 _Static_assert(sizeof(struct weir_event_head) == 24, "layout");
-_Static_assert(sizeof(struct weir_event_open) == 72, "layout");
+_Static_assert(sizeof(struct weir_event_open) == 80, "layout");
 _Static_assert(sizeof(struct weir_event_process) == 64, "layout");
 _Static_assert(sizeof(struct weir_event_data) == 48, "layout");
 _Static_assert(sizeof(struct weir_event_digest) == 40, "layout");

@@ -4,23 +4,20 @@
 /* Constants; the verifier removes what they switch off. */
 struct weir_settings {
     __u8 with_socket_storage; /* else a table by the socket's address (5.10, rung syscall) */
-    __u8 with_both_sides;     /* never suppress the client's end */
     __u8 with_masking;
     __u8 with_hmac;
-    __u8 with_protocols;      /* copies what is not HTTP/1 too, see bpf/copy.h */
-    __u8 with_process_filter; /* only processes in weir_processes */
-    __u8 with_cgroup_filter;  /* only cgroup_id and what is below it */
-    __u8 with_address_filter; /* enum weir_address_filter: only connections those tables take */
-    __u8 receive_flags_at;    /* index of tcp_recvmsg's flags */
-    __u8 padding[4];
-    __u32 padding_word;
-    __u64 cgroup_id;
+    __u8 with_protocols;   /* copies what is not HTTP/1 too, see bpf/copy.h */
+    __u8 receive_flags_at; /* index of tcp_recvmsg's flags */
+    __u8 padding[3];
     __u64 wakeup_bytes; /* fill mark of the ring */
     __u32 own_process;  /* weir itself: never captured */
-    __u32 cgroup_level; /* depth of cgroup_id below the root */
+    __u32 padding_word;
 };
 
-/* Values of weir_ports and weir_networks: which side of a connection may be there. */
+/*
+ * Values of weir_ports and weir_networks: which side of a connection may be there; which may not
+ * be there is the same, shifted by 2.
+ */
 enum weir_side {
     WEIR_SIDE_SERVER = 1,
     WEIR_SIDE_CLIENT = 2,
@@ -31,6 +28,37 @@ enum weir_address_filter {
     WEIR_FILTER_CLIENT_PORT = 2,
     WEIR_FILTER_SERVER_NETWORK = 4,
     WEIR_FILTER_CLIENT_NETWORK = 8,
+};
+
+/* A cgroup v2 directory and what is below it. */
+struct weir_cgroup {
+    __u64 id;
+    __u32 level; /* depth below the root */
+    __u32 is_excluded;
+};
+enum { WEIR_CGROUPS_MAXIMUM = 16 };
+
+/* Whose connections are looked at. */
+struct weir_selection {
+    __u8 with_both_sides;        /* never suppress the client's end */
+    __u8 with_process_filter;    /* only processes in weir_processes */
+    __u8 with_cgroup_filter;     /* only cgroups that are not marked as excluded */
+    __u8 with_address_filter;    /* enum weir_address_filter: only what those tables take */
+    __u8 with_address_exclusion; /* enum weir_address_filter: nothing that those tables refuse */
+    __u8 padding[3];
+    __u32 cgroup_count;
+    __u32 padding_word;
+    struct weir_cgroup cgroups[WEIR_CGROUPS_MAXIMUM];
+};
+
+/*
+ * Changed while programs run: the lowest bit of the generation says which copy holds. A connection
+ * that was judged in another generation is judged anew.
+ */
+struct weir_selections {
+    __u32 generation;
+    __u32 padding_word;
+    struct weir_selection copies[2];
 };
 
 enum { WEIR_NAME_LENGTH = 40, WEIR_NAMES_MAXIMUM = 1024 };

@@ -64,7 +64,8 @@ static __always_inline int call_enters(struct sock *sk, struct msghdr *message, 
     struct call_key key = {.thread = bpf_get_current_pid_tgid(), .direction = direction};
     struct iterator iterator = {};
 
-    if (connection && connection->shared.is_off)
+    if (connection && connection->shared.is_off &&
+        connection->shared.generation == weir_selections.generation)
         return 0;
     iterator_read(&iterator, message);
     if (bpf_map_update_elem(&weir_calls, &key, &iterator, BPF_ANY))

@@ -86,13 +86,15 @@ static __always_inline void socket_tell(struct sock *sk, const struct socket_lif
     struct weir_event_socket event = {};
     struct ends ends;
 
+    const struct weir_selection *selection = selection_now();
+
     if (!life->is_wanted &&
-        (life->is_known || weir_settings.with_process_filter || weir_settings.with_cgroup_filter))
+        (life->is_known || selection->with_process_filter || selection->with_cgroup_filter))
         return;
     ends_read(sk, &ends);
     /* The number is given back before the state changes, the port of its packets stays. */
     ends.local_port = bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
-    if (!ends.remote_port || (weir_settings.with_address_filter &&
+    if (!ends.remote_port || (selection_has_addresses() &&
                               !connection_is_wanted(&ends, !life->opened_ns, life->is_initiator)))
         return;
     event.head.type = WEIR_EVENT_SOCKET;

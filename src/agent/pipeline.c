@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-#include "agent/cgroup.h"
 #include "agent/commands.h"
 #include "agent/delivery.h"
 #include "agent/packet_source.h"
+#include "agent/selection.h"
 #include "base/buffer.h"
 #include "capture/capture.h"
 #include "refine/processes.h"
@@ -26,7 +26,7 @@ struct pipeline {
     const struct run_options *options; /* of *setup */
     struct setup **setup;
     char *const *arguments;
-    struct prefilter prefilter; /* what the kernel decides */
+    struct capture_selection selection; /* what the kernel decides */
     struct processes *processes;
     struct streams *streams;
     struct delivery delivery;
@@ -92,6 +92,7 @@ static void totals_gather(struct pipeline *pipeline, struct totals *totals)
         capture_read_counters(pipeline->capture, &kernel);
     memset(totals, 0, sizeof(*totals));
     totals->seen = streams->seen + kernel.lost_exchanges + pipeline->sockets;
+    totals->filtered = streams->silenced;
     totals_add_loss(totals, "memory", pipeline->lost_sockets, 0, pipeline->lost_sockets);
     for (size_t i = 0; i < kernel.reason_count; i++)
         totals_add_loss(totals, kernel.reasons[i].reason, kernel.reasons[i].exchanges,
@@ -127,21 +128,6 @@ static int pipeline_drain(struct pipeline *pipeline)
     return count < 0 ? count : others < 0 ? others : count + others;
 }
 
-/* What is wanted as one expression, and what of it the kernel can decide. 0 or -errno. */
-static int query_prepare(const struct run_options *options, struct buffer *text,
-                         struct prefilter *ret_prefilter)
-{
-    struct query *query = NULL;
-    struct query_error error;
-    int result = run_options_query(options, text);
-
-    if (result == 0 && text->length &&
-        query_compile(buffer_slice(text), &query, &error) == 0) /* delivery tells what is wrong */
-        query_prefilter(query, ret_prefilter);
-    query_free(&query);
-    return result;
-}
-
 static struct delivery_options delivery_options_of(const struct pipeline *pipeline,
                                                    const struct run_options *options,
                                                    struct slice query)
@@ -163,35 +149,42 @@ static struct delivery_options delivery_options_of(const struct pipeline *pipeli
     };
 }
 
+static int told(int result)
+{
+    if (result)
+        fprintf(stderr, "weir: %s\n", strerror(-result));
+    return result;
+}
+
 /* Takes what the fresh options change. False, and told: nothing has changed. */
 static bool options_apply(struct pipeline *pipeline, const struct run_options *fresh)
 {
     const struct run_options *old = pipeline->options;
-    struct prefilter prefilter = {0}, none = {0};
+    struct capture_selection selection;
     struct delivery_options options;
     struct buffer text;
+    uint64_t time_ns = now_ns(CLOCK_REALTIME);
     int result;
 
     buffer_init(&text, 1024 * 1024);
-    result = query_prepare(fresh, &text, &prefilter);
-    /* The kernel's tables select connections when they begin, so they stay as they are. */
-    if (result == 0 && pipeline->capture &&
-        memcmp(&pipeline->prefilter, &none, sizeof(none)) != 0 &&
-        memcmp(&pipeline->prefilter, &prefilter, sizeof(prefilter)) != 0) {
-        fputs("weir: the selection that the kernel makes cannot change while weir runs\n", stderr);
-        result = -EBUSY;
-    }
+    result = selection_make(fresh, &text, &selection);
     if (result == 0 && pipeline->capture && !fresh->is_masking_disabled)
-        result = capture_change_mask_names(
+        result = told(capture_change_mask_names(
             pipeline->capture, old->mask_names.count ? old->mask_names.items : NULL,
-            fresh->mask_names.count ? fresh->mask_names.items : NULL);
+            fresh->mask_names.count ? fresh->mask_names.items : NULL));
     if (result == 0 && pipeline->packets)
-        result = packet_source_filter(pipeline->packets, &prefilter);
+        result = told(packet_source_filter(pipeline->packets, &selection.only));
+    if (result == 0 && pipeline->capture)
+        result = told(capture_select(pipeline->capture, &selection));
     options = delivery_options_of(pipeline, fresh, buffer_slice(&text));
     if (result == 0)
         result = delivery_renew(&pipeline->delivery, &options);
-    else if (result != -EBUSY)
-        fprintf(stderr, "weir: %s\n", strerror(-result));
+    if (result == 0) {
+        streams_change_sides(pipeline->streams, fresh->with_both_sides, time_ns);
+        pipeline->selection = selection;
+    } else if (pipeline->capture) {
+        capture_select(pipeline->capture, &pipeline->selection);
+    }
     buffer_done(&text);
     return result == 0;
 }
@@ -325,13 +318,11 @@ static int stages_start(struct pipeline *pipeline)
     int result;
 
     buffer_init(&text, 1024 * 1024);
-    result = query_prepare(options, &text, &pipeline->prefilter);
+    result = selection_make(options, &text, &pipeline->selection);
     if (result == 0)
-        result = processes_new(&pipeline->processes);
+        result = told(processes_new(&pipeline->processes));
     if (result == 0)
-        result = streams_new(&streams_options, &pipeline->streams);
-    if (result)
-        fprintf(stderr, "weir: %s\n", strerror(-result));
+        result = told(streams_new(&streams_options, &pipeline->streams));
     if (result == 0) {
         struct delivery_options delivery_options =
             delivery_options_of(pipeline, options, buffer_slice(&text));
@@ -351,28 +342,19 @@ static int capture_start(struct pipeline *pipeline)
     struct capture_options capture_options = {
         .with_protocols = !options->is_http_only,
         .ring_bytes = options->ring_bytes,
-        .with_both_sides = options->with_both_sides,
         .is_masking_disabled = options->is_masking_disabled,
         .mask_key = slice_of(options->mask_key, options->mask_key_length),
         .mask_names = options->mask_names.count ? options->mask_names.items : NULL,
-        .prefilter = pipeline->prefilter,
+        .selection = pipeline->selection,
         .on_summary = options->with_connections ? on_socket : NULL,
         .summary_context = pipeline,
     };
     char message[1024];
-    int result = 0;
+    int result;
 
     for (int rung = 0; rung < CAPTURE_RUNG_COUNT; rung++)
         if (strcmp(options->rung, capture_rung_names[rung]) == 0)
             capture_options.rung = (enum capture_rung)rung;
-    if (options->cgroup)
-        result =
-            cgroup_find(options->cgroup, &capture_options.cgroup_id, &capture_options.cgroup_level);
-    if (result) {
-        fprintf(stderr, "weir: --cgroup %s: %s; name a directory of the cgroup v2 file system\n",
-                options->cgroup, strerror(-result));
-        return result;
-    }
     result = capture_new(&capture_options, &listener, &pipeline->capture, message);
     if (result)
         fprintf(stderr,
@@ -445,7 +427,7 @@ static int sources_start(struct pipeline *pipeline)
     int result = 0;
 
     if (with_packets)
-        result = packet_source_new(options, &pipeline->prefilter, &pipeline->delivery,
+        result = packet_source_new(options, &pipeline->selection.only, &pipeline->delivery,
                                    &pipeline->packets);
     if (result == 0 && with_sockets)
         result = capture_start(pipeline);

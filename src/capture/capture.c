@@ -33,15 +33,9 @@ static void settings_fill(struct weir *skeleton, const struct capture_options *o
 {
     struct weir_settings *settings = &skeleton->rodata->weir_settings;
 
-    settings->with_both_sides = options->with_both_sides;
     settings->with_masking = !options->is_masking_disabled;
     settings->with_hmac = settings->with_masking && options->mask_key.length;
     settings->with_protocols = options->with_protocols;
-    settings->with_process_filter = options->prefilter.pid_count > 0;
-    settings->with_cgroup_filter = options->cgroup_id != 0;
-    settings->cgroup_id = options->cgroup_id;
-    settings->cgroup_level = options->cgroup_level;
-    settings->with_address_filter = (unsigned char)tables_address_filter(&options->prefilter);
     settings->wakeup_bytes = options->ring_bytes / 4;
     settings->own_process = (unsigned)getpid();
 }
@@ -147,6 +141,7 @@ int capture_new(const struct capture_options *options, const struct stream_liste
     /* Before 5.11 maps count against this limit; where it cannot be raised, loading says so. */
     setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
     capture->listener = *listener;
+    capture->selection = options->selection;
     capture->on_summary = options->on_summary;
     capture->summary_context = options->summary_context;
     capture->dump = dump ? open(dump, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;

@@ -19,17 +19,31 @@ enum capture_rung {
 /* auto fentry tracepoint syscall */
 extern const char *const capture_rung_names[CAPTURE_RUNG_COUNT];
 
+/* A cgroup v2 directory and what is below it. */
+struct capture_cgroup {
+    uint64_t id;
+    uint32_t level;       /* its depth below the root */
+    uint32_t is_excluded; /* nobody of it is looked at; else nobody of others is */
+};
+
+/* Whose connections are looked at. Zeroed, but for what is said, it can be compared as bytes. */
+enum { CAPTURE_CGROUPS_MAXIMUM = 16 };
+struct capture_selection {
+    struct prefilter only;  /* what must hold */
+    struct prefilter never; /* ports and networks of which one is enough to be refused */
+    struct capture_cgroup cgroups[CAPTURE_CGROUPS_MAXIMUM];
+    size_t cgroup_count;
+    size_t with_both_sides; /* also the client's end of connections within this host */
+};
+
 struct capture_options {
     enum capture_rung rung;
-    size_t ring_bytes;    /* a power of two */
-    bool with_both_sides; /* also the client's end of connections within this host */
-    bool with_protocols;  /* connections that speak something else than HTTP/1 too */
+    size_t ring_bytes;   /* a power of two */
+    bool with_protocols; /* connections that speak something else than HTTP/1 too */
     bool is_masking_disabled;
-    struct slice mask_key;         /* HMAC mode when not empty */
-    const char *const *mask_names; /* further exact names, NULL-terminated; may be NULL */
-    struct prefilter prefilter;    /* decided in the kernel */
-    uint64_t cgroup_id;            /* 0: any; v2 id of the directory */
-    uint32_t cgroup_level;         /* its depth below the root */
+    struct slice mask_key;              /* HMAC mode when not empty */
+    const char *const *mask_names;      /* further exact names, NULL-terminated; may be NULL */
+    struct capture_selection selection; /* decided in the kernel */
     /* A TCP socket has closed; NULL: not asked for. */
     void (*on_summary)(void *context, const struct flow_summary *summary);
     void *summary_context;
@@ -64,6 +78,16 @@ void capture_follow(struct capture *capture, uint64_t connection, bool is_wanted
  */
 int capture_change_mask_names(struct capture *capture, const char *const *old,
                               const char *const *new);
+
+/*
+ * Another selection, while programs run: connections that are wanted by both go on without a gap. 0
+ * or -errno; then the old one stays.
+ */
+int capture_select(struct capture *capture, const struct capture_selection *selection);
+/* The process's connections are looked at no more, until it executes something else or ends. */
+void capture_ignore(struct capture *capture, const struct process_identity *process);
+/* Takes back every capture_ignore. */
+void capture_ignore_nobody(struct capture *capture);
 
 /* Ends the taking in; what is in the ring can still be drained. */
 void capture_detach(struct capture *capture);

@@ -28,6 +28,11 @@ static void handle_open(struct capture *capture, const struct weir_event_open *e
         .network_namespace = event->network_namespace,
         .is_initiator = event->head.flags & WEIR_FLAG_INITIATOR,
         .is_late = event->head.flags & WEIR_FLAG_LATE,
+        .first_sequence = event->first_sequence,
+        .first_sequence_of = event->head.direction == WEIR_SENT ? DIRECTION_A_TO_B
+                                                                : DIRECTION_B_TO_A,
+        .has_first_sequence = event->has_first_sequence,
+        .is_silent = event->head.flags & WEIR_FLAG_SILENT,
         .local.port = event->local_port,
         .remote.port = event->remote_port,
     };

@@ -17,6 +17,7 @@ struct capture {
     void (*on_summary)(void *context, const struct flow_summary *summary); /* may be NULL */
     void *summary_context;
     enum capture_rung rung;
+    struct capture_selection selection;
     int64_t clock_offset_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC */
     int cpu_count;
     int dump; /* test aid: file descriptor that gets every raw ring record first; -1: none */
@@ -40,10 +41,10 @@ int events_handle(void *context, void *record, size_t size);
 
 /* tables.c: fills the kernel's tables from the options. 0 or -errno. */
 int tables_fill(struct weir *skeleton, const struct capture_options *options);
+/* selection.c: for a skeleton that runs nothing yet. 0 or -errno. */
+int selection_fill(struct weir *skeleton, const struct capture_selection *selection);
 /* mask_key.c */
 void mask_key_states(struct slice key, struct weir_hmac_key *ret_key);
-/* Which dimensions the prefilter restricts: enum weir_address_filter. */
-unsigned tables_address_filter(const struct prefilter *prefilter);
 
 /* The programs of a rung; the names end with NULL. rungs.c */
 const char *const *rung_programs(enum capture_rung rung);

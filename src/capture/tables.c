@@ -1,4 +1,4 @@
-/* tables: the kernel's tables of names, processes, ports and networks. */
+/* tables: the kernel's tables of names and of followed connections. */
 #include <ctype.h>
 #include <errno.h>
 #include <bpf/bpf.h>
@@ -153,64 +153,9 @@ void capture_follow(struct capture *capture, uint64_t connection, bool is_wanted
     bpf_map__update_elem(map, &connection, sizeof(connection), &value, sizeof(value), BPF_ANY);
 }
 
-static int port_add(struct weir *skeleton, uint16_t port, uint8_t side)
-{
-    uint8_t sides = 0;
-
-    bpf_map__lookup_elem(skeleton->maps.weir_ports, &port, sizeof(port), &sides, sizeof(sides), 0);
-    sides |= side;
-    return bpf_map__update_elem(skeleton->maps.weir_ports, &port, sizeof(port), &sides,
-                                sizeof(sides), BPF_ANY);
-}
-
-static int network_add(struct weir *skeleton, const struct cidr *cidr, uint8_t side)
-{
-    struct weir_network key = {.prefix = cidr->prefix};
-    uint8_t sides = 0;
-
-    if (cidr->address.family == ADDRESS_IPV4) {
-        key.prefix += 96;
-        key.address[10] = key.address[11] = 0xff;
-        memcpy(key.address + 12, cidr->address.bytes, 4);
-    } else {
-        memcpy(key.address, cidr->address.bytes, 16);
-    }
-    bpf_map__lookup_elem(skeleton->maps.weir_networks, &key, sizeof(key), &sides, sizeof(sides), 0);
-    sides |= side;
-    return bpf_map__update_elem(skeleton->maps.weir_networks, &key, sizeof(key), &sides,
-                                sizeof(sides), BPF_ANY);
-}
-
-unsigned tables_address_filter(const struct prefilter *prefilter)
-{
-    return (prefilter->server_port_count ? WEIR_FILTER_SERVER_PORT : 0) |
-           (prefilter->client_port_count ? WEIR_FILTER_CLIENT_PORT : 0) |
-           (prefilter->server_network_count ? WEIR_FILTER_SERVER_NETWORK : 0) |
-           (prefilter->client_network_count ? WEIR_FILTER_CLIENT_NETWORK : 0);
-}
-
-static int prefilter_fill(struct weir *skeleton, const struct prefilter *prefilter)
-{
-    int result = 0;
-    uint8_t one = 1;
-
-    for (size_t i = 0; result == 0 && i < prefilter->pid_count; i++)
-        result = bpf_map__update_elem(skeleton->maps.weir_processes, &prefilter->pids[i],
-                                      sizeof(prefilter->pids[i]), &one, sizeof(one), BPF_ANY);
-    for (size_t i = 0; result == 0 && i < prefilter->server_port_count; i++)
-        result = port_add(skeleton, prefilter->server_ports[i], WEIR_SIDE_SERVER);
-    for (size_t i = 0; result == 0 && i < prefilter->client_port_count; i++)
-        result = port_add(skeleton, prefilter->client_ports[i], WEIR_SIDE_CLIENT);
-    for (size_t i = 0; result == 0 && i < prefilter->server_network_count; i++)
-        result = network_add(skeleton, &prefilter->server_networks[i], WEIR_SIDE_SERVER);
-    for (size_t i = 0; result == 0 && i < prefilter->client_network_count; i++)
-        result = network_add(skeleton, &prefilter->client_networks[i], WEIR_SIDE_CLIENT);
-    return result;
-}
-
 int tables_fill(struct weir *skeleton, const struct capture_options *options)
 {
     int result = options->is_masking_disabled ? 0 : names_fill(skeleton, options);
 
-    return result ? result : prefilter_fill(skeleton, &options->prefilter);
+    return result ? result : selection_fill(skeleton, &options->selection);
 }

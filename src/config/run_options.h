@@ -28,7 +28,8 @@ struct run_options {
     struct network_list addresses;
     struct text_list methods;
     struct text_list hosts;
-    const char *cgroup; /* path of a cgroup v2 directory; NULL: any */
+    struct text_list cgroups; /* paths of cgroup v2 directories; empty: any */
+    struct text_list excluded_cgroups;
     bool with_both_sides;
     bool is_http_only; /* nothing of connections that do not speak HTTP/1 */
 

@@ -7,15 +7,15 @@
 #include "config/resolve.h"
 #include "config/run_options.h"
 
-static int check_cgroup(const struct run_options *options, char *message)
+static int check_cgroups(const struct text_list *paths, const char *option, char *message)
 {
-    struct stat status;
-    if (!options->cgroup)
-        return 0;
-    if (stat(options->cgroup, &status) < 0 || !S_ISDIR(status.st_mode)) {
-        snprintf(message, OPTION_MESSAGE_BYTES, "--cgroup: %.300s is no directory",
-                 options->cgroup);
-        return -EINVAL;
+    for (size_t i = 0; i < paths->count; i++) {
+        struct stat status;
+        if (stat(paths->items[i], &status) < 0 || !S_ISDIR(status.st_mode)) {
+            snprintf(message, OPTION_MESSAGE_BYTES, "%s: %.300s is no directory", option,
+                     paths->items[i]);
+            return -EINVAL;
+        }
     }
     return 0;
 }
@@ -31,7 +31,8 @@ int run_options_resolve(struct run_options *options, char message[OPTION_MESSAGE
                  "--no-mask contradicts --mask-key-file and --mask-name");
         return -EINVAL;
     }
-    if (check_cgroup(options, message) < 0)
+    if (check_cgroups(&options->cgroups, "--cgroup", message) < 0 ||
+        check_cgroups(&options->excluded_cgroups, "--exclude-cgroup", message) < 0)
         return -EINVAL;
     return resolve_mask_key(options->mask_key_file, options->mask_key, &options->mask_key_length,
                             message);

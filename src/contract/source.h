@@ -27,10 +27,14 @@ struct stream_open {
     uint64_t connection; /* unique while weir runs; a local pair's two ends have different ones */
     struct endpoint local, remote;
     uint64_t network_namespace; /* inode or cookie; with the endpoints it finds the local peer */
+    uint32_t first_sequence;    /* TCP sequence number at position 0 of first_sequence_of */
+    enum direction first_sequence_of;
+    bool has_first_sequence;
     bool is_initiator; /* the local end connected; false: accepted, or not known with is_late */
     bool is_late;      /* bytes flowed before weir looked */
     bool is_observed;  /* seen from outside (packets, captures): side A is the end that opened the
                           connection, `local` is its address; role is observer; no local peer */
+    bool is_silent;    /* nothing of this end will come, and nothing of the other is wanted */
     bool is_datagram;  /* UDP: each stream_data is one whole datagram, positions count bytes */
 };
 

@@ -16,6 +16,26 @@ struct side {
     bool is_unrecognised; /* no parser wanted its first bytes */
 };
 
+/* The TCP sequence number at position 0: positions of an end that was joined late are its own. */
+struct sequence_origin {
+    uint32_t number;
+    bool is_known;
+};
+
+/* Where an end's own positions of what it sends begin. */
+struct sending {
+    struct sequence_origin origin;
+    bool is_late;
+};
+
+/* How far an end has read. */
+struct reading {
+    uint64_t position;
+    uint64_t time_ns;
+    struct sequence_origin origin;
+    bool is_late;
+};
+
 struct connection {
     struct streams *streams;
     uint64_t id;
@@ -23,6 +43,8 @@ struct connection {
     uint64_t network_namespace;
     bool is_late;
     bool is_observed;
+    bool is_silent; /* this end; had_silent_peer: the other one, on this host */
+    bool had_silent_peer;
     unsigned unknown_datagrams; /* that no parser wanted */
     bool is_ignored;            /* no parser wants it */
     bool is_refused;            /* no memory: its exchanges are lost */
@@ -38,9 +60,10 @@ struct connection {
     void *state;
     struct emitter emitter;
     struct side sides[2];
-    uint64_t peer_position;     /* how far the other end had read when it closed */
-    uint64_t peer_time_ns;      /* when it had read last */
-    uint64_t read_time_ns;      /* when this end has read last */
+    struct reading peer_reading; /* of the other end, when it closed */
+    struct sending peer_sending;
+    uint64_t read_time_ns; /* when this end has read last */
+    struct sequence_origin sent_origin, read_origin;
     uint64_t logged_until;      /* requests that start before were logged */
     uint64_t peer_logged_until; /* the same for the other, client end */
     struct record *held;        /* the other end's records that wait for this end to read */
@@ -62,6 +85,7 @@ struct streams {
     struct head_memory *head_memory; /* NULL: without */
     size_t record_maximum;
     size_t held_count;
+    uint64_t both_sides_since_ns;
     bool marks_starts; /* the source has counted messages at least once */
 };
 

@@ -96,6 +96,19 @@ void pairs_open(struct connection *connection)
     other->had_peer = true;
 }
 
+static struct reading reading_of(const struct connection *reader)
+{
+    return (struct reading){.position = reader->sides[DIRECTION_B_TO_A].position,
+                            .time_ns = reader->read_time_ns,
+                            .origin = reader->read_origin,
+                            .is_late = reader->is_late};
+}
+
+static struct sending sending_of(const struct connection *sender)
+{
+    return (struct sending){.origin = sender->sent_origin, .is_late = sender->is_late};
+}
+
 bool pairs_close(struct connection *connection)
 {
     struct streams *streams = connection->streams;
@@ -103,9 +116,10 @@ bool pairs_close(struct connection *connection)
     if (peer) {
         peer->peer = NULL;
         peer->peer_process = connection->process;
-        peer->peer_position = connection->sides[DIRECTION_B_TO_A].position;
-        peer->peer_time_ns = connection->read_time_ns;
+        peer->peer_reading = reading_of(connection);
+        peer->peer_sending = sending_of(connection);
         peer->peer_logged_until = connection->logged_until;
+        peer->had_silent_peer = connection->is_silent;
         connection->peer = NULL;
     }
     bool is_ghost = !connection->had_peer && connection->logged_until && connection->pair_key &&
@@ -121,23 +135,44 @@ static uint64_t request_position(const struct record *record)
     return record->heads[0].bytes.data ? record->heads[0].position : 0;
 }
 
+/*
+ * Does the reading hold the request that was sent? Positions of an end that was joined late
+ * begin anywhere: they are compared by their sequence numbers, where these are known.
+ */
+static bool holds(const struct reading *reading, const struct sending *sending,
+                  const struct record *record)
+{
+    uint64_t position = request_position(record);
+    if (reading->position == 0)
+        return false;
+    if (!sending->is_late && !reading->is_late)
+        return reading->position > position;
+    if (sending->origin.is_known && reading->origin.is_known)
+        return (int32_t)(reading->origin.number + (uint32_t)reading->position -
+                         sending->origin.number - (uint32_t)position) > 0;
+    return reading->time_ns >= record->time_ns;
+}
+
 /* Has the other end read the request that this end has sent? */
 static bool is_read_by_peer(const struct connection *connection, const struct record *record)
 {
-    const struct connection *peer = connection->peer;
-    uint64_t position = peer ? peer->sides[DIRECTION_B_TO_A].position : connection->peer_position;
-    uint64_t time_ns = peer ? peer->read_time_ns : connection->peer_time_ns;
-    if (!connection->had_peer || position == 0)
+    struct sending sending = sending_of(connection);
+    struct reading now;
+    if (!connection->had_peer)
         return false;
-    if (connection->is_late || (peer && peer->is_late)) /* the positions have different origins */
-        return time_ns >= record->time_ns;
-    return position > request_position(record);
+    if (holds(&connection->peer_reading, &sending, record))
+        return true;
+    if (!connection->peer)
+        return false;
+    now = reading_of(connection->peer);
+    return holds(&now, &sending, record);
 }
 
 bool pairs_covers_loss(const struct connection *connection)
 {
     const struct connection *peer = connection->peer;
-    uint64_t position = peer ? peer->sides[DIRECTION_B_TO_A].position : connection->peer_position;
+    uint64_t position = peer ? peer->sides[DIRECTION_B_TO_A].position
+                             : connection->peer_reading.position;
     return connection->had_peer && position > 0 &&
            connection->sides[DIRECTION_B_TO_A].position == 0;
 }
@@ -146,6 +181,18 @@ static void drop_duplicate(struct streams *streams, struct record *record)
 {
     streams->counters.seen--;
     streams->counters.duplicates++;
+    record_unref(&record);
+}
+
+/* The server's end is not wanted; this one would only be logged in its place. */
+static bool is_silenced(const struct connection *connection)
+{
+    return connection->peer ? connection->peer->is_silent : connection->had_silent_peer;
+}
+
+static void drop_silenced(struct streams *streams, struct record *record)
+{
+    streams->counters.silenced++;
     record_unref(&record);
 }
 
@@ -164,7 +211,7 @@ void pairs_decide(struct connection *connection, struct record *record, bool is_
 {
     struct streams *streams = connection->streams;
     struct connection *peer = connection->peer;
-    if (streams->options.with_both_sides) {
+    if (streams->options.with_both_sides && record->time_ns >= streams->both_sides_since_ns) {
         completion_deliver(streams, record);
     } else if (!is_client) {
         bool is_logged = !connection->is_late && record->heads[0].bytes.data &&
@@ -173,6 +220,8 @@ void pairs_decide(struct connection *connection, struct record *record, bool is_
             drop_duplicate(streams, record);
         else
             completion_deliver(streams, record);
+    } else if (is_silenced(connection)) {
+        drop_silenced(streams, record);
     } else if (is_read_by_peer(connection, record)) {
         drop_duplicate(streams, record);
     } else if (peer && !record->response_time_ns && peer->held_count < STREAMS_HELD_MAXIMUM) {
@@ -188,13 +237,15 @@ void pairs_decide(struct connection *connection, struct record *record, bool is_
 void pairs_settle(struct connection *connection, uint64_t now_ns, bool is_over)
 {
     struct streams *streams = connection->streams;
-    uint64_t position = connection->sides[DIRECTION_B_TO_A].position;
+    struct reading reading = reading_of(connection);
+    struct sending sending = connection->peer ? sending_of(connection->peer)
+                                              : connection->peer_sending;
     struct record **at = &connection->held;
     while (*at) {
         struct record *record = *at;
-        bool is_read = connection->is_late ? connection->read_time_ns >= record->time_ns
-                                           : position > request_position(record);
-        if (!is_read && !is_over && now_ns < record->time_ns + STREAMS_HOLD_NS) {
+        bool is_read = holds(&reading, &sending, record);
+        if (!is_read && !is_over && !connection->is_silent &&
+            now_ns < record->time_ns + STREAMS_HOLD_NS) {
             at = &record->next;
             continue;
         }
@@ -202,7 +253,9 @@ void pairs_settle(struct connection *connection, uint64_t now_ns, bool is_over)
         record->next = NULL;
         connection->held_count--;
         streams->held_count--;
-        if (is_read)
+        if (connection->is_silent)
+            drop_silenced(streams, record);
+        else if (is_read)
             drop_duplicate(streams, record);
         else
             log_client_end(connection->peer, connection, record, streams);

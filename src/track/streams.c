@@ -110,6 +110,10 @@ static void on_open(void *context, const struct stream_open *open)
     connection->network_namespace = open->network_namespace;
     connection->is_late = open->is_late;
     connection->is_observed = open->is_observed;
+    connection->is_silent = open->is_silent;
+    *(open->first_sequence_of == DIRECTION_A_TO_B ? &connection->sent_origin
+                                                  : &connection->read_origin) =
+        (struct sequence_origin){open->first_sequence, open->has_first_sequence};
     for (size_t i = 0; i < 2; i++)
         buffer_init(&connection->sides[i].buffer, streams->options.head_maximum + HEAD_SLACK);
     completion_init(connection);
@@ -131,6 +135,19 @@ static void touch(struct connection *connection)
         return;
     connection_list_remove(used, connection);
     connection_list_add(used, connection);
+}
+
+static void take_process(struct connection *connection, const struct stream_data *data)
+{
+    const struct streams_options *options = &connection->streams->options;
+
+    if (data->is_peer_process) {
+        connection->peer_process = data->process;
+        return;
+    }
+    connection->process = data->process;
+    if (options->on_process)
+        options->on_process(options->context, &data->process);
 }
 
 static void prepare_emitter(struct connection *connection, const struct stream_data *data)
@@ -159,10 +176,8 @@ static void on_data(void *context, const struct stream_data *data)
     struct slice bytes = data->bytes;
     uint64_t expected = side->position + side->buffer.length;
     touch(connection);
-    if (data->process.pid && data->is_peer_process)
-        connection->peer_process = data->process;
-    else if (data->process.pid)
-        connection->process = data->process;
+    if (data->process.pid)
+        take_process(connection, data);
     prepare_emitter(connection, data);
     if (data->direction == DIRECTION_B_TO_A)
         connection->read_time_ns = data->time_ns;
@@ -293,6 +308,13 @@ void streams_flush(struct streams *streams, uint64_t now_ns)
 {
     while (streams->used.oldest)
         close_connection(streams->used.oldest, now_ns, true);
+}
+
+void streams_change_sides(struct streams *streams, bool with_both_sides, uint64_t now_ns)
+{
+    if (with_both_sides && !streams->options.with_both_sides)
+        streams->both_sides_since_ns = now_ns;
+    streams->options.with_both_sides = with_both_sides;
 }
 
 const struct streams_counters *streams_counters(const struct streams *streams)

@@ -33,15 +33,19 @@ struct streams_options {
      * What a connection speaks was found out, or changed; NULL: nothing that is known. May be NULL.
      */
     void (*on_protocol)(void *context, uint64_t connection, const struct parser *parser);
+    /* A process has taken up a connection, or one from another process. May be NULL. */
+    void (*on_process)(void *context, const struct process_identity *process);
     /* A finished record; the reference is the callee's. */
     void (*on_record)(void *context, struct record *record);
 };
 
-/* seen = handed_on + lost + what is still open or held; nothing is, after streams_flush. */
+/* seen = handed_on + silenced + lost + what is still open or held; nothing is, after streams_flush.
+ */
 struct streams_counters {
     uint64_t seen;       /* exchanges of which at least one byte was seen, duplicates not counted */
     uint64_t handed_on;  /* records given to on_record */
     uint64_t duplicates; /* seen at both ends and logged at the server's */
+    uint64_t silenced;   /* part of seen: not wanted, as the server's end said */
     uint64_t lost;
     struct {
         const char *reason; /* static; memory pipeline_limit connection_limit */
@@ -64,4 +68,6 @@ struct stream_listener streams_listener(struct streams *streams);
 void streams_tick(struct streams *streams, uint64_t now_ns);
 /* Ends all connections, as at exit: what is open is handed on with its flags. */
 void streams_flush(struct streams *streams, uint64_t now_ns);
+/* As streams_options.with_both_sides, for what begins from now on. */
+void streams_change_sides(struct streams *streams, bool with_both_sides, uint64_t now_ns);
 const struct streams_counters *streams_counters(const struct streams *streams);

@@ -1,0 +1,85 @@
+/*
+ * selection.h: whose connections are looked at, as user space has said it; it may say otherwise at
+ * any time (see struct weir_selections).
+ */
+#pragma once
+#include "bpf/emit.h"
+
+static __always_inline const struct weir_selection *selection_now(void)
+{
+    return &weir_selections.copies[weir_selections.generation & 1];
+}
+
+static __always_inline bool selection_has_addresses(void)
+{
+    const struct weir_selection *selection = selection_now();
+
+    return selection->with_address_filter | selection->with_address_exclusion;
+}
+
+/* Are both ends of a connection within this host looked at, and one of them logged? */
+static __always_inline bool may_be_paired(void)
+{
+    const struct weir_selection *selection = selection_now();
+
+    return !selection->with_both_sides && !selection->with_process_filter &&
+           !selection->with_cgroup_filter;
+}
+
+static __always_inline void process_read(struct weir_process *process)
+{
+    struct task_struct *task = (void *)bpf_get_current_task();
+
+    process->process_id = bpf_get_current_pid_tgid() >> 32;
+    process->user_id = (__u32)bpf_get_current_uid_gid();
+    process->start_time_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+    BPF_CORE_READ_INTO(&process->command, task, group_leader, comm);
+}
+
+/* Has user space said so of this process, and is it still the same: pid not reused, no exec? */
+static __noinline bool process_is_ignored(__u32 process_id)
+{
+    const struct weir_process *ignored = bpf_map_lookup_elem(&weir_ignored, &process_id);
+    const __u64 *then, *now;
+    struct weir_process process;
+
+    if (!ignored)
+        return false;
+    process_read(&process);
+    then = (const __u64 *)ignored->command;
+    now = (const __u64 *)process.command;
+    return ignored->start_time_ns == process.start_time_ns && then[0] == now[0] &&
+           then[1] == now[1];
+}
+
+/* Of the directories that hold the current task one must be wanted and none excluded. */
+static __noinline bool cgroup_is_wanted(void)
+{
+    const struct weir_selection *selection = selection_now();
+    bool is_wanted = !selection->with_cgroup_filter;
+
+    for (__u32 i = 0; i < WEIR_CGROUPS_MAXIMUM && i < selection->cgroup_count; i++) {
+        const struct weir_cgroup *cgroup = &selection->cgroups[i];
+
+        if (bpf_get_current_cgroup_id() != cgroup->id &&
+            bpf_get_current_ancestor_cgroup_id(cgroup->level) != cgroup->id)
+            continue;
+        if (cgroup->is_excluded)
+            return false;
+        is_wanted = true;
+    }
+    return is_wanted;
+}
+
+static __always_inline bool process_is_wanted(__u32 process_id)
+{
+    const struct weir_selection *selection = selection_now();
+
+    if (process_id == weir_settings.own_process)
+        return false;
+    if (selection->with_process_filter && !bpf_map_lookup_elem(&weir_processes, &process_id))
+        return false;
+    if (selection->cgroup_count && !cgroup_is_wanted())
+        return false;
+    return !process_is_ignored(process_id);
+}

@@ -1,0 +1,149 @@
+#!/usr/bin/python3
+"""What the kernel selects changes while weir runs: ports, addresses, processes, cgroups, on
+connections that go on all the time.
+
+TIMEOUT: 120
+"""
+
+import http.client
+import os
+import signal
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
+from harness import (StartFailed, Weir, check, check_clean_end, flags,  # noqa: E402
+                     note, require_weir, run_main, temporary_directory)
+import servers  # noqa: E402
+import traffic  # noqa: E402
+
+
+def cgroup_root():
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        columns = line.split()
+        if columns[2] == "cgroup2":
+            return Path(columns[1])
+    return None
+
+
+class Stage:
+    """Two servers, a connection to each that stays, and weir with a file of its own."""
+
+    def __init__(self, text):
+        directory = Path(temporary_directory())
+        self.servers = [servers.python_threads(directory), servers.python_threads(directory)]
+        self.file = directory / "weir.yaml"
+        self.sent = 0
+        self.connections = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+                            for server in self.servers]
+        self.write(text)
+        self.weir = Weir("--config", self.file)
+
+    def write(self, text):
+        self.file.write_text(f"{text}\nquiet: false\n")
+
+    def renew(self, text):
+        says = "configuration read again"
+        before = self.weir.stderr().count(says)
+        self.write(text)
+        self.weir.process.send_signal(signal.SIGHUP)
+        check(traffic.wait_until(lambda: self.weir.stderr().count(says) > before),
+              f"SIGHUP: {text}", self.weir.stderr()[-500:])
+
+    def request(self, which):
+        self.sent += 1
+        path = f"/{self.sent}"
+        self.connections[which].request("GET", path)
+        self.connections[which].getresponse().read()
+        return path
+
+    def check_logged(self, which, roles, what):
+        """One request to each server: those to `which` are logged, in these roles."""
+        paths = [self.request(0), self.request(1)]
+        wanted = sorted((path, role) for at, path in enumerate(paths) if at in which
+                        for role in roles)
+        if which:
+            traffic.wait_until(lambda: len(self.found(paths)) >= len(wanted))
+        else:
+            self.barrier()
+        check(self.found(paths) == wanted, what, f"{self.found(paths)}, not {wanted}")
+
+    def found(self, paths):
+        return sorted((record["url.original"], record["role"])
+                      for record in self.weir.wait_for_records(0)
+                      if record.get("url.original") in paths)
+
+    def barrier(self):
+        """What was sent before has been looked at: weir says so of its next reload."""
+        self.renew(self.file.read_text().splitlines()[0])
+
+
+def check_ports_and_addresses():
+    stage = Stage("{}")
+    one, two = (server.port for server in stage.servers)
+    stage.check_logged([0, 1], ["server"], "nothing chosen: both")
+    stage.renew(f"port: [{one}]")
+    stage.check_logged([0], ["server"], "port: the one connection goes on, the other is off")
+    stage.renew(f"port: [{two}]")
+    stage.check_logged([1], ["server"], "another port: the other way round")
+    stage.check_logged([1], ["server"], "and so it stays")
+    stage.renew("filter: 'server.address == 10.0.0.0/8'")
+    stage.check_logged([], [], "a network that is not there: none")
+    stage.renew("filter: 'server.address in (127.0.0.0/8) and client.address in (127.0.0.0/30)'")
+    stage.check_logged([0, 1], ["server"], "networks inside each other: both")
+    stage.renew(f"pid: [{stage.servers[0].process.pid}]")
+    stage.check_logged([0], ["server"], "pid of a server: its connection")
+    stage.renew(f"pid: [{os.getpid()}]")
+    stage.check_logged([0, 1], ["client"], "pid of the client: both, as the client saw them")
+    stage.renew("{}")
+    stage.check_logged([0, 1], ["server"], "nothing chosen again: both, once")
+    for _ in range(20):
+        stage.request(0)
+    check_clean_end(stage.weir)
+    urls = [record.get("url.original") for record in stage.weir.records()]
+    check(len(urls) == len(set(urls)), "no exchange is logged twice", str(urls))
+    check(stage.weir.totals.lost_sum == 0, "nothing is lost", str(stage.weir.totals))
+    check(not any(flags(record) & {"unpaired", "gap"} for record in stage.weir.records()),
+          "every exchange is whole")
+
+
+def check_cgroups():
+    root = cgroup_root()
+    group = root / f"weir-select-{os.getpid()}" if root else None
+    try:
+        group.mkdir()
+    except (OSError, AttributeError) as error:
+        note(f"left out: no cgroup v2 directory can be made here ({error})")
+        return
+    stage = Stage("{}")
+    try:
+        (group / "cgroup.procs").write_text(str(stage.servers[1].process.pid))
+        stage.check_logged([0, 1], ["server"], "no cgroup chosen: both")
+        stage.renew(f"exclude-cgroup: [{group}]")
+        stage.check_logged([0], ["server"], "exclude-cgroup: the server outside, and not the "
+                           "client's view of the other one")
+        stage.renew(f"cgroup: [{group}]")
+        stage.check_logged([1], ["server"], "cgroup: the server inside")
+        stage.renew("{}")
+        stage.check_logged([0, 1], ["server"], "nothing chosen again: both")
+        check_clean_end(stage.weir)
+        check(stage.weir.totals.lost_sum == 0, "nothing is lost", str(stage.weir.totals))
+    finally:
+        for server in stage.servers:
+            server.stop()
+        traffic.wait_until(lambda: not (group / "cgroup.procs").read_text())
+        group.rmdir()
+
+
+def main():
+    require_weir()
+    check_ports_and_addresses()
+    check_cgroups()
+
+
+if __name__ == "__main__":
+    try:
+        run_main(main)
+    except StartFailed as failed:
+        print(failed)
+        sys.exit(1)

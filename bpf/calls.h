@@ -58,6 +58,8 @@ static __always_inline void shared_merge(struct shared_state *to, const struct s
         to->process_id = from->process_id;
     if (from->uncounted != to->uncounted)
         to->uncounted = from->uncounted;
+    if (from->uncounted_filtered != to->uncounted_filtered)
+        to->uncounted_filtered = from->uncounted_filtered;
 }
 
 /* Runs the stream of one direction over the bytes of one call. */
@@ -78,6 +80,7 @@ static __always_inline void call_run(struct connection *connection, const struct
     work->other_messages = connection->streams[direction ^ 1].messages;
     work->other_heads = connection->streams[direction ^ 1].heads;
     work->other_connects = connection->streams[direction ^ 1].connects;
+    work->other_unwanted = connection->streams[direction ^ 1].unwanted;
     work->socket = (__u64)call->socket;
     work->direction = direction;
     work->time_ns = bpf_ktime_get_ns();

@@ -261,12 +261,16 @@ static __always_inline void introduce_peer(struct work *work)
     emit(event, sizeof(*event));
 }
 
-/* Nobody of this host reads this connection: what could not be handed over was lost. */
+/* Nobody of this host reads this connection: what was not handed over is counted here. */
 static __always_inline void losses_settle(struct shared_state *shared, bool has_reader)
 {
+    struct weir_counters *counters = counters_get();
+
     if (shared->uncounted && !has_reader)
         count_exchanges(WEIR_LOSS_RING_FULL, shared->uncounted);
-    shared->uncounted = 0;
+    if (shared->uncounted_filtered && !has_reader && counters)
+        __sync_fetch_and_add(&counters->filtered, shared->uncounted_filtered);
+    shared->uncounted = shared->uncounted_filtered = 0;
 }
 
 /*

@@ -55,6 +55,7 @@ static __always_inline void copy_starts(struct work *work)
     stream->head_length = 0;
     stream->is_orphan = 0;
     stream->is_refused = 0;
+    stream->is_unwanted = 0;
 }
 
 /* How much of this call is copied: stream->number. */

@@ -5,6 +5,7 @@
 #pragma once
 #include "bpf/classify.h"
 #include "bpf/connection.h"
+#include "bpf/wanted.h"
 #include "bpf/user_memory.h"
 
 enum step_verdict { STEP_DONE = 0, STEP_AGAIN = 1, STEP_OTHER = 2 };
@@ -37,6 +38,21 @@ static __always_inline void refuse_message(struct work *work, bool is_response, 
     stream->is_started = 0;
 }
 
+/* The filter does not take the message: counted at the request, which stands for the exchange. */
+static __always_inline void message_filter(struct work *work, bool is_response)
+{
+    struct weir_counters *counters = counters_get();
+    struct stream *stream = &work->stream;
+
+    stream->is_refused = 1;
+    if (is_response)
+        return;
+    if (work->direction == WEIR_SENT && may_be_paired())
+        work->shared.uncounted_filtered++; /* the other end may be here and count it too */
+    else if (counters)
+        __sync_fetch_and_add(&counters->filtered, 1);
+}
+
 /* Is it unknown how many messages came before this one? Told once. */
 static __always_inline bool is_uncertain(struct stream *stream)
 {
@@ -62,6 +78,13 @@ static __always_inline void hand_over(struct work *work, __u32 slot, __u32 lengt
         verdict = weir_admit(slot, is_response);
         if (verdict == ADMIT_NEVER)
             return;
+        if (!is_response)
+            wanted_remember(stream, stream->messages, stream->is_unwanted);
+    }
+    if (RARELY(starts && stream->is_unwanted)) {
+        message_filter(work, is_response);
+        stream->messages += !is_response;
+        return;
     }
     head_fill(&event->head, work, WEIR_EVENT_DATA);
     event->head.length = length;

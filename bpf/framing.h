@@ -5,6 +5,10 @@
 /* A new message may begin at data[0]. */
 static __always_inline void message_starts(struct work *work, struct stream *stream)
 {
+    stream->is_found = stream->phase == PHASE_LOST;
+    stream->is_unwanted = 0;
+    work->host_count = 0;
+    work->is_host = 0;
     stream->phase = PHASE_HEAD;
     stream->mode = MODE_FIRST_LINE;
     stream->kind = KIND_UNKNOWN;

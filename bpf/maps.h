@@ -60,6 +60,7 @@ struct stream {
     __u64 content_length;
     __u64 heads;       /* bit n % 64: request n of this direction was HEAD */
     __u64 connects;    /* the same for CONNECT */
+    __u64 unwanted;    /* the same for requests that the filter refused, see wanted.h */
     __u32 sequence;    /* TCP sequence number behind `position` */
     __u32 head_length; /* bytes of this head that were flushed */
     __u32 size_hint;   /* bytes to copy first: the last head's size, rounded up */
@@ -83,7 +84,9 @@ struct stream {
     __u16 status;      /* of a response */
     __u8 is_value_cut; /* the masked value began in an earlier chunk or call */
     __u8 is_uncertain; /* bytes passed unseen since the last head */
-    __u8 padding[5];
+    __u8 is_found;     /* this message was looked for: it began at an uncertain place */
+    __u8 is_unwanted;  /* the filter does not take this message */
+    __u8 padding[3];
     __u8 first[24] __attribute__((aligned(8))); /* the start line's first bytes */
     __u8 name[WEIR_NAME_LENGTH] __attribute__((aligned(8)));
 };
@@ -113,14 +116,15 @@ struct shared_state {
     __u8 is_announced; /* OPEN was handed over */
     __u8 is_late;
     __u8 is_initiator;
-    __u8 is_http;      /* at least one start line was seen */
-    __u8 is_reader;    /* this end reads requests, and the table of readers knows it */
-    __u8 is_copied;    /* not HTTP/1, see copy.h */
-    __u8 is_known;     /* it starts like a protocol that user space most likely follows */
-    __u32 uncounted;   /* lost requests that the other end, if it is here, counts as well */
-    __u32 generation;  /* of the selection that has judged it */
-    __u8 is_restarted; /* joined late because the selection has changed */
-    __u8 padding[3];
+    __u8 is_http;             /* at least one start line was seen */
+    __u8 is_reader;           /* this end reads requests, and the table of readers knows it */
+    __u8 is_copied;           /* not HTTP/1, see copy.h */
+    __u8 is_known;            /* it starts like a protocol that user space most likely follows */
+    __u32 uncounted;          /* lost requests that the other end, if it is here, counts as well */
+    __u32 uncounted_filtered; /* the same of those that the filter refused */
+    __u32 generation;         /* of the selection that has judged it */
+    __u8 is_restarted;        /* joined late because the selection has changed */
+    __u8 padding[7];
 };
 
 struct connection {
@@ -167,8 +171,8 @@ struct work {
     struct cursor mark;   /* at data[0] */
     struct stream stream;
     struct shared_state shared;
-    __u64 socket;                                      /* address of struct sock */
-    __u64 other_messages, other_heads, other_connects; /* of the other direction */
+    __u64 socket;                                                      /* address of struct sock */
+    __u64 other_messages, other_heads, other_connects, other_unwanted; /* of the other direction */
     __u64 time_ns;
     __u32 direction;
     __u32 unseen;         /* 1 + enum weir_loss: why the bytes cannot be read; 0: they can */
@@ -179,9 +183,14 @@ struct work {
     __u32 nothing;        /* 0, see FORGET */
     __u32 first_sequence; /* at position 0 of this direction */
     __u32 has_first_sequence;
-    __u32 padding_word;
+    __u8 is_host;    /* the name that was looked at is Host */
+    __u8 has_host;   /* `host` is what it says */
+    __u8 host_count; /* of the message that is looked at */
+    __u8 padding;
     __u64 before, before_previous; /* the last words that were masked, as they were */
     struct weir_name name;
+    __u8 method[WEIR_METHOD_LENGTH] __attribute__((aligned(8)));
+    __u8 host[WEIR_HOST_LENGTH] __attribute__((aligned(8)));
     struct sha sha;
     struct ends ends;
     struct pair_key pair;
@@ -253,6 +262,20 @@ struct {
     __type(key, struct weir_name);
     __type(value, __u32);
 } weir_names SEC(".maps");
+
+/* What requests may have (see wanted.h): bit n of the value: in generation n of the filter. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 64);
+    __type(key, __u8[WEIR_METHOD_LENGTH]);
+    __type(value, __u8);
+} weir_methods SEC(".maps");
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 64);
+    __type(key, __u8[WEIR_HOST_LENGTH]);
+    __type(value, __u8);
+} weir_hosts SEC(".maps");
 
 /* Which end of a connection within this host reads its requests. */
 struct {

@@ -62,7 +62,7 @@ static __always_inline int digest_value(struct work *work, __u32 slot)
     struct stream *stream = &work->stream;
     int wants_more = 0;
 
-    if (work->is_masking) /* in the middle of it */
+    if (work->is_masking || stream->is_unwanted) /* in the middle of it, or never shown */
         return SCAN_GOES_ON;
     if (stream->mode == MODE_WHOLE) {
         if (!weir_skip_white_space(slot))
@@ -86,12 +86,17 @@ static __always_inline int step_head(struct work *work, __u32 slot, bool was_los
     verdict = weir_settings.with_hmac ? digest_value(work, slot) : SCAN_GOES_ON;
     if (verdict == SCAN_GOES_ON)
         verdict = scan(slot);
+    if (RARELY(work->is_host)) {
+        work->is_host = 0;
+        weir_host_take(slot, work->at);
+    }
     if (verdict == SCAN_LOOK_AHEAD)
         return more_bytes(work, slot, CHUNK);
     if (is_first_line && stream->mode != MODE_FIRST_LINE) {
         if (!weir_first_line_ends(slot))
             return not_http(work, was_lost);
         work->shared.is_http = 1;
+        wanted_decide(work, slot);
     }
     if (verdict != SCAN_HEAD_ENDS)
         return STEP_AGAIN;
@@ -99,6 +104,7 @@ static __always_inline int step_head(struct work *work, __u32 slot, bool was_los
         stream->phase = PHASE_START;
         return weir_flush(slot);
     }
+    wanted_decide(work, slot);
     head_is_whole(work);
     return weir_flush(slot);
 }

@@ -25,6 +25,7 @@ static __always_inline void name_ends(struct work *work, struct stream *stream)
     __u64 *words = (__u64 *)stream->name;
     __u32 *manner;
 
+    work->is_host = 0;
     stream->number = 0;
     stream->number_state = NUMBER_NONE;
     stream->tail = 0;
@@ -38,12 +39,9 @@ static __always_inline void name_ends(struct work *work, struct stream *stream)
         stream->mode = MODE_CODINGS;
         return;
     }
-    if (!weir_settings.with_masking) {
-        value_starts(stream, WEIR_MANNER_NONE);
-        return;
-    }
     __builtin_memcpy(&work->name, stream->name, sizeof(work->name));
     manner = bpf_map_lookup_elem(&weir_names, &work->name);
+    work->is_host = manner && *manner == WEIR_MANNER_HOST;
     value_starts(stream, manner ? *manner : WEIR_MANNER_NONE);
 }
 
@@ -72,8 +70,7 @@ static __always_inline __u32 name_fast(struct work *work, struct stream *stream,
         (word_lower(WORD_AT(work, at + 8)) & 0x00ffffffffffffffull) == 0x003a6874676e656cull)
         return 0;
     hash = WEIR_FILTER_HASH(lower);
-    if (weir_settings.with_masking &&
-        (weir_name_filter.words[(hash >> 6) & (WEIR_FILTER_WORDS - 1)] >> (hash & 63)) & 1)
+    if ((weir_name_filter.words[(hash >> 6) & (WEIR_FILTER_WORDS - 1)] >> (hash & 63)) & 1)
         return 0;
     value_starts(stream, WEIR_MANNER_NONE);
     return at + word_index(below);
@@ -120,8 +117,7 @@ static __always_inline bool word_is_special(__u64 word)
     if (lower == 0x2d746e65746e6f63ull || lower == 0x726566736e617274ull)
         return true;
     hash = WEIR_FILTER_HASH(lower);
-    return weir_settings.with_masking &&
-           (weir_name_filter.words[(hash >> 6) & (WEIR_FILTER_WORDS - 1)] >> (hash & 63)) & 1;
+    return (weir_name_filter.words[(hash >> 6) & (WEIR_FILTER_WORDS - 1)] >> (hash & 63)) & 1;
 }
 
 /* May this be the start of a name that needs a look? Few others pass. */

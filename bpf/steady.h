@@ -85,8 +85,12 @@ static __always_inline __u32 steady_head(struct connection *connection, struct w
     stream->has_length = LENGTH_NONE;
     stream->codings = CODINGS_NONE;
     stream->is_orphan = false;
+    stream->is_found = stream->is_unwanted = stream->is_started = stream->is_uncertain = false;
     stream->head_length = 0;
     stream->phase = PHASE_HEAD;
+    work->host_count = 0;
+    work->other_messages = other->messages;
+    work->other_unwanted = other->unwanted;
     length = weir_whole_head(slot);
     if (RARELY(!length))
         return 0;
@@ -95,7 +99,7 @@ static __always_inline __u32 steady_head(struct connection *connection, struct w
     work->other_heads = other->heads;
     work->other_connects = other->connects;
     work->shared.is_off = 0;
-    whole_ends(work, length);
+    whole_ends(work, slot, length);
     return length;
 }
 
@@ -106,6 +110,13 @@ static __always_inline bool steady_hand_over(struct connection *connection, stru
     struct stream *known = &connection->streams[direction];
     struct weir_event_data *event = &work->event;
 
+    if (RARELY(work->stream.is_unwanted)) {
+        struct weir_counters *counters = counters_get();
+
+        if (counters && work->stream.kind == KIND_REQUEST)
+            __sync_fetch_and_add(&counters->filtered, 1);
+        return true;
+    }
     event->head.type = WEIR_EVENT_DATA;
     event->head.direction = direction;
     event->head.flags = WEIR_FLAG_START;
@@ -127,6 +138,8 @@ static __always_inline void steady_advance(struct connection *connection, struct
 {
     struct stream *known = &connection->streams[direction], *found = &work->stream;
 
+    if (found->kind == KIND_REQUEST)
+        wanted_remember(known, known->messages, found->is_unwanted);
     known->position += bytes;
     known->messages_before = known->messages;
     known->messages = found->messages + (found->kind == KIND_REQUEST);
@@ -145,7 +158,7 @@ static __always_inline void steady_advance(struct connection *connection, struct
     known->size_hint = found->size_hint;
     known->head_length = work->at;
     known->is_started = true;
-    known->is_refused = false;
+    known->is_refused = found->is_unwanted;
     known->is_orphan = false;
     if (RARELY(work->shared.is_off))
         connection->shared.is_off = work->shared.is_off;

@@ -137,6 +137,7 @@ __noinline __u32 weir_whole_name(__u32 slot, __u32 at)
     if (!work)
         return 0;
     stream = &work->stream;
+    work->is_host = 0;
     value = name_usual(work, stream, at);
     if (value)
         return value;
@@ -191,16 +192,21 @@ __noinline __u32 weir_whole_head(__u32 slot)
         if (!value)
             return 0;
         at = value;
-        if (work->stream.mode == MODE_CLEAR)
+        if (work->stream.mode == MODE_CLEAR) {
             value = 0;
+            if (RARELY(work->is_host))
+                weir_host_take(slot, at);
+            work->is_host = 0;
+        }
         FORGET(at, nothing);
     }
     return 0;
 }
 
 /* What was found out of a usual head, data[0..length). */
-static __always_inline void whole_ends(struct work *work, __u32 length)
+static __always_inline void whole_ends(struct work *work, __u32 slot, __u32 length)
 {
+    wanted_decide(work, slot);
     work->at = length;
     first_line_remember(work);
     work->shared.is_http = 1;
@@ -223,6 +229,6 @@ static __always_inline int whole_message(struct work *work, __u32 slot)
         stream->phase = PHASE_START;
         return STEP_OTHER;
     }
-    whole_ends(work, length);
+    whole_ends(work, slot, length);
     return weir_flush(slot);
 }

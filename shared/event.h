@@ -131,8 +131,9 @@ struct weir_loss_counter {
 
 struct weir_counters { /* per CPU */
     struct weir_loss_counter lost[WEIR_LOSS_COUNT];
-    __u64 calls;  /* socket calls that were looked into */
-    __u64 events; /* handed over */
+    __u64 calls;    /* socket calls that were looked into */
+    __u64 events;   /* handed over */
+    __u64 filtered; /* exchanges that the filter refused */
 };
 
 _Static_assert(sizeof(struct weir_event_head) == 24, "layout");

@@ -71,6 +71,7 @@ enum weir_manner {
     WEIR_MANNER_COOKIE,
     WEIR_MANNER_SET_COOKIE,
     WEIR_MANNER_SCHEME, /* no header: an authentication scheme that may be shown */
+    WEIR_MANNER_HOST,   /* shown; the filter may want to know it */
 };
 
 /* Key of weir_names: lower case, '_' as '-', padded with zeros. */
@@ -95,6 +96,20 @@ enum { WEIR_START_BITS = 10, WEIR_START_WORDS = 1 << (WEIR_START_BITS - 6) };
 struct weir_name_filter {
     __u64 words[WEIR_FILTER_WORDS];
     __u64 starts[WEIR_START_WORDS];
+};
+
+/*
+ * Which requests are wanted, changed while the hooks run: weir_methods and weir_hosts hold entries
+ * of two generations, and `generation` says which one counts. Keys are padded with zeros, those of
+ * hosts have bit 0x20 set in each byte.
+ */
+enum { WEIR_METHOD_LENGTH = 16, WEIR_HOST_LENGTH = 64 };
+struct weir_message_filter {
+    __u32 generation;
+    __u8 is_on; /* one of the generations restricts something */
+    __u8 with_methods[2];
+    __u8 with_hosts[2];
+    __u8 padding[7];
 };
 
 /* Key of weir_networks (longest prefix match); IPv4 as ::ffff:a.b.c.d. */

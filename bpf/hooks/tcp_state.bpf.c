@@ -56,7 +56,8 @@ static __always_inline void pair_ends(struct sock *sk, struct connection *connec
     struct pair_key key = {};
     __u64 gone = READER_GONE;
 
-    if (!may_be_paired() || (!connection->shared.is_reader && !connection->shared.uncounted))
+    if (!may_be_paired() || (!connection->shared.is_reader && !connection->shared.uncounted &&
+                             !connection->shared.uncounted_filtered))
         return;
     pair_of(sk, &key);
     if (connection->shared.is_reader) {

@@ -91,8 +91,8 @@ static void totals_gather(struct pipeline *pipeline, struct totals *totals)
     if (pipeline->capture)
         capture_read_counters(pipeline->capture, &kernel);
     memset(totals, 0, sizeof(*totals));
-    totals->seen = streams->seen + kernel.lost_exchanges + pipeline->sockets;
-    totals->filtered = streams->silenced;
+    totals->seen = streams->seen + kernel.lost_exchanges + kernel.filtered + pipeline->sockets;
+    totals->filtered = kernel.filtered + streams->silenced;
     totals_add_loss(totals, "memory", pipeline->lost_sockets, 0, pipeline->lost_sockets);
     for (size_t i = 0; i < kernel.reason_count; i++)
         totals_add_loss(totals, kernel.reasons[i].reason, kernel.reasons[i].exchanges,

@@ -239,6 +239,8 @@ void capture_read_counters(struct capture *capture, struct capture_counters *ret
         }
         ret_counters->lost_exchanges += ret_counters->reasons[reason].exchanges;
     }
+    for (int cpu = 0; cpu < capture->cpu_count; cpu++)
+        ret_counters->filtered += capture->counters[cpu].filtered;
     /* What such a run would have seen is not known: events only. */
     ret_counters->reasons[WEIR_LOSS_COUNT].reason = "skipped_run";
     ret_counters->reasons[WEIR_LOSS_COUNT].events = skipped_runs(capture);

@@ -52,6 +52,7 @@ struct capture_options {
 enum { CAPTURE_LOSS_MAXIMUM = 24 };
 struct capture_counters {
     uint64_t lost_exchanges; /* began in the kernel and could not be handed over; part of `seen` */
+    uint64_t filtered;       /* exchanges that the kernel refused by method or host */
     size_t reason_count;
     struct {
         const char *reason; /* such as ring_full, io_uring, fault */

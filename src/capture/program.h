@@ -43,6 +43,10 @@ int events_handle(void *context, void *record, size_t size);
 int tables_fill(struct weir *skeleton, const struct capture_options *options);
 /* selection.c: for a skeleton that runs nothing yet. 0 or -errno. */
 int selection_fill(struct weir *skeleton, const struct capture_selection *selection);
+/* message_filter.c: which requests are wanted, in the kernel. 0 or -errno. */
+int message_filter_set(struct weir *skeleton, const struct prefilter *prefilter);
+/* A header name that the kernel looks at, with enum weir_manner. 0 or -errno. */
+int tables_add_name(struct weir *skeleton, const char *name, __u32 manner);
 /* mask_key.c */
 void mask_key_states(struct slice key, struct weir_hmac_key *ret_key);
 

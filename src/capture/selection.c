@@ -243,6 +243,10 @@ static void renew(struct weir *skeleton, const struct capture_selection *selecti
 
 int selection_fill(struct weir *skeleton, const struct capture_selection *selection)
 {
+    int result = message_filter_set(skeleton, &selection->only);
+
+    if (result)
+        return result;
     renew(skeleton, selection);
     return pass_through(skeleton, selection, selection);
 }
@@ -255,8 +259,11 @@ int capture_select(struct capture *capture, const struct capture_selection *sele
 
     if (memcmp(&old, selection, sizeof(old)) == 0)
         return 0;
-    result = pass_through(skeleton, &old, selection);
+    result = message_filter_set(skeleton, &selection->only);
+    if (result == 0)
+        result = pass_through(skeleton, &old, selection);
     if (result) {
+        message_filter_set(skeleton, &old.only);
         drop_old(skeleton, selection, &old);
         pass_through(skeleton, &old, &old);
         renew(skeleton, &old);

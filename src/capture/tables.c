@@ -51,8 +51,8 @@ static int name_key(const char *name, struct weir_name *ret_key)
     return 0;
 }
 
-/* Adds one name to the table and to the filters in front of it. 0 or -errno. */
-static int name_add(struct weir *skeleton, const char *name, __u32 manner)
+/* To the table and to the filters in front of it. */
+int tables_add_name(struct weir *skeleton, const char *name, __u32 manner)
 {
     struct weir_name key;
     uint64_t first = 0, hash;
@@ -89,20 +89,24 @@ static __u32 manner_for_kernel(enum mask_manner manner)
 /* Names that tell how long a body is (RFC 9112 §6): looked at whether values are masked or not. */
 static const char *const framing_names[] = {"content-length", "transfer-encoding", NULL};
 
+static void framing_fill(struct weir *skeleton)
+{
+    for (size_t i = 0; framing_names[i]; i++)
+        start_add(&skeleton->bss->weir_name_filter, (const unsigned char *)framing_names[i],
+                  strlen(framing_names[i]));
+}
+
 static int names_fill(struct weir *skeleton, const struct capture_options *options)
 {
     int result = 0;
 
-    for (size_t i = 0; framing_names[i]; i++)
-        start_add(&skeleton->bss->weir_name_filter, (const unsigned char *)framing_names[i],
-                  strlen(framing_names[i]));
     for (size_t i = 0; result == 0 && known_schemes[i]; i++)
-        result = name_add(skeleton, known_schemes[i], WEIR_MANNER_SCHEME);
+        result = tables_add_name(skeleton, known_schemes[i], WEIR_MANNER_SCHEME);
     for (size_t i = 0; result == 0 && mask_default_names[i].name; i++)
-        result = name_add(skeleton, mask_default_names[i].name,
-                          manner_for_kernel(mask_default_names[i].manner));
+        result = tables_add_name(skeleton, mask_default_names[i].name,
+                                 manner_for_kernel(mask_default_names[i].manner));
     for (size_t i = 0; result == 0 && options->mask_names && options->mask_names[i]; i++)
-        result = name_add(skeleton, options->mask_names[i], WEIR_MANNER_WHOLE);
+        result = tables_add_name(skeleton, options->mask_names[i], WEIR_MANNER_WHOLE);
     return result;
 }
 
@@ -128,7 +132,7 @@ int capture_change_mask_names(struct capture *capture, const char *const *old,
     int result = 0;
 
     for (size_t i = 0; result == 0 && new &&new[i]; i++)
-        result = name_add(skeleton, new[i], WEIR_MANNER_WHOLE);
+        result = tables_add_name(skeleton, new[i], WEIR_MANNER_WHOLE);
     for (size_t i = 0; result == 0 && old && old[i]; i++) {
         struct weir_name key;
         bool stays = name_key(old[i], &key) < 0 || is_default_name(&key);
@@ -155,7 +159,10 @@ void capture_follow(struct capture *capture, uint64_t connection, bool is_wanted
 
 int tables_fill(struct weir *skeleton, const struct capture_options *options)
 {
-    int result = options->is_masking_disabled ? 0 : names_fill(skeleton, options);
+    int result = 0;
 
+    framing_fill(skeleton);
+    if (!options->is_masking_disabled)
+        result = names_fill(skeleton, options);
     return result ? result : selection_fill(skeleton, &options->selection);
 }

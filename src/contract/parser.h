@@ -84,11 +84,13 @@ struct emitter {
     /* The exchange is over, the record is the pipeline's. `client` sent the request. */
     void (*finish)(struct emitter *emitter, struct record *record, enum direction client);
     /*
-     * An exchange that has begun will not be recorded (a limit or memory). `record` NULL: an
-     * exchange of which nothing was seen here, known from gap.messages only; the source has counted
-     * it.
+     * An exchange that has begun will not be recorded (a limit or memory). `record` NULL: as
+     * miss, of one.
      */
     void (*lose)(struct emitter *emitter, struct record *record, const char *reason);
+    /* Exchanges of which nothing was seen, known from gap.messages only; the source counted them.
+     */
+    void (*miss)(struct emitter *emitter, uint64_t count);
 };
 
 struct parser {

@@ -103,7 +103,7 @@ enum http1_method { HTTP1_METHOD_OTHER, HTTP1_METHOD_HEAD, HTTP1_METHOD_CONNECT 
 struct http1_exchange {
     struct record *record; /* NULL: lost; its response is discarded */
     uint32_t reasons;
-    uint32_t lost_run; /* > 0: stands for so many requests that were never seen */
+    uint64_t lost_run; /* > 0: stands for so many requests that were never seen */
     uint8_t method;    /* enum http1_method */
     bool is_method_known;
     bool is_request_done;

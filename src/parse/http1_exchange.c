@@ -163,7 +163,7 @@ static void take_unmatched(struct http1_state *state, struct emitter *emitter, b
 {
     state->unmatched++;
     if (!is_logged)
-        emitter->lose(emitter, NULL, "gap");
+        emitter->miss(emitter, 1);
 }
 
 void http1_exchange_answer(struct http1_call *call)
@@ -253,8 +253,7 @@ static void miss_requests(struct http1_call *call, uint64_t messages)
     messages -= known;
     if (messages == 0)
         return;
-    for (uint64_t i = 0; i < messages; i++)
-        call->emitter->lose(call->emitter, NULL, "gap");
+    call->emitter->miss(call->emitter, messages);
     if (state->is_uncertain)
         return;
     struct http1_exchange *tail = http1_exchange_tail(state);
@@ -262,23 +261,30 @@ static void miss_requests(struct http1_call *call, uint64_t messages)
     if (!tail || !tail->lost_run || state->overflow)
         tail = push(state, &reason);
     if (tail) {
-        tail->lost_run += (uint32_t)messages;
+        tail->lost_run += messages;
         tail->is_request_done = true;
     } else {
         state->overflow += messages;
     }
 }
 
-static void miss_response(struct http1_call *call)
+/* One of `messages` responses, or as many at once as answer requests that were missed too. */
+static uint64_t miss_response(struct http1_call *call, uint64_t messages)
 {
     struct http1_state *state = call->state;
     struct http1_exchange *front = http1_exchange_front(state);
+    uint64_t run = 1;
     if (!front && state->overflow) {
-        state->overflow--;
+        run = messages < state->overflow ? messages : state->overflow;
+        state->overflow -= run;
     } else if (!front || front->is_response_done) {
-        take_unmatched(state, call->emitter, false);
+        run = messages;
+        state->unmatched += run;
+        call->emitter->miss(call->emitter, run);
     } else if (front->lost_run) {
-        if (--front->lost_run == 0)
+        run = messages < front->lost_run ? messages : front->lost_run;
+        front->lost_run -= run;
+        if (front->lost_run == 0)
             pop_front(state);
     } else if (!front->is_request_done) {
         http1_exchange_flag(front, RECORD_FLAG_UNPAIRED);
@@ -288,6 +294,7 @@ static void miss_response(struct http1_call *call)
         finish_unpaired(state, front, call->emitter, true);
         pop_front(state);
     }
+    return run;
 }
 
 /* An unknown number of responses was lost: none that is open can be paired any more. */
@@ -311,7 +318,7 @@ static void miss_responses_unknown(struct http1_call *call)
 
 void http1_exchange_miss(struct http1_call *call, int64_t messages)
 {
-    enum { MISSED_MAXIMUM = 1 << 20 }; /* no true count is larger; a false one must not hang us */
+    enum { MISSED_MAXIMUM = 1 << 30 }; /* no true count is larger */
     struct http1_state *state = call->state;
     if (messages > MISSED_MAXIMUM)
         messages = -1;
@@ -328,8 +335,8 @@ void http1_exchange_miss(struct http1_call *call, int64_t messages)
         miss_requests(call, (uint64_t)messages);
         return;
     }
-    for (int64_t i = 0; i < messages && !state->is_uncertain; i++)
-        miss_response(call);
+    while (messages && !state->is_uncertain)
+        messages -= (int64_t)miss_response(call, (uint64_t)messages);
 }
 
 void http1_exchange_close_all(struct http1_state *state, struct emitter *emitter)

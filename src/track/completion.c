@@ -73,6 +73,11 @@ static void lose(struct emitter *emitter, struct record *record, const char *rea
     }
 }
 
+static void miss(struct emitter *emitter, uint64_t count)
+{
+    connection_of(emitter)->streams->counters.missed += count;
+}
+
 static void add_ends(struct connection *connection, struct record *record, bool is_client)
 {
     const struct endpoint *client = is_client ? &connection->local : &connection->remote;
@@ -172,5 +177,6 @@ void completion_init(struct connection *connection)
         .begin = begin,
         .finish = finish,
         .lose = lose,
+        .miss = miss,
     };
 }

@@ -5,12 +5,19 @@
 #include "track/streams.h"
 
 /* One direction of a connection. */
+/* What the source says of the bytes that an event brings. */
+struct marks {
+    bool starts_message, is_orphan_response, has_message_count;
+    uint64_t messages_before;
+};
+
 struct side {
     uint64_t
         position;  /* stream position behind what the parser is done with, or was told to skip */
     uint64_t skip; /* bytes the parser does not want to see; UINT64_MAX: all */
     uint64_t gap;  /* bytes missing before `position` that the parser has not been told yet */
     uint64_t first_time_ns; /* when buffer's first byte came */
+    struct marks waiting;   /* of buffer's first byte, while there is no parser */
     struct buffer buffer;   /* bytes the parser wants to see again; they start at `position` */
     bool is_ended;
     bool is_unrecognised; /* no parser wanted its first bytes */

@@ -240,6 +240,20 @@ static const struct parser *probe(const struct connection *connection, struct sl
     return NULL;
 }
 
+static struct marks marks_take(const struct emitter *emitter)
+{
+    return (struct marks){emitter->starts_message, emitter->is_orphan_response,
+                          emitter->has_message_count, emitter->messages_before};
+}
+
+static void marks_put(struct emitter *emitter, const struct marks *marks)
+{
+    emitter->starts_message = marks->starts_message;
+    emitter->is_orphan_response = marks->is_orphan_response;
+    emitter->has_message_count = marks->has_message_count;
+    emitter->messages_before = marks->messages_before;
+}
+
 /* Shows what waited in a direction for a parser, but for the last bytes, which come next. */
 static void show_waiting(struct connection *connection, enum direction direction, size_t last)
 {
@@ -250,6 +264,7 @@ static void show_waiting(struct connection *connection, enum direction direction
         return;
     buffer_init(&side->buffer, waited.maximum);
     connection->emitter.time_ns = side->first_time_ns;
+    marks_put(&connection->emitter, &side->waiting);
     show(connection, direction, slice_of(waited.data, waited.length - last));
     connection->emitter.time_ns = time_ns;
     buffer_done(&waited);
@@ -269,6 +284,22 @@ static void show_other(struct connection *connection, enum direction direction)
     show_waiting(connection, direction, 0);
 }
 
+/* What is missing in front of what waited for a parser, or of what comes now. */
+static void waiting_tell_gap(struct connection *connection, enum direction direction,
+                             bool is_coming)
+{
+    const struct side *side = &connection->sides[direction];
+    struct emitter *emitter = &connection->emitter;
+    struct marks marks = marks_take(emitter);
+    if (side->buffer.length)
+        marks_put(emitter, &side->waiting);
+    if (side->buffer.length || is_coming)
+        showing_tell_gap(connection, direction, missed_messages(emitter, direction));
+    else
+        showing_tell_gap(connection, direction, emitter->marks_starts ? 0 : -1);
+    marks_put(emitter, &marks);
+}
+
 /*
  * Finds the parser for a connection's first bytes. True: there is one, and the bytes that waited
  * have been shown to it; `bytes` come next.
@@ -279,7 +310,8 @@ static bool choose(struct connection *connection, enum direction direction, stru
     struct slice view = bytes;
     enum probe_verdict verdict;
     bool is_doubtful = connection->is_late || connection->had_gap;
-    if (side->buffer.length && is_doubtful && probe(connection, bytes, &verdict)) {
+    if (side->buffer.length && is_doubtful && !side->waiting.starts_message &&
+        probe(connection, bytes, &verdict)) {
         /* What waited was the end of something else. */
         side->position += side->buffer.length;
         buffer_done(&side->buffer);
@@ -295,6 +327,7 @@ static bool choose(struct connection *connection, enum direction direction, stru
     if (!parser && verdict == PROBE_MAYBE) {
         if (!side->buffer.length) {
             side->first_time_ns = connection->emitter.time_ns;
+            side->waiting = marks_take(&connection->emitter);
             if (buffer_append(&side->buffer, bytes) < 0)
                 connection->is_refused = true;
         }
@@ -315,8 +348,9 @@ static bool choose(struct connection *connection, enum direction direction, stru
     }
     if (!start_parser(connection, parser))
         return false;
-    showing_tell_gap(connection, !direction, connection->emitter.marks_starts ? 0 : -1);
-    showing_tell_gap(connection, direction, missed_messages(&connection->emitter, direction));
+    waiting_tell_gap(connection, !direction, false);
+    waiting_tell_gap(connection, direction, true);
+    struct marks marks = marks_take(&connection->emitter);
     struct side *other = &connection->sides[!direction];
     bool is_other_first = !side->buffer.length || other->first_time_ns < side->first_time_ns;
     if (is_other_first)
@@ -324,6 +358,7 @@ static bool choose(struct connection *connection, enum direction direction, stru
     show_waiting(connection, direction, bytes.length);
     if (!is_other_first)
         show_other(connection, !direction);
+    marks_put(&connection->emitter, &marks);
     return connection->parser;
 }
 

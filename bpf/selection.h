@@ -52,6 +52,27 @@ static __noinline bool process_is_ignored(__u32 process_id)
            then[1] == now[1];
 }
 
+/*
+ * Is the current task in that cgroup or below it? Tracing programs may ask the kernel only since
+ * 5.12 or so; before 6.1 its own list can be read.
+ */
+static __always_inline bool cgroup_holds(const struct weir_cgroup *cgroup)
+{
+    struct task_struct *task = (void *)bpf_get_current_task();
+    struct cgroup___before_6_1 *own = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+    __u64 id = 0;
+
+    if (!bpf_core_field_exists(own->ancestor_ids))
+        return bpf_get_current_cgroup_id() == cgroup->id ||
+               bpf_get_current_ancestor_cgroup_id(cgroup->level) == cgroup->id;
+    if (cgroup->level > BPF_CORE_READ(own, level))
+        return false;
+    bpf_probe_read_kernel(&id, sizeof(id),
+                          (void *)own + bpf_core_field_offset(own->ancestor_ids) +
+                              cgroup->level * sizeof(id));
+    return id == cgroup->id;
+}
+
 /* Of the directories that hold the current task one must be wanted and none excluded. */
 static __noinline bool cgroup_is_wanted(void)
 {
@@ -61,8 +82,7 @@ static __noinline bool cgroup_is_wanted(void)
     for (__u32 i = 0; i < WEIR_CGROUPS_MAXIMUM && i < selection->cgroup_count; i++) {
         const struct weir_cgroup *cgroup = &selection->cgroups[i];
 
-        if (bpf_get_current_cgroup_id() != cgroup->id &&
-            bpf_get_current_ancestor_cgroup_id(cgroup->level) != cgroup->id)
+        if (!cgroup_holds(cgroup))
             continue;
         if (cgroup->is_excluded)
             return false;

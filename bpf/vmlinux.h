@@ -185,8 +185,16 @@ struct cred {
 struct thread_info {
     unsigned int status;
 };
+struct cgroup___before_6_1 {
+    int level;
+    __u64 ancestor_ids[1]; /* as many as the level says, and its own */
+};
+struct css_set {
+    struct cgroup___before_6_1 *dfl_cgrp;
+};
 struct task_struct {
     struct thread_info thread_info;
+    struct css_set *cgroups;
     unsigned int flags;
     int tgid;
     __u64 start_boottime;

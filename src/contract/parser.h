@@ -81,6 +81,11 @@ struct emitter {
 
     /* A record for an exchange that begins now; NULL when memory is out (then counted as lost). */
     struct record *(*begin)(struct emitter *emitter);
+    /*
+     * The request's head is in the record: method, target, headers. At most once an exchange; may
+     * be NULL.
+     */
+    void (*request)(struct emitter *emitter, struct record *record, enum direction client);
     /* The exchange is over, the record is the pipeline's. `client` sent the request. */
     void (*finish)(struct emitter *emitter, struct record *record, enum direction client);
     /*

@@ -143,8 +143,12 @@ static void take_interim(struct http1_call *call, unsigned status)
 static void take_request(struct http1_call *call, struct http1_message *message)
 {
     struct http1_direction *direction = call->direction;
+    struct http1_exchange *exchange = http1_exchange_of(call);
+    struct emitter *emitter = call->emitter;
     struct http1_head head = {0};
-    http1_message_fill(call, http1_exchange_of(call), message, &head);
+    http1_message_fill(call, exchange, message, &head);
+    if (exchange && exchange->record && emitter->request)
+        emitter->request(emitter, exchange->record, (enum direction)call->state->client);
     direction->is_strict = head.upgrade.data ||
                            http1_message_method(message->bytes) == HTTP1_METHOD_CONNECT;
     direction->is_untrusted = false;

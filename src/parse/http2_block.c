@@ -154,6 +154,8 @@ static void take_request(struct http2_call *call, struct http2_stream *stream,
     http2_head_add_request(stream, head, block);
     if (block->is_promise)
         http2_stream_flag(stream, RECORD_FLAG_PUSHED);
+    else if (stream->record && call->emitter->request)
+        call->emitter->request(call->emitter, stream->record, (enum direction)call->state->client);
 }
 
 /* The block is complete, or all there will be of it. */

@@ -64,6 +64,7 @@ static void lose(struct emitter *emitter, struct record *record, const char *rea
         counters->missed++;
         return;
     }
+    hops_forget(connection, record);
     record_unref(&record);
     if (pairs_covers_loss(connection)) {
         counters->seen--;
@@ -139,6 +140,11 @@ static void add_times(struct record *record)
         record_add_number(record, FIELD_DURATION_NS, record->end_time_ns - record->time_ns);
 }
 
+static void request(struct emitter *emitter, struct record *record, enum direction client)
+{
+    hops_request(connection_of(emitter), record, client == DIRECTION_A_TO_B);
+}
+
 static void finish(struct emitter *emitter, struct record *record, enum direction client)
 {
     struct connection *connection = connection_of(emitter);
@@ -164,6 +170,7 @@ static void finish(struct emitter *emitter, struct record *record, enum directio
                 true);
     if (connection->is_late)
         record_set_flag(record, RECORD_FLAG_LATE);
+    hops_finish(connection, record);
     pairs_decide(connection, record, is_client);
 }
 
@@ -175,6 +182,7 @@ void completion_init(struct connection *connection)
         .is_late = connection->is_late,
         .ends = {connection->local, connection->remote},
         .begin = begin,
+        .request = request,
         .finish = finish,
         .lose = lose,
         .miss = miss,

@@ -2,6 +2,7 @@
 #pragma once
 #include "base/buffer.h"
 #include "base/table.h"
+#include "track/hops.h"
 #include "track/streams.h"
 
 /* One direction of a connection. */
@@ -76,6 +77,7 @@ struct connection {
     struct record *held;        /* the other end's records that wait for this end to read */
     size_t held_count;
     uint64_t close_time_ns;
+    struct hop *hops; /* of its requests under way */
 };
 
 struct connection_list {
@@ -90,6 +92,7 @@ struct streams {
     struct table pairs;       /* by pair_key: the ends that a mirrored end may match */
     struct connection_list used, ghosts;
     struct head_memory *head_memory; /* NULL: without */
+    struct hops hops;
     size_t record_maximum;
     size_t held_count;
     uint64_t both_sides_since_ns;

@@ -76,6 +76,7 @@ static void close_connection(struct connection *connection, uint64_t time_ns, bo
     end_side(connection, DIRECTION_A_TO_B);
     end_side(connection, DIRECTION_B_TO_A);
     showing_drop(connection);
+    hops_close(connection);
     pairs_settle(connection, time_ns, true);
     table_remove(&streams->connections, connection->id);
     connection_list_remove(&streams->used, connection);
@@ -253,6 +254,7 @@ int streams_new(const struct streams_options *options, struct streams **ret_stre
         own->parsers = parsers_all;
     streams->record_maximum = own->head_maximum * RECORD_FACTOR + RECORD_BASE;
     streams->head_memory = head_memory_new();
+    hops_init(&streams->hops);
     table_init(&streams->connections, own->connection_maximum);
     table_init(&streams->pairs, own->connection_maximum + STREAMS_GHOSTS_MAXIMUM + 1);
     *ret_streams = streams;
@@ -277,6 +279,7 @@ void streams_free(struct streams **streams)
         connection_list_remove(&dead->ghosts, ghost);
         free_connection(ghost);
     }
+    hops_done(&dead->hops);
     table_done(&dead->connections);
     table_done(&dead->pairs);
     head_memory_free(&dead->head_memory);

@@ -130,7 +130,8 @@ def write_documents(directory):
     return root
 
 
-def nginx(directory, address="127.0.0.1", workers=2, listen=None, extra=""):
+def nginx(directory, address="127.0.0.1", workers=2, listen=None, extra="",
+          around=""):
     server = Server("nginx", directory, address)
     program = find_program("nginx")
     root = write_documents(server.directory)
@@ -149,6 +150,7 @@ http {{
     scgi_temp_path {server.directory}/scgi;
     sendfile on; tcp_nopush on; keepalive_requests 1000000; default_type text/plain;
     large_client_header_buffers 8 64k;
+    {around}
     server {{
         listen {where} backlog=1024;
         add_header X-Seq $http_x_seq always;
@@ -196,7 +198,7 @@ StartServers 2
     return server.start([program, "-f", str(configuration), "-DFOREGROUND"])
 
 
-def haproxy(directory, backend, address="127.0.0.1"):
+def haproxy(directory, backend, address="127.0.0.1", extra=""):
     """HAProxy in front of another server of this module."""
     server = Server("haproxy", directory, address)
     program = find_program("haproxy")
@@ -220,7 +222,7 @@ frontend front
     default_backend back
 backend back
     http-response add-header X-Through haproxy
-    server one {backend.address}:{backend.port}
+{extra}    server one {backend.address}:{backend.port}
 """)
     server.log_path = server.directory / "output"
     return server.start([program, "-db", "-f", str(configuration)])

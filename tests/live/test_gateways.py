@@ -6,11 +6,7 @@ on as it is; in the other they hide it under another name, so that requests at t
 good as equal: then a link may be missing, but must not be wrong.
 """
 
-import json
-import subprocess
-import sys
-
-from harness import (WEIR, Weir, check, check_clean_end, check_empty, note, require_weir, run_main,
+from harness import (Weir, check, check_clean_end, check_empty, note, require_weir, run_main,
                      temporary_directory)
 from harness import servers, traffic
 
@@ -18,7 +14,7 @@ CONNECTIONS, REQUESTS = 8, 40
 HIDDEN = "X-Hidden"
 
 PROXY = """
-        location / {{
+        location /bytes/ {{
             proxy_pass http://behind;
             proxy_http_version 1.1;
             proxy_set_header Connection "";
@@ -41,8 +37,7 @@ def sequence_of(record):
 def nginx_gateway(directory, backend, more=""):
     around = (f"upstream behind {{ server {backend.address}:{backend.port}; keepalive 16; }}\n"
               "    proxy_buffering on;")
-    gateway = servers.nginx(directory, extra=PROXY.format(more=more).replace("location /", "location /bytes/"),
-                            around=around)
+    gateway = servers.nginx(directory, extra=PROXY.format(more=more), around=around)
     gateway.name = "nginx"
     return gateway
 

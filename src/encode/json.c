@@ -56,7 +56,7 @@ static size_t longest_objects(const struct value *value, size_t *escaped)
 /* The memo that has this value's headers; NULL: none. */
 static struct head_memo *memo_of(const struct record *record, const struct value *value)
 {
-    struct head_memo *memo = record->memos[value->field == FIELD_HTTP_RESPONSE_HEADERS];
+    struct head_memo *memo = record_memo(record, value);
 
     return memo && value->headers == memo->shown ? memo : NULL;
 }

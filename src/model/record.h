@@ -176,6 +176,14 @@ bool record_add_objects(struct record *record, enum field_id field, struct objec
 struct value *record_find(struct record *record, enum field_id field);
 const struct value *record_find_const(const struct record *record, enum field_id field);
 
+/* What is remembered of the head whose headers this value is; NULL: nothing, or they are others. */
+static inline struct head_memo *record_memo(const struct record *record, const struct value *value)
+{
+    if (value->field == FIELD_HTTP_REQUEST_HEADERS)
+        return record->memos[0];
+    return value->field == FIELD_HTTP_RESPONSE_HEADERS ? record->memos[1] : NULL;
+}
+
 static inline void record_set_flag(struct record *record, enum record_flag flag)
 {
     record->flags |= 1u << flag;

@@ -355,8 +355,8 @@ static enum stage_verdict refine(void *context, struct record *record)
 
         if (value->kind != VALUE_HEADERS)
             continue;
-        if (record->memos[is_response])
-            mask_memo(mask, record, record->memos[is_response], value);
+        if (record_memo(record, value))
+            mask_memo(mask, record, record_memo(record, value), value);
         else
             mask_headers(mask, record, record->heads[is_response].bytes, value->headers,
                          value->count);

@@ -55,7 +55,15 @@ static const struct feeder_step odd[] = {
     {'<', "HTTP/1.0 200\r\nContent-Length: 5\r\nContent-Length: 6\r\nno colon\r\n\r\n", 0},
     {0},
 };
-static const struct feeder_step *const talks[] = {plain, secrets, odd};
+/* Trailers are headers, too, but others. */
+static const struct feeder_step trailers[] = {
+    {'>', "PUT /t HTTP/1.1\r\nHost: h.example\r\nTransfer-Encoding: chunked\r\n\r\n", 0},
+    {'>', "1\r\na\r\n0\r\nX-One: 1\r\nX-Two: 2\r\nX-Api-Key: " CANARY "\r\nX-Four: 4\r\n\r\n", 0},
+    {'<', "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 0},
+    {'<', "0\r\nX-Five: 5\r\nX-Six: 6\r\nX-Api-Key: " CANARY "\r\nX-Eight: 8\r\n\r\n", 0},
+    {0},
+};
+static const struct feeder_step *const talks[] = {plain, secrets, odd, trailers};
 
 /* All that has to do with times and with the record's number is made equal. */
 static void append(struct buffer *text, void *mask, struct record *record)

@@ -1,44 +1,12 @@
+/* delivery: one walk for every record; what is different for each sink is in outputs. */
 #include "agent/delivery.h"
 #include <errno.h>
+#include <inttypes.h>
 #include "refine/filter.h"
-
-enum {
-    CHUNK_FULL_BYTES = 128 * 1024,
-    CHUNK_MAXIMUM_BYTES = 4 * 1024 * 1024, /* one record of many full heads fits */
-};
 
 void delivery_push(struct delivery *delivery)
 {
-    if (!delivery->chunk)
-        return;
-    if (delivery->chunk->buffer.length == 0)
-        outlet_chunk_drop(delivery->outlet, &delivery->chunk);
-    else
-        outlet_push(delivery->outlet, &delivery->chunk);
-}
-
-/* Appends the record to the chunk. False: it could not be encoded. */
-static bool encode(struct delivery *delivery, const struct record *record)
-{
-    if (!delivery->chunk)
-        delivery->chunk = outlet_chunk_take(delivery->outlet);
-    if (!delivery->chunk)
-        return false;
-    return delivery->encoder->encode(record, &delivery->encoder_options,
-                                     &delivery->chunk->buffer) == 0;
-}
-
-/* Records of losses are written, too, but they are not what is counted. */
-static void write_record(struct delivery *delivery, const struct record *record, bool is_counted)
-{
-    if (!record->is_masked || !encode(delivery, record)) {
-        delivery->lost_encoding += is_counted;
-        return;
-    }
-    delivery->chunk->record_count += is_counted;
-    delivery->handed_out += is_counted;
-    if (delivery->chunk->buffer.length >= CHUNK_FULL_BYTES)
-        delivery_push(delivery);
+    outputs_push(&delivery->outputs);
 }
 
 bool delivery_is_full(const struct delivery *delivery)
@@ -57,22 +25,83 @@ void delivery_take(struct delivery *delivery, struct record *record)
     add_host_name(delivery, record);
     if (!delivery_is_full(delivery) && stage_mask.refine(delivery->mask, record) == STAGE_PASS &&
         stage_filter.refine(delivery->query, record) == STAGE_PASS)
-        write_record(delivery, record, true);
+        delivery->handed_out += outputs_write(&delivery->outputs, record, true);
     else
         delivery->filtered++;
     record_unref(&record);
 }
 
+static void add_losses(const struct output *output, const struct outlet_counters *counters,
+                       struct totals *totals)
+{
+    totals_add_loss(totals, output->reasons[OUTLET_LOSS_COUNT], output->lost_encoding, 0,
+                    output->lost_encoding);
+    for (size_t i = 0; i < OUTLET_LOSS_COUNT; i++)
+        if (counters->lost[i])
+            totals_add_loss(totals, output->reasons[i], counters->lost[i], 0, counters->lost[i]);
+}
+
+static void add_output(const struct delivery *delivery, const struct output *output,
+                       struct totals *totals)
+{
+    struct outlet_counters counters;
+
+    outlet_count(output->outlet, &counters);
+    totals->logged += counters.logged;
+    totals->filtered += delivery->filtered + output->filtered;
+    add_losses(output, &counters, totals);
+}
+
 void delivery_add_totals(const struct delivery *delivery, struct totals *totals)
 {
-    struct outlet_counters outlet;
+    const struct outputs *outputs = &delivery->outputs;
 
-    outlet_count(delivery->outlet, &outlet);
-    totals->logged += outlet.logged;
-    totals->filtered += delivery->filtered;
-    totals_add_loss(totals, "encoding", delivery->lost_encoding, 0, delivery->lost_encoding);
-    totals_add_loss(totals, "sink_full", outlet.lost_sink_full, 0, outlet.lost_sink_full);
-    totals_add_loss(totals, "sink_error", outlet.lost_sink_error, 0, outlet.lost_sink_error);
+    if (outputs->count == 1) {
+        add_output(delivery, &outputs->items[0], totals);
+        return;
+    }
+    for (size_t i = 0; i < outputs->count; i++) {
+        struct outlet_counters counters;
+
+        outlet_count(outputs->items[i].outlet, &counters);
+        add_losses(&outputs->items[i], &counters, totals);
+    }
+}
+
+/* What the spool and the receiver have to do with it. */
+static void print_rest(const struct output *output, const char *name)
+{
+    struct outlet_counters counters;
+
+    outlet_count(output->outlet, &counters);
+    if (counters.backlog)
+        fprintf(stderr, "weir: %s%s%" PRIu64 " records of earlier runs were in the spool", name,
+                *name ? ": " : "", counters.backlog);
+    if (counters.backlog_lost)
+        fprintf(stderr, ", of which %" PRIu64 " are lost", counters.backlog_lost);
+    if (counters.backlog)
+        fputc('\n', stderr);
+    if (counters.waiting)
+        fprintf(stderr, "weir: %s%s%" PRIu64 " records wait in the spool\n", name,
+                *name ? ": " : "", counters.waiting);
+}
+
+void delivery_print_totals(const struct delivery *delivery, const struct totals *upstream)
+{
+    const struct outputs *outputs = &delivery->outputs;
+
+    for (size_t i = 0; i < outputs->count; i++) {
+        const struct output *output = &outputs->items[i];
+        const char *name = outputs->count > 1 ? output->name : "";
+        struct totals totals = *upstream;
+
+        add_output(delivery, output, &totals);
+        print_rest(output, name);
+        if (i > 0) /* what was missed before is told once */
+            for (size_t j = 0; j < totals.reason_count; j++)
+                totals.reasons[j].bytes = totals.reasons[j].events = 0;
+        totals_print(&totals, *name ? name : NULL, stderr);
+    }
 }
 
 bool delivery_losses_are_due(const struct delivery *delivery, uint64_t now_ns)
@@ -87,46 +116,83 @@ void delivery_tell_losses(struct delivery *delivery, const struct totals *totals
     while ((record = loss_reporter_next(&delivery->losses, totals, now_ns))) {
         add_host_name(delivery, record);
         stage_mask.refine(delivery->mask, record);
-        write_record(delivery, record, false);
+        outputs_write(&delivery->outputs, record, false);
         record_unref(&record);
     }
     loss_reporter_done(&delivery->losses, now_ns);
 }
 
+void delivery_reopen(struct delivery *delivery)
+{
+    outputs_reopen(&delivery->outputs);
+}
+
+int delivery_error(const struct delivery *delivery)
+{
+    return outputs_error(&delivery->outputs);
+}
+
 void delivery_close(struct delivery *delivery)
 {
-    delivery_push(delivery);
-    outlet_close(delivery->outlet);
+    outputs_close(&delivery->outputs);
 }
 
-static const struct encoder *encoder_find(const char *name)
+int delivery_check_sinks(const struct block_list *sinks, const char *config_path,
+                         char message[OPTION_MESSAGE_BYTES])
 {
-    static const struct encoder *const encoders[] = {
-#define ENCODER(name) &encoder_##name,
-#include "encode/encoders.def"
-#undef ENCODER
-    };
+    int result = 0;
 
-    for (size_t i = 0; i < sizeof(encoders) / sizeof(*encoders); i++)
-        if (strcmp(encoders[i]->name, name) == 0)
-            return encoders[i];
-    return NULL;
+    for (size_t i = 0; i < sinks->count && result == 0; i++) {
+        struct sink_settings *settings = NULL;
+
+        result = sink_settings_new(sinks, &sinks->blocks[i], config_path, &settings, message);
+        if (result == 0)
+            result = outputs_check(settings, config_path, message);
+        sink_settings_free(&settings);
+    }
+    return result;
 }
 
-static int outlet_start(struct delivery *delivery, const struct delivery_options *options)
+/* The output of -o and -w: what fails is lost at once, as with any program in a pipe. */
+static int make_output(const struct delivery_options *options, struct sink_settings **ret_settings)
 {
-    struct sink_options sink_options = {.target = options->output_file,
-                                        .queue_bytes = options->queue_bytes};
-    struct outlet_options outlet_options = {.queue_bytes = options->queue_bytes,
-                                            .chunk_bytes = CHUNK_MAXIMUM_BYTES,
-                                            .is_blocking = options->is_blocking,
-                                            .close_timeout_ms = options->close_timeout_ms};
-    int result = outlet_new(options->output_file ? &sink_file : &sink_stdout, &sink_options,
-                            &outlet_options, &delivery->outlet);
+    const struct sink *sink = options->output_file ? &sink_file : &sink_stdout;
+    int result = sink_settings_plain(sink, options->output_file, ret_settings);
 
-    if (result)
-        fprintf(stderr, "weir: %s: %s\n", options->output_file ? options->output_file : "stdout",
-                strerror(-result));
+    if (result < 0)
+        return result;
+    (*ret_settings)->common.format = options->format;
+    (*ret_settings)->common.with_colour = options->with_colour;
+    (*ret_settings)->common.is_verbose = options->with_headers;
+    (*ret_settings)->common.queue_bytes = options->queue_bytes;
+    (*ret_settings)->common.is_giving_up = true;
+    if (options->is_blocking)
+        (*ret_settings)->common.on_full = "block";
+    return 0;
+}
+
+static int open_outputs(struct delivery *delivery, const struct delivery_options *options)
+{
+    struct outputs_options outputs_options = {.is_blocking = options->is_blocking,
+                                              .close_timeout_ms = options->close_timeout_ms};
+    struct sink_settings *settings[OUTLETS_MAXIMUM + 1] = {NULL};
+    char message[OPTION_MESSAGE_BYTES] = "out of memory";
+    size_t count = 0;
+    int result = options->with_output ? make_output(options, &settings[count++]) : 0;
+
+    for (size_t i = 0; options->sinks && i < options->sinks->count && result == 0; i++)
+        result = sink_settings_new(options->sinks, &options->sinks->blocks[i], options->config_path,
+                                   &settings[count++], message);
+    if (result == 0 && count > OUTLETS_MAXIMUM) {
+        snprintf(message, sizeof(message), "more than %d sinks", OUTLETS_MAXIMUM);
+        result = -EINVAL;
+    }
+    if (result < 0)
+        fprintf(stderr, "weir: %s\n", message);
+    else
+        result = outputs_open(&delivery->outputs, settings, count, &outputs_options);
+    for (size_t i = 0; i < count; i++)
+        sink_settings_free(&settings[i]);
     return result;
 }
 
@@ -160,41 +226,37 @@ int delivery_start(struct delivery *delivery, const struct delivery_options *opt
 {
     int result;
 
-    *delivery = (struct delivery){
-        .encoder = encoder_find(options->format),
-        .encoder_options = {.with_colour = options->with_colour,
-                            .with_headers = options->with_headers},
-        .host_name = slice_of_string(options->host_name),
-        .record_limit = options->record_limit,
-    };
+    memset(delivery, 0, sizeof(*delivery));
+    delivery->host_name = slice_of_string(options->host_name);
+    delivery->record_limit = options->record_limit;
     loss_reporter_init(&delivery->losses, options->loss_interval_ns, started_ns);
     result = refine_start(delivery, options);
-    return result ? result : outlet_start(delivery, options);
+    return result ? result : open_outputs(delivery, options);
 }
 
 int delivery_renew(struct delivery *delivery, const struct delivery_options *options)
 {
-    struct delivery fresh = {0};
-    int result = refine_start(&fresh, options);
+    struct delivery *fresh = &(struct delivery){0};
+    int result = refine_start(fresh, options);
 
     if (result == 0) {
         struct query *query = delivery->query;
         void *mask = delivery->mask;
 
-        delivery->query = fresh.query;
-        delivery->mask = fresh.mask;
-        delivery->encoder_options.with_headers = options->with_headers;
-        fresh.query = query;
-        fresh.mask = mask;
+        delivery->query = fresh->query;
+        delivery->mask = fresh->mask;
+        if (options->with_output)
+            outputs_show_headers(&delivery->outputs, options->with_headers);
+        fresh->query = query;
+        fresh->mask = mask;
     }
-    refine_done(&fresh);
+    refine_done(fresh);
     return result;
 }
 
 void delivery_done(struct delivery *delivery)
 {
-    if (delivery->outlet)
-        outlet_free(&delivery->outlet);
+    outputs_done(&delivery->outputs);
     refine_done(delivery);
     record_pool_done();
 }

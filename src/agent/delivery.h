@@ -1,41 +1,46 @@
 /*
  * delivery: what every command does with finished records, wherever they come from: mask, filter,
- * encode, and hand to the sink, with everything counted.
+ * encode, and hand to the sinks, with everything counted.
  */
 #pragma once
 #include "agent/losses.h"
-#include "encode/encoder.h"
-#include "model/query.h"
+#include "agent/outputs.h"
 #include "refine/mask.h"
-#include "sink/outlet.h"
 
 struct delivery_options {
+    /* the output of -o and -w; without it only the sinks */
+    bool with_output;
     const char *format; /* an encoder's name */
     bool with_colour;
     bool with_headers;
     const char *output_file; /* NULL: stdout */
     size_t queue_bytes;
-    bool is_blocking;          /* waits for a slow sink instead of losing */
+    bool is_blocking; /* waits for a slow sink instead of losing */
+
+    const struct block_list *sinks; /* borrowed as long as the delivery lives */
+    const char *config_path;        /* where they stand; NULL: nowhere */
+
     struct slice query;        /* expression of what is wanted; empty: everything */
     struct mask_options mask;  /* borrowed while delivery_start runs */
     const char *host_name;     /* field host.name, borrowed; NULL: absent */
-    unsigned close_timeout_ms; /* how long the sink may take at the end; 0: default */
+    unsigned close_timeout_ms; /* how long the sinks may take at the end; 0: default */
     uint64_t record_limit;     /* 0: none */
     uint64_t loss_interval_ns;
 };
 
 struct delivery {
-    const struct encoder *encoder;
-    struct encoder_options encoder_options;
+    struct outputs outputs;
     struct slice host_name;
     uint64_t record_limit;
     struct query *query;
     void *mask;
-    struct outlet *outlet;
-    struct chunk *chunk;
     struct loss_reporter losses;
-    uint64_t filtered, lost_encoding, handed_out;
+    uint64_t filtered, handed_out;
 };
+
+/* Says what is wrong with the sinks. 0, or -EINVAL or -ENOMEM and a message. */
+int delivery_check_sinks(const struct block_list *sinks, const char *config_path,
+                         char message[OPTION_MESSAGE_BYTES]);
 
 /*
  * `started_ns`: where the first interval of losses begins. 0, or -errno, told on stderr. May be
@@ -54,12 +59,21 @@ void delivery_done(struct delivery *delivery);
 void delivery_take(struct delivery *delivery, struct record *record);
 /* Are there as many records as were asked for? */
 bool delivery_is_full(const struct delivery *delivery);
-/* Adds what happened here: logged, filtered and lost. */
+/* Adds what was lost at all sinks, and what was logged and filtered where there is only one. */
 void delivery_add_totals(const struct delivery *delivery, struct totals *totals);
+/*
+ * Prints the totals of each sink on stderr: `upstream` is what happened before, to which
+ * delivery_add_totals has not been applied.
+ */
+void delivery_print_totals(const struct delivery *delivery, const struct totals *upstream);
 bool delivery_losses_are_due(const struct delivery *delivery, uint64_t now_ns);
 /* Writes a record for each reason that has lost something since the last time. */
 void delivery_tell_losses(struct delivery *delivery, const struct totals *totals, uint64_t now_ns);
-/* What is encoded goes to the sink now. */
+/* What is encoded goes to the sinks now. */
 void delivery_push(struct delivery *delivery);
-/* Pushes, waits for the sink, and closes it; the counters can still be read. */
+/* The sinks open their files again. */
+void delivery_reopen(struct delivery *delivery);
+/* -EPIPE when nobody reads the output any more. */
+int delivery_error(const struct delivery *delivery);
+/* Pushes, waits for the sinks, and closes them; the counters can still be read. */
 void delivery_close(struct delivery *delivery);

@@ -2,11 +2,16 @@
 #include <stdio.h>
 #include <string.h>
 #include "agent/commands.h"
+#include "agent/sinks_page.h"
 
 int help_command(char *const *arguments)
 {
     if (!arguments[0] || arguments[0][0] == '-') {
         usage_print_program(command_summaries, stdout);
+        return EXIT_DONE;
+    }
+    if (strcmp(arguments[0], "sinks") == 0) {
+        sinks_page_print(stdout);
         return EXIT_DONE;
     }
     const struct command *command = command_find(arguments[0]);
@@ -24,6 +29,10 @@ int manual_command(char *const *arguments)
     const char *name = arguments[0] ? arguments[0] : "weir";
     if (strcmp(name, "weir") == 0) {
         usage_print_program_page(command_summaries, stdout);
+        return EXIT_DONE;
+    }
+    if (strcmp(name, "sinks") == 0) {
+        sinks_page_print_manual(stdout);
         return EXIT_DONE;
     }
     const struct command *command = command_find(name);

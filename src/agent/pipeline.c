@@ -83,6 +83,7 @@ static void on_socket(void *context, const struct flow_summary *socket)
         pipeline->lost_sockets++;
 }
 
+/* What happened before the records were delivered. */
 static void totals_gather(struct pipeline *pipeline, struct totals *totals)
 {
     const struct streams_counters *streams = streams_counters(pipeline->streams);
@@ -102,7 +103,6 @@ static void totals_gather(struct pipeline *pipeline, struct totals *totals)
                         streams->reasons[i].count);
     if (pipeline->packets)
         packet_source_add_totals(pipeline->packets, totals);
-    delivery_add_totals(&pipeline->delivery, totals);
 }
 
 static void losses_write(struct pipeline *pipeline, uint64_t time_ns)
@@ -110,6 +110,7 @@ static void losses_write(struct pipeline *pipeline, uint64_t time_ns)
     struct totals totals;
 
     totals_gather(pipeline, &totals);
+    delivery_add_totals(&pipeline->delivery, &totals);
     delivery_tell_losses(&pipeline->delivery, &totals, time_ns);
 }
 
@@ -133,12 +134,15 @@ static struct delivery_options delivery_options_of(const struct pipeline *pipeli
                                                    struct slice query)
 {
     return (struct delivery_options){
+        .with_output = options->with_output,
         .format = options->format,
         .with_colour = options->with_colour,
         .with_headers = options->is_verbose,
         .output_file = options->output_file,
         .queue_bytes = options->queue_bytes,
         .is_blocking = strcmp(options->on_full, "block") == 0,
+        .sinks = &options->sinks,
+        .config_path = (*pipeline->setup)->path,
         .query = query,
         .mask = {.is_disabled = options->is_masking_disabled,
                  .key = slice_of(options->mask_key, options->mask_key_length),
@@ -234,7 +238,7 @@ static bool signals_handle(struct pipeline *pipeline)
     while (read(pipeline->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo != SIGHUP)
             return false;
-        outlet_reopen(pipeline->delivery.outlet);
+        delivery_reopen(&pipeline->delivery);
         setup_renew(pipeline);
     }
     return true;
@@ -277,7 +281,7 @@ static int pipeline_loop(struct pipeline *pipeline)
         count = pipeline_drain(pipeline);
         if (count < 0 && count != -EINTR)
             return count;
-        if (outlet_error(pipeline->delivery.outlet) == -EPIPE)
+        if (delivery_error(&pipeline->delivery) == -EPIPE)
             return 0;
         wait_ms = count > 0 ? shortest : wait_ms * 2;
         polls[0].revents = 0;
@@ -401,7 +405,7 @@ static void pipeline_end(struct pipeline *pipeline)
     totals_gather(pipeline, &totals);
     if (pipeline->packets)
         packet_source_tell(pipeline->packets, stderr);
-    totals_print(&totals, stderr);
+    delivery_print_totals(&pipeline->delivery, &totals);
 }
 
 static void pipeline_done(struct pipeline *pipeline)

@@ -2,6 +2,7 @@
  * first file is opened. */
 #include <stdio.h>
 #include "agent/commands.h"
+#include "agent/delivery.h"
 #include "agent/read_pipeline.h"
 
 int read_command(char *const *arguments)
@@ -12,7 +13,8 @@ int read_command(char *const *arguments)
 
     if (!command_parse(&read_option_table, &options, arguments, NULL, &status))
         return status;
-    if (read_options_resolve(&options, message) < 0) {
+    if (read_options_resolve(&options, message) < 0 ||
+        delivery_check_sinks(&options.sinks, NULL, message) < 0) {
         fprintf(stderr, "weir: %s\n", message);
         return EXIT_USAGE;
     }

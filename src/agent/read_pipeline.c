@@ -116,7 +116,7 @@ static bool can_go_on(struct read_pipeline *pipeline, const struct file_reader *
         pipeline->is_stopped = true;
     if (pipeline->packets % PACKETS_BETWEEN_TICKS)
         return !pipeline->is_stopped;
-    if (outlet_error(pipeline->delivery.outlet) == -EPIPE)
+    if (delivery_error(&pipeline->delivery) == -EPIPE)
         pipeline->is_stopped = true;
     file_reader_tell(reader, &done);
     progress_show(&pipeline->progress, done.done, done.size, pipeline->packets);
@@ -200,6 +200,8 @@ static int delivery_begin(struct read_pipeline *pipeline)
 {
     const struct read_options *options = pipeline->options;
     struct delivery_options delivery_options = {
+        .with_output = options->with_output,
+        .sinks = &options->sinks,
         .format = options->format,
         .with_colour = options->with_colour,
         .with_headers = options->is_verbose,
@@ -276,7 +278,6 @@ static void totals_gather(const struct read_pipeline *pipeline, struct totals *t
     if (pipeline->lost_packet_records)
         totals_add_loss(totals, "memory", pipeline->lost_packet_records, 0,
                         pipeline->lost_packet_records);
-    delivery_add_totals(&pipeline->delivery, totals);
 }
 
 static void tell_totals(const struct read_pipeline *pipeline)
@@ -293,7 +294,7 @@ static void tell_totals(const struct read_pipeline *pipeline)
             pipeline->packets, pipeline->bytes, flows_counters(pipeline->flows)->seen,
             streams_counters(pipeline->streams)->seen);
     totals_gather(pipeline, &totals);
-    totals_print(&totals, stderr);
+    delivery_print_totals(&pipeline->delivery, &totals);
 }
 
 static void pipeline_end(struct read_pipeline *pipeline)
@@ -303,6 +304,7 @@ static void pipeline_end(struct read_pipeline *pipeline)
     flows_flush(pipeline->flows, pipeline->last_time_ns);
     streams_flush(pipeline->streams, pipeline->last_time_ns);
     totals_gather(pipeline, &totals);
+    delivery_add_totals(&pipeline->delivery, &totals);
     pipeline->delivery.losses.last_ns = pipeline->first_time_ns;
     delivery_tell_losses(&pipeline->delivery, &totals, pipeline->last_time_ns);
     delivery_close(&pipeline->delivery);

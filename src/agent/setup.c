@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "agent/commands.h"
+#include "agent/delivery.h"
 #include "base/allocate.h"
 
 /* Says what is wrong. False. */
@@ -28,7 +29,8 @@ static bool fill(struct setup *setup, char *const *arguments, int *ret_status)
 
     if (!command_parse(&run_option_table, &setup->options, arguments, setup->origins, ret_status))
         return false;
-    if (!read_file(setup, message) || run_options_resolve(&setup->options, message) < 0)
+    if (!read_file(setup, message) || run_options_resolve(&setup->options, message) < 0 ||
+        delivery_check_sinks(&setup->options.sinks, setup->path, message) < 0)
         return refuse(message, EXIT_USAGE, ret_status);
     *ret_status = command_check_filter(setup->options.filter);
     return *ret_status == EXIT_DONE;

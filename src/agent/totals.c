@@ -34,15 +34,15 @@ bool totals_is_balanced(const struct totals *totals)
     return totals->seen == totals->logged + totals->filtered + totals_lost(totals);
 }
 
-void totals_print(const struct totals *totals, FILE *file)
+void totals_print(const struct totals *totals, const char *name, FILE *file)
 {
     for (size_t i = 0; i < totals->reason_count; i++) {
         if (totals->reasons[i].bytes || totals->reasons[i].events)
             fprintf(file, "weir: missed, %s: %" PRIu64 " bytes, %" PRIu64 " times\n",
                     totals->reasons[i].reason, totals->reasons[i].bytes, totals->reasons[i].events);
     }
-    fprintf(file, "weir: seen %" PRIu64 " = logged %" PRIu64 " + filtered %" PRIu64, totals->seen,
-            totals->logged, totals->filtered);
+    fprintf(file, "weir: %s%sseen %" PRIu64 " = logged %" PRIu64 " + filtered %" PRIu64,
+            name ? name : "", name ? ": " : "", totals->seen, totals->logged, totals->filtered);
     if (!totals_lost(totals))
         fputs(" + lost 0", file);
     for (size_t i = 0; i < totals->reason_count; i++) {

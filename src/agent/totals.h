@@ -31,6 +31,7 @@ bool totals_is_balanced(const struct totals *totals);
 
 /*
  * "weir: seen 9 = logged 7 + filtered 1 + lost(ring_full) 1", after lines for bytes that were not
- * seen. Without losses it ends in "lost 0".
+ * seen. Without losses it ends in "lost 0". `name`: of the sink that is told of; NULL: the only
+ * one.
  */
-void totals_print(const struct totals *totals, FILE *file);
+void totals_print(const struct totals *totals, const char *name, FILE *file);

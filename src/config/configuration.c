@@ -31,7 +31,10 @@ struct reading {
     struct option_origin *origins;
     const char *path;
     struct configuration *configuration;
-    struct text_list unused; /* room for the value of any option that is overridden */
+    union {
+        struct text_list texts;
+        struct block_list blocks;
+    } unused; /* room for the value of any option that is overridden */
     yaml_document_t document;
     uint32_t lines[OPTION_TABLE_MAXIMUM]; /* where each option was set; 0: not */
     char *message;
@@ -131,12 +134,88 @@ static int set_scalar(struct reading *reading, const struct option *option, cons
     return 0;
 }
 
+static int add_pairs(struct reading *reading, const struct option *option, struct block_list *list,
+                     const yaml_node_t *mapping, const char *prefix, unsigned depth);
+
+/* One value of a block, or several. */
+static int add_pair(struct reading *reading, const struct option *option, struct block_list *list,
+                    const char *key, const yaml_node_t *node, unsigned depth)
+{
+    int result = 0;
+
+    if (node->type == YAML_MAPPING_NODE)
+        return add_pairs(reading, option, list, node, key, depth + 1);
+    if (node->type == YAML_SEQUENCE_NODE && depth < DEPTH_MAXIMUM) {
+        const yaml_node_item_t *item = node->data.sequence.items.start;
+
+        for (; result == 0 && item < node->data.sequence.items.top; item++)
+            result = add_pair(reading, option, list, key,
+                              yaml_document_get_node(&reading->document, *item), DEPTH_MAXIMUM);
+        return result;
+    }
+    if (node->type != YAML_SCALAR_NODE || strlen(scalar_text(node)) != node->data.scalar.length)
+        return refuse(reading, &node->start_mark, "%s: a value is expected here", key);
+    if (blocks_add(list, key, scalar_text(node), (uint32_t)node->start_mark.line + 1,
+                   (uint32_t)node->start_mark.column + 1) < 0)
+        return refuse(reading, &node->start_mark, "%s: too much", option->name);
+    return 0;
+}
+
+static int add_pairs(struct reading *reading, const struct option *option, struct block_list *list,
+                     const yaml_node_t *mapping, const char *prefix, unsigned depth)
+{
+    const yaml_node_pair_t *pair = mapping->data.mapping.pairs.start;
+    int result = 0;
+
+    if (depth > DEPTH_MAXIMUM)
+        return refuse(reading, &mapping->start_mark, "mappings are nested too deeply");
+    for (; result == 0 && pair < mapping->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *key = yaml_document_get_node(&reading->document, pair->key);
+        char name[NAME_BYTES];
+
+        if (key->type != YAML_SCALAR_NODE ||
+            snprintf(name, sizeof(name), "%s%s%s", prefix, *prefix ? "-" : "", scalar_text(key)) >=
+                (int)sizeof(name))
+            return refuse(reading, &key->start_mark, "a key is a word");
+        result = add_pair(reading, option, list, name,
+                          yaml_document_get_node(&reading->document, pair->value), depth);
+    }
+    return result;
+}
+
+/* A list of mappings; of texts as on the command line, too. */
+static int set_blocks(struct reading *reading, const struct option *option, const yaml_node_t *node,
+                      void *values)
+{
+    struct block_list *list = (struct block_list *)((char *)values + option->offset);
+    const yaml_node_item_t *item = node->data.sequence.items.start;
+    int result = 0;
+
+    if (node->type != YAML_SEQUENCE_NODE)
+        return refuse(reading, &node->start_mark,
+                      "%s: a list is expected here, as in '- type: ...'", option->name);
+    for (; result == 0 && item < node->data.sequence.items.top; item++) {
+        const yaml_node_t *one = yaml_document_get_node(&reading->document, *item);
+
+        if (one->type != YAML_MAPPING_NODE)
+            result = set_scalar(reading, option, one, values);
+        else if (blocks_begin(list, (uint32_t)one->start_mark.line + 1,
+                              (uint32_t)one->start_mark.column + 1) < 0)
+            result = refuse(reading, &one->start_mark, "%s: too many", option->name);
+        else
+            result = add_pairs(reading, option, list, one, "", 0);
+    }
+    return result;
+}
+
 static int set_value(struct reading *reading, const struct option *option, const yaml_node_t *node,
                      void *values)
 {
     int result = 0;
 
     option_clear(option, values);
+    if (option->kind == OPTION_BLOCKS)
+        return set_blocks(reading, option, node, values);
     if (node->type != YAML_SEQUENCE_NODE || !option_is_list(option))
         return set_scalar(reading, option, node, values);
     const yaml_node_item_t *item = node->data.sequence.items.start;
@@ -169,6 +248,15 @@ static int set_option(struct reading *reading, const struct option *option, cons
     return set_value(reading, option, node, reading->values);
 }
 
+static const struct option *find_option(const struct option_table *table, const char *name,
+                                        size_t length)
+{
+    for (size_t i = 0; i < table->count; i++)
+        if (table->options[i].plural && strcmp(table->options[i].plural, name) == 0)
+            return &table->options[i];
+    return option_find(table, name, length);
+}
+
 static int read_mapping(struct reading *reading, const yaml_node_t *mapping, const char *prefix,
                         unsigned depth)
 {
@@ -189,7 +277,7 @@ static int read_mapping(struct reading *reading, const yaml_node_t *mapping, con
             snprintf(name, sizeof(name), "%s%s%s", prefix, *prefix ? "-" : "", scalar_text(key));
         if (length < 0 || (size_t)length >= sizeof(name))
             return refuse_unknown(reading, key, scalar_text(key));
-        const struct option *option = option_find(reading->table, name, (size_t)length);
+        const struct option *option = find_option(reading->table, name, (size_t)length);
         if (option)
             result = set_option(reading, option, key, node);
         else if (node->type == YAML_MAPPING_NODE)

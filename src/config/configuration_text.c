@@ -68,6 +68,35 @@ static void print_origin(const struct option *option, const struct option_origin
     }
 }
 
+/* A list of mappings; values are quoted where they have to be. */
+static void show_blocks(const struct option *option, const void *values, FILE *file)
+{
+    const struct block_list *list = (const void *)((const char *)values + option->offset);
+
+    if (!list->count) {
+        fprintf(file, "# %s: not set\n", option->plural);
+        return;
+    }
+    fprintf(file, "%s:\n", option->plural);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct block *block = &list->blocks[i];
+
+        for (size_t j = 0; j < block->count; j++) {
+            const struct block_pair *pair = &list->pairs[block->first + j];
+            bool is_again = j && strcmp(pair[-1].key, pair->key) == 0;
+            bool goes_on = j + 1 < block->count && strcmp(pair[1].key, pair->key) == 0;
+
+            if (is_again)
+                fputs(", ", file);
+            else
+                fprintf(file, "%s%s: %s", j ? "    " : "  - ", pair->key, goes_on ? "[" : "");
+            print_scalar(pair->value, strlen(pair->value), file);
+            if (!goes_on)
+                fputs(is_again ? "]\n" : "\n", file);
+        }
+    }
+}
+
 void configuration_show(const struct option_table *table, const void *values,
                         const struct option_origin origins[], const char *path, FILE *file)
 {
@@ -78,6 +107,10 @@ void configuration_show(const struct option_table *table, const void *values,
 
         if (option->traits & (OPTION_ONLY_ARGUMENT | OPTION_NOT_IN_FILE))
             continue;
+        if (option->kind == OPTION_BLOCKS) {
+            show_blocks(option, values, file);
+            continue;
+        }
         if (!option_format(option, values, text, sizeof(text))) {
             fprintf(file, "# %s: not set\n", option->name);
             continue;
@@ -133,11 +166,13 @@ void configuration_print_example(const struct option_table *table, FILE *file)
         print_comment(option->help, file);
         usage_format_limits(option, limits);
         print_comment(limits, file);
-        fprintf(file, "#%s: ", option->name);
+        fprintf(file, "#%s: ", option->plural ? option->plural : option->name);
         if (option->kind == OPTION_FLAG)
             fputs("false", file);
         else if (option->default_text)
             print_value(option, option->default_text, file);
+        else if (option->kind == OPTION_BLOCKS)
+            fputs("[{type: file, path: FILE}]", file);
         else
             fprintf(file, "%s%s%s", option_is_list(option) ? "[" : "", option->argument,
                     option_is_list(option) ? "]" : "");

@@ -27,6 +27,11 @@ static void print_text(FILE *file, const char *text)
     print_escaped(file, text, strlen(text));
 }
 
+void manual_print_text(FILE *file, const char *text)
+{
+    print_text(file, text);
+}
+
 static void print_upper(FILE *file, const char *text)
 {
     for (; *text; text++)

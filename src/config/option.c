@@ -148,6 +148,17 @@ static int add_items(const struct option *option, void *list, const char *text, 
     }
 }
 
+static int add_block(struct block_list *list, const char *text, char *message)
+{
+    int result = blocks_parse(list, text);
+
+    if (result == -ENOBUFS)
+        refuse(message, text, "is one too many: at most 32 are possible, of 32 KiB in all");
+    else if (result < 0)
+        refuse(message, text, "is not TYPE=TARGET KEY=VALUE...; quotes need their ends");
+    return result;
+}
+
 int option_set(const struct option *option, void *values, const char *text,
                char message[OPTION_MESSAGE_BYTES])
 {
@@ -172,6 +183,8 @@ int option_set(const struct option *option, void *values, const char *text,
     case OPTION_NETWORKS:
     case OPTION_TEXTS:
         return add_items(option, value, text, message);
+    case OPTION_BLOCKS:
+        return add_block(value, text, message);
     }
     return refuse(message, text, "cannot be set");
 }
@@ -216,6 +229,8 @@ void option_clear(const struct option *option, void *values)
     void *value = (char *)values + option->offset;
     if (option->kind == OPTION_TEXTS)
         ((struct text_list *)value)->used = 0;
+    if (option->kind == OPTION_BLOCKS)
+        ((struct block_list *)value)->used = ((struct block_list *)value)->pair_count = 0;
     if (option_is_list(option))
         *(size_t *)value = 0;
     if (option->kind == OPTION_FLAG)
@@ -270,6 +285,8 @@ bool option_format(const struct option *option, const void *values, char *text, 
         format_limit(option, *(const uint64_t *)value, number);
         snprintf(text, size, "%s", number);
         return *(const uint64_t *)value || option->default_text;
+    case OPTION_BLOCKS:
+        return false; /* configuration_text shows them */
     default:
         return format_list(option, value, text, size);
     }
@@ -294,6 +311,8 @@ bool option_is_equal(const struct option *option, const void *a, const void *b)
         return text == other || (text && other && strcmp(text, other) == 0);
     case OPTION_TEXTS:
         return texts_are_equal(left, right);
+    case OPTION_BLOCKS:
+        return blocks_are_equal(left, right);
     case OPTION_PIDS:
     case OPTION_PORTS:
         return list_count(left) == list_count(right) &&

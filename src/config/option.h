@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "config/blocks.h"
 #include "model/address.h"
 
 enum option_kind {
@@ -19,6 +20,7 @@ enum option_kind {
     OPTION_PORTS,    /* struct number_list */
     OPTION_NETWORKS, /* struct network_list */
     OPTION_TEXTS,    /* struct text_list */
+    OPTION_BLOCKS,   /* struct block_list: may be repeated, and has no commas */
 };
 
 /* List options may be repeated, and hold values separated by commas. */
@@ -54,8 +56,9 @@ enum option_trait {
 };
 
 struct option {
-    const char *name; /* without the dashes; WEIR_<NAME> in the environment */
-    char short_name;  /* 0: none */
+    const char *name;   /* without the dashes; WEIR_<NAME> in the environment */
+    const char *plural; /* another name of it in the configuration; NULL: none */
+    char short_name;    /* 0: none */
     enum option_kind kind;
     size_t offset;        /* of the value in the command's options structure */
     const char *argument; /* what help calls the value; NULL for flags */

@@ -30,6 +30,16 @@ static const struct option table[] = {
      .group = "Output",
      .help = "Append the records to this file, which is created with mode 0600. Without it: "
              "standard output."},
+    {.name = "sink",
+     .plural = "sinks",
+     .kind = OPTION_BLOCKS,
+     VALUE(sinks),
+     .argument = "TYPE=TARGET...",
+     .group = "Output",
+     .help = "Send the records to this sink, too; may be repeated. TYPE=TARGET, such as "
+             "file=/var/log/weir.json, then KEY=VALUE for its settings, separated by spaces; "
+             "quotes keep spaces together. weir-sinks(8) lists them. Standard output is then "
+             "written only when --output names a format."},
     {.name = "verbose",
      .short_name = 'v',
      .kind = OPTION_FLAG,
@@ -198,6 +208,8 @@ int read_options_resolve(struct read_options *options, char message[OPTION_MESSA
     }
     if (check_types(&options->types, message) < 0)
         return -EINVAL;
+    options->with_output =
+        resolve_has_output(&options->sinks, options->output_file, options->format);
     options->with_colour =
         resolve_terminal(options->output_file, options->colour, &options->format);
     for (size_t i = 0; i < options->types.count; i++)

@@ -13,6 +13,8 @@ struct read_options {
     /* output */
     const char *format;      /* auto, or an encoder's name; never auto after read_options_resolve */
     const char *output_file; /* NULL: stdout */
+    struct block_list sinks; /* further ones */
+    bool with_output;        /* also what -o and -w say; set by read_options_resolve */
     const char *colour;      /* auto, always, never */
     bool with_colour;        /* what colour came to; set by read_options_resolve */
     bool is_verbose;

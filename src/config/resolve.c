@@ -72,6 +72,11 @@ int resolve_mask_key(const char *path, char key[MASK_KEY_BYTES], size_t *ret_len
     return 0;
 }
 
+bool resolve_has_output(const struct block_list *sinks, const char *output_file, const char *format)
+{
+    return !sinks->count || output_file || strcmp(format, "auto") != 0;
+}
+
 bool resolve_terminal(const char *output_file, const char *colour, const char **format)
 {
     bool is_terminal = !output_file && isatty(STDOUT_FILENO);

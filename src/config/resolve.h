@@ -12,5 +12,12 @@ enum { MASK_KEY_BYTES = 256 };
 int resolve_mask_key(const char *path, char key[MASK_KEY_BYTES], size_t *ret_length,
                      char message[OPTION_MESSAGE_BYTES]);
 
+/*
+ * Is there an output of -o and -w beside the sinks? Asked before resolve_terminal replaces the
+ * format.
+ */
+bool resolve_has_output(const struct block_list *sinks, const char *output_file,
+                        const char *format);
+
 /* Replaces the format "auto" by the one for this output. With colours? */
 bool resolve_terminal(const char *output_file, const char *colour, const char **format);

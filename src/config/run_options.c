@@ -42,6 +42,16 @@ static const struct option options[] = {
      .group = "Output",
      .help = "Append the records to this file, which is created with mode 0600. SIGHUP opens it "
              "again, for log rotation. Without it: standard output."},
+    {.name = "sink",
+     .plural = "sinks",
+     .kind = OPTION_BLOCKS,
+     VALUE(sinks),
+     .argument = "TYPE=TARGET...",
+     .group = "Output",
+     .help = "Send the records to this sink, too; may be repeated. TYPE=TARGET, such as "
+             "file=/var/log/weir.json, then KEY=VALUE for its settings, separated by spaces; "
+             "quotes keep spaces together. weir-sinks(8) lists them. Standard output is then "
+             "written only when --output names a format."},
     {.name = "verbose",
      .short_name = 'v',
      .kind = OPTION_FLAG,

@@ -14,6 +14,8 @@ struct run_options {
     /* output */
     const char *format;      /* auto, or an encoder's name; never auto after run_options_resolve */
     const char *output_file; /* NULL: stdout */
+    struct block_list sinks; /* further ones */
+    bool with_output;        /* also what -o and -w say; set by run_options_resolve */
     const char *colour;      /* auto, always, never */
     bool with_colour;        /* what colour came to; set by run_options_resolve */
     bool is_verbose;         /* pretty: headers under the line */

@@ -22,6 +22,8 @@ static int check_cgroups(const struct text_list *paths, const char *option, char
 
 int run_options_resolve(struct run_options *options, char message[OPTION_MESSAGE_BYTES])
 {
+    options->with_output =
+        resolve_has_output(&options->sinks, options->output_file, options->format);
     options->with_colour =
         resolve_terminal(options->output_file, options->colour, &options->format);
     if (options->pids.count)

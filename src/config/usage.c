@@ -7,8 +7,7 @@
 
 enum { HELP_COLUMN = 30, HELP_WIDTH = 80 };
 
-/* Fills lines up to HELP_WIDTH columns; the first one starts at `column`, others at `indent`. */
-static void print_filled(FILE *file, size_t column, size_t indent, const char *text)
+void usage_print_filled(FILE *file, size_t column, size_t indent, const char *text)
 {
     while (*text) {
         size_t length = strcspn(text, " ");
@@ -74,7 +73,7 @@ static void print_option(const struct option *option, FILE *file)
         fprintf(file, "\n%*s", HELP_COLUMN, "");
     else
         fprintf(file, "%*s", HELP_COLUMN - used, "");
-    print_filled(file, HELP_COLUMN, HELP_COLUMN, help);
+    usage_print_filled(file, HELP_COLUMN, HELP_COLUMN, help);
 }
 
 static void print_examples(const char *examples, FILE *file)
@@ -96,7 +95,7 @@ void usage_print_command(const struct option_table *table, FILE *file)
         char paragraph[1024];
         size_t length = usage_take_paragraph(&text, paragraph, sizeof(paragraph));
         if (length) {
-            print_filled(file, 0, 0, paragraph);
+            usage_print_filled(file, 0, 0, paragraph);
             fputc('\n', file);
         }
     }
@@ -134,7 +133,7 @@ size_t usage_take_paragraph(const char **text, char *paragraph, size_t size)
 void usage_print_program(const struct usage_command *commands, FILE *file)
 {
     fputs("Usage: weir [COMMAND] [OPTION]...\n\n", file);
-    print_filled(file, 0, 0, USAGE_PROGRAM_DETAILS);
+    usage_print_filled(file, 0, 0, USAGE_PROGRAM_DETAILS);
     fputs("\nCommands:\n", file);
     for (; commands->name; commands++)
         fprintf(file, "  %-10s %s\n", commands->name, commands->summary);

@@ -1,128 +1,79 @@
-/*
- * outlet: a list of chunks under one lock. The thread takes the first, lets go of the lock,
- * writes. Chunks are reused; only a few are kept, so that a burst does not stay in memory.
+/* outlet: opening, pushing, counting, closing. What the two threads do is in outlet_send, _store.
  */
+#include "sink/outlet.h"
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
+#include <stdio.h>
 #include <time.h>
 #include "base/allocate.h"
-#include "sink/outlet.h"
+#include "sink/outlet_parts.h"
+#include "sink/outlet_queue.h"
 
-enum { SPARE_MAXIMUM = 4, CLOSE_TIMEOUT_MS = 5000 };
+enum {
+    CLOSE_TIMEOUT_MS = 5000,
+    BATCH_BYTES = 1024 * 1024,
+    BATCH_RECORDS = 4096,
+    INTERRUPT_NS = 5000000,
+};
+static const uint64_t retry_first_ns = 200000000, retry_maximum_ns = 30000000000;
 
-struct outlet {
-    const struct sink *sink;
-    void *sink_context;
-    struct outlet_options options;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t has_news; /* a chunk, a wish to reopen, the end */
-    pthread_cond_t has_room; /* a chunk was written, or the thread has ended */
-    struct chunk *first, *last, *spare;
-    size_t queued_bytes, spare_count;
-    bool wants_reopen, is_closing, is_abandoned, has_ended, is_closed;
-    atomic_int error;
-    atomic_uint_fast64_t pushed, logged, lost_full, lost_error, written_bytes;
+const char *const outlet_loss_names[OUTLET_LOSS_COUNT] = {
+    [OUTLET_LOSS_SINK_FULL] = "sink_full",         [OUTLET_LOSS_SINK_ERROR] = "sink_error",
+    [OUTLET_LOSS_SINK_REJECTED] = "sink_rejected", [OUTLET_LOSS_SPOOL_FULL] = "spool_full",
+    [OUTLET_LOSS_SPOOL_DAMAGED] = "spool_damaged",
 };
 
-/*
- * Whole records in the first `written` bytes: lines, where lines that begin with a space belong
- * on.
- */
-static uint32_t count_records(struct slice chunk, size_t written)
+uint64_t outlet_now_ns(void)
 {
-    uint32_t count = 0;
+    struct timespec now;
 
-    for (size_t at = 0; at < written; at++) {
-        at += slice_find(slice_part(chunk, at, written - at), '\n');
-        if (at < written && (at + 1 == chunk.length || chunk.data[at + 1] != ' '))
-            count++;
-    }
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void outlet_wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, uint64_t at_ns)
+{
+    struct timespec time = {(time_t)(at_ns / 1000000000), (long)(at_ns % 1000000000)};
+
+    pthread_cond_timedwait(condition, lock, &time);
+}
+
+/* Of these sequences, those of this run that count. The lock is held. */
+static uint64_t count_range(const struct outlet *outlet, uint64_t first, uint64_t end)
+{
+    const uint64_t *uncounted = (const uint64_t *)(const void *)outlet->uncounted.data;
+    size_t length = outlet->uncounted.length / sizeof(uint64_t);
+    uint64_t count;
+
+    if (first < outlet->run_first)
+        first = outlet->run_first;
+    if (first >= end)
+        return 0;
+    count = end - first;
+    for (size_t i = 0; i < length; i++)
+        count -= uncounted[i] >= first && uncounted[i] < end;
     return count;
 }
 
-static void settle(struct outlet *outlet, struct chunk *chunk, size_t written, int error)
+/* The spool cannot give these away any more. */
+static void on_gone(void *context, uint64_t first, uint64_t end, enum spool_end_of why)
 {
-    uint32_t arrived = chunk->record_count;
-
-    if (error) {
-        arrived = count_records(buffer_slice(&chunk->buffer), written);
-        if (arrived > chunk->record_count)
-            arrived = chunk->record_count;
-    }
-    atomic_fetch_add(&outlet->logged, arrived);
-    atomic_fetch_add(&outlet->lost_error, chunk->record_count - arrived);
-    atomic_fetch_add(&outlet->written_bytes, written);
-    atomic_store(&outlet->error, error);
-}
-
-/* Called with the lock held. */
-static void recycle(struct outlet *outlet, struct chunk *chunk)
-{
-    if (outlet->spare_count < SPARE_MAXIMUM && !outlet->is_closed) {
-        chunk->buffer.length = 0;
-        chunk->record_count = 0;
-        chunk->next = outlet->spare;
-        outlet->spare = chunk;
-        outlet->spare_count++;
-        return;
-    }
-    buffer_done(&chunk->buffer);
-    deallocate(chunk);
-}
-
-/* Called with the lock held; the lock is free while the sink writes. */
-static void write_first(struct outlet *outlet)
-{
-    struct chunk *chunk = outlet->first;
-    int error = atomic_load(&outlet->error);
-    size_t written = 0;
-
-    outlet->first = chunk->next;
-    if (!outlet->first)
-        outlet->last = NULL;
-    pthread_mutex_unlock(&outlet->lock);
-    if (error != -EPIPE)
-        error = outlet->sink->write(outlet->sink_context, buffer_slice(&chunk->buffer), &written);
-    pthread_mutex_lock(&outlet->lock);
-    settle(outlet, chunk, written, error);
-    outlet->queued_bytes -= chunk->buffer.length;
-    recycle(outlet, chunk);
-    pthread_cond_broadcast(&outlet->has_room);
-}
-
-static void *run(void *argument)
-{
-    struct outlet *outlet = argument;
+    struct outlet *outlet = context;
+    uint64_t count;
 
     pthread_mutex_lock(&outlet->lock);
-    for (;;) {
-        if (outlet->wants_reopen) {
-            outlet->wants_reopen = false;
-            if (outlet->sink->reopen) {
-                int result = outlet->sink->reopen(outlet->sink_context);
-
-                if (result < 0)
-                    atomic_store(&outlet->error, result);
-            }
-        } else if (outlet->first && !outlet->is_abandoned) {
-            write_first(outlet);
-        } else if (outlet->is_closing) {
-            break;
-        } else {
-            pthread_cond_wait(&outlet->has_news, &outlet->lock);
-        }
-    }
-    outlet->has_ended = true;
-    pthread_cond_broadcast(&outlet->has_room);
+    count = count_range(outlet, first, end);
+    outlet->counters.logged -= count;
+    outlet->counters
+        .lost[why == SPOOL_DROPPED ? OUTLET_LOSS_SPOOL_FULL : OUTLET_LOSS_SPOOL_DAMAGED] += count;
+    if (first < outlet->run_first)
+        outlet->counters.backlog_lost += (end < outlet->run_first ? end : outlet->run_first) -
+                                         first;
     pthread_mutex_unlock(&outlet->lock);
-    return NULL;
 }
 
-/* The thread takes no signals, they are the agent's; but for the one that tells it to give up. */
-static int start_thread(struct outlet *outlet)
+/* The threads take no signals, they are the agent's; but for the one that tells them to give up. */
+static int start_thread(struct outlet *outlet, pthread_t *thread, void *(*run)(void *))
 {
     sigset_t all, before;
     int result;
@@ -130,7 +81,7 @@ static int start_thread(struct outlet *outlet)
     sigfillset(&all);
     sigdelset(&all, SIGRTMIN);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    result = pthread_create(&outlet->thread, NULL, run, outlet);
+    result = pthread_create(thread, NULL, run, outlet);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return -result;
 }
@@ -142,121 +93,132 @@ static void init_waiting(struct outlet *outlet)
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_mutex_init(&outlet->lock, NULL);
-    pthread_cond_init(&outlet->has_news, NULL);
+    pthread_cond_init(&outlet->has_news, &attributes);
+    pthread_cond_init(&outlet->has_work, &attributes);
     pthread_cond_init(&outlet->has_room, &attributes);
     pthread_condattr_destroy(&attributes);
 }
 
-static void done_waiting(struct outlet *outlet)
+static void set_options(struct outlet *outlet, const struct outlet_options *options)
 {
+    struct outlet_options *own = &outlet->options;
+
+    *own = *options;
+    own->queue_bytes = own->queue_bytes ? own->queue_bytes : OUTLET_QUEUE_BYTES;
+    own->batch_bytes = own->batch_bytes ? own->batch_bytes : BATCH_BYTES;
+    own->batch_records = own->batch_records ? own->batch_records : BATCH_RECORDS;
+    own->close_timeout_ms = own->close_timeout_ms ? own->close_timeout_ms : CLOSE_TIMEOUT_MS;
+    own->retry_first_ns = own->retry_first_ns ? own->retry_first_ns : retry_first_ns;
+    own->retry_maximum_ns = own->retry_maximum_ns ? own->retry_maximum_ns : retry_maximum_ns;
+    own->spool.on_gone = on_gone;
+    own->spool.context = outlet;
+    backoff_init(&outlet->backoff, own->retry_first_ns, own->retry_maximum_ns,
+                 outlet_now_ns() ^ (uint64_t)(uintptr_t)outlet);
+}
+
+static int open_spool(struct outlet *outlet, char message[SINK_MESSAGE_BYTES])
+{
+    const char *path = outlet->options.spool_path;
+    struct spool_counters counters;
+    struct spool_files files;
+    int result = 0;
+
+    outlet->next_sequence = outlet->run_first = 1;
+    if (!path)
+        return 0;
+    outlet->run_first = UINT64_MAX; /* what is gone now is older than this run */
+    result = spool_files_open(path, &files);
+    if (result == 0)
+        result = spool_open(&files, &outlet->options.spool, &outlet->spool);
+    if (result < 0) {
+        snprintf(message, SINK_MESSAGE_BYTES, "spool %.150s: %s", path,
+                 result == -EBUSY ? "another process uses it" : strerror(-result));
+        return result;
+    }
+    outlet->next_sequence = outlet->run_first = spool_next_sequence(outlet->spool);
+    outlet->acknowledged = outlet->handed = spool_acknowledged(outlet->spool);
+    outlet->stored = spool_end(outlet->spool) - 1;
+    spool_count(outlet->spool, &counters);
+    outlet->counters.backlog = counters.waiting + outlet->counters.backlog_lost;
+    return 0;
+}
+
+static int make_flight(struct outlet *outlet)
+{
+    struct flight *flight = &outlet->flight;
+    size_t records = outlet->options.batch_records;
+
+    flight->entries = allocate(records * sizeof(*flight->entries));
+    flight->pending = allocate(records * sizeof(*flight->pending));
+    flight->chunks = allocate(records * sizeof(struct chunk *));
+    return flight->entries && flight->pending && flight->chunks ? 0 : -ENOMEM;
+}
+
+static void outlet_destroy(struct outlet *outlet)
+{
+    spool_close(&outlet->spool);
+    deallocate(outlet->flight.entries);
+    deallocate(outlet->flight.pending);
+    deallocate(outlet->flight.chunks);
+    outlet_queue_done(outlet);
+    buffer_done(&outlet->uncounted);
     pthread_cond_destroy(&outlet->has_room);
+    pthread_cond_destroy(&outlet->has_work);
     pthread_cond_destroy(&outlet->has_news);
     pthread_mutex_destroy(&outlet->lock);
+    deallocate(outlet);
+}
+
+static int start_threads(struct outlet *outlet)
+{
+    int result = start_thread(outlet, &outlet->sender, outlet_send_run);
+
+    if (result == 0 && outlet->spool) {
+        result = start_thread(outlet, &outlet->storekeeper, outlet_store_run);
+        outlet->has_keeper = result == 0;
+        if (result < 0) {
+            pthread_mutex_lock(&outlet->lock);
+            outlet->is_closing = outlet->is_abandoned = true;
+            pthread_cond_signal(&outlet->has_news);
+            pthread_mutex_unlock(&outlet->lock);
+            pthread_join(outlet->sender, NULL);
+        }
+    }
+    return result;
 }
 
 int outlet_new(const struct sink *sink, const struct sink_options *sink_options,
-               const struct outlet_options *options, struct outlet **ret_outlet)
+               const struct outlet_options *options, struct chunk_pool *pool,
+               struct outlet **ret_outlet, char message[SINK_MESSAGE_BYTES])
 {
     struct outlet *outlet = allocate_zeroed(sizeof(*outlet));
     int result;
 
+    message[0] = '\0';
     if (!outlet)
         return -ENOMEM;
     outlet->sink = sink;
-    if (options)
-        outlet->options = *options;
-    if (!outlet->options.queue_bytes)
-        outlet->options.queue_bytes = OUTLET_QUEUE_BYTES;
-    if (!outlet->options.chunk_bytes)
-        outlet->options.chunk_bytes = OUTLET_CHUNK_BYTES;
-    if (!outlet->options.close_timeout_ms)
-        outlet->options.close_timeout_ms = CLOSE_TIMEOUT_MS;
-    result = sink->open(sink_options, &outlet->sink_context);
+    outlet->pool = pool;
+    init_waiting(outlet);
+    set_options(outlet, options);
+    buffer_init(&outlet->uncounted, OUTLET_UNCOUNTED_BYTES);
+    result = make_flight(outlet);
+    if (result == 0)
+        result = open_spool(outlet, message);
+    if (result == 0)
+        result = sink->open(sink_options, &outlet->sink_context, message);
     if (result < 0) {
-        deallocate(outlet);
+        outlet_destroy(outlet);
         return result;
     }
-    init_waiting(outlet);
-    result = start_thread(outlet);
+    result = start_threads(outlet);
     if (result < 0) {
-        done_waiting(outlet);
         sink->close(outlet->sink_context);
-        deallocate(outlet);
+        outlet_destroy(outlet);
         return result;
     }
     *ret_outlet = outlet;
     return 0;
-}
-
-struct chunk *outlet_chunk_take(struct outlet *outlet)
-{
-    struct chunk *chunk;
-
-    pthread_mutex_lock(&outlet->lock);
-    chunk = outlet->spare;
-    if (chunk) {
-        outlet->spare = chunk->next;
-        outlet->spare_count--;
-        chunk->next = NULL;
-    }
-    pthread_mutex_unlock(&outlet->lock);
-    if (!chunk) {
-        chunk = allocate_zeroed(sizeof(*chunk));
-        if (chunk)
-            buffer_init(&chunk->buffer, outlet->options.chunk_bytes);
-    }
-    return chunk;
-}
-
-void outlet_chunk_drop(struct outlet *outlet, struct chunk **chunk)
-{
-    if (!*chunk)
-        return;
-    pthread_mutex_lock(&outlet->lock);
-    recycle(outlet, *chunk);
-    pthread_mutex_unlock(&outlet->lock);
-    *chunk = NULL;
-}
-
-/* An empty queue takes any chunk, so one larger than the limit is not lost for ever. */
-static bool has_space(const struct outlet *outlet, size_t bytes)
-{
-    return !outlet->queued_bytes || (bytes <= outlet->options.queue_bytes &&
-                                     outlet->queued_bytes <= outlet->options.queue_bytes - bytes);
-}
-
-int outlet_push(struct outlet *outlet, struct chunk **chunk)
-{
-    struct chunk *pushed = *chunk;
-    size_t bytes = pushed->buffer.length;
-    int result = 0;
-
-    *chunk = NULL;
-    pthread_mutex_lock(&outlet->lock);
-    atomic_fetch_add(&outlet->pushed, pushed->record_count);
-    while (outlet->options.is_blocking && !has_space(outlet, bytes) && !outlet->has_ended)
-        pthread_cond_wait(&outlet->has_room, &outlet->lock);
-    if (atomic_load(&outlet->error) == -EPIPE || outlet->is_closing) {
-        result = outlet->is_closing ? -ESHUTDOWN : -EPIPE;
-        atomic_fetch_add(&outlet->lost_error, pushed->record_count);
-    } else if (!has_space(outlet, bytes)) {
-        result = -ENOBUFS;
-        atomic_fetch_add(&outlet->lost_full, pushed->record_count);
-    }
-    if (result < 0 || !bytes) {
-        recycle(outlet, pushed);
-    } else {
-        pushed->next = NULL;
-        if (outlet->last)
-            outlet->last->next = pushed;
-        else
-            outlet->first = pushed;
-        outlet->last = pushed;
-        outlet->queued_bytes += bytes;
-        pthread_cond_signal(&outlet->has_news);
-    }
-    pthread_mutex_unlock(&outlet->lock);
-    return result;
 }
 
 void outlet_reopen(struct outlet *outlet)
@@ -269,60 +231,41 @@ void outlet_reopen(struct outlet *outlet)
 
 int outlet_error(const struct outlet *outlet)
 {
-    return atomic_load(&outlet->error);
+    struct outlet *unlocked = (struct outlet *)outlet;
+    int error;
+
+    pthread_mutex_lock(&unlocked->lock);
+    error = outlet->is_unreachable ? -EPIPE : outlet->error;
+    pthread_mutex_unlock(&unlocked->lock);
+    return error;
 }
 
-void outlet_count(const struct outlet *outlet, struct outlet_counters *ret_counters)
+void outlet_reason(struct outlet *outlet, char reason[SINK_REASON_BYTES])
 {
-    ret_counters->logged = atomic_load(&outlet->logged);
-    ret_counters->lost_sink_full = atomic_load(&outlet->lost_full);
-    ret_counters->lost_sink_error = atomic_load(&outlet->lost_error);
-    ret_counters->written_bytes = atomic_load(&outlet->written_bytes);
-    ret_counters->pushed = atomic_load(&outlet->pushed); /* last: never below the others' sum */
+    pthread_mutex_lock(&outlet->lock);
+    memcpy(reason, outlet->reason, SINK_REASON_BYTES);
+    pthread_mutex_unlock(&outlet->lock);
 }
 
-static struct timespec deadline_after(unsigned milliseconds)
+void outlet_count(struct outlet *outlet, struct outlet_counters *ret_counters)
 {
-    struct timespec time;
+    struct spool_counters spool = {0};
 
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    time.tv_sec += milliseconds / 1000;
-    time.tv_nsec += (long)(milliseconds % 1000) * 1000000;
-    if (time.tv_nsec >= 1000000000) {
-        time.tv_sec++;
-        time.tv_nsec -= 1000000000;
+    if (outlet->spool)
+        spool_count(outlet->spool, &spool);
+    pthread_mutex_lock(&outlet->lock);
+    *ret_counters = outlet->counters;
+    ret_counters->queued_bytes = outlet->queued_bytes;
+    if (outlet->spool) {
+        ret_counters->waiting = spool.waiting;
+        ret_counters->spool_bytes = spool.bytes;
     }
-    return time;
-}
-
-/* What the thread did not take: lost. */
-static void drop_queue(struct outlet *outlet)
-{
-    while (outlet->first) {
-        struct chunk *chunk = outlet->first;
-
-        outlet->first = chunk->next;
-        settle(outlet, chunk, 0, -ETIMEDOUT);
-        buffer_done(&chunk->buffer);
-        deallocate(chunk);
-    }
-    outlet->last = NULL;
-    outlet->queued_bytes = 0;
+    pthread_mutex_unlock(&outlet->lock);
 }
 
 static void ignore_signal(int signal)
 {
     (void)signal;
-}
-
-/* Waits until the thread has ended or the time is over; the lock is held. */
-static void wait_for_end(struct outlet *outlet, unsigned milliseconds)
-{
-    struct timespec deadline = deadline_after(milliseconds);
-
-    while (!outlet->has_ended &&
-           pthread_cond_timedwait(&outlet->has_room, &outlet->lock, &deadline) != ETIMEDOUT)
-        ;
 }
 
 /*
@@ -337,33 +280,44 @@ static void interrupt(struct outlet *outlet)
     sigemptyset(&action.sa_mask);
     sigaction(SIGRTMIN, &action, &before);
     while (!outlet->has_ended) {
-        pthread_kill(outlet->thread, SIGRTMIN);
-        wait_for_end(outlet, 5);
+        if (outlet->sink->interrupt)
+            outlet->sink->interrupt(outlet->sink_context);
+        pthread_cond_signal(&outlet->has_news);
+        pthread_kill(outlet->sender, SIGRTMIN);
+        outlet_wait_until(&outlet->has_room, &outlet->lock, outlet_now_ns() + INTERRUPT_NS);
     }
     sigaction(SIGRTMIN, &before, NULL);
 }
 
 void outlet_close(struct outlet *outlet)
 {
+    struct spool_counters spool;
+    uint64_t deadline = outlet_now_ns() + (uint64_t)outlet->options.close_timeout_ms * 1000000;
+
     if (outlet->is_closed)
         return;
     pthread_mutex_lock(&outlet->lock);
     outlet->is_closing = true;
     pthread_cond_signal(&outlet->has_news);
-    wait_for_end(outlet, outlet->options.close_timeout_ms);
+    pthread_cond_signal(&outlet->has_work);
+    while (!outlet->has_ended && outlet_now_ns() < deadline)
+        outlet_wait_until(&outlet->has_room, &outlet->lock, deadline);
     if (!outlet->has_ended)
         interrupt(outlet);
+    outlet->keeper_ends = true;
+    pthread_cond_signal(&outlet->has_work);
     pthread_mutex_unlock(&outlet->lock);
-    pthread_join(outlet->thread, NULL);
-    outlet->is_closed = true;
-    drop_queue(outlet);
-    while (outlet->spare) {
-        struct chunk *chunk = outlet->spare;
-
-        outlet->spare = chunk->next;
-        buffer_done(&chunk->buffer);
-        deallocate(chunk);
+    pthread_join(outlet->sender, NULL);
+    if (outlet->has_keeper)
+        pthread_join(outlet->storekeeper, NULL);
+    outlet_store_rest(outlet);
+    if (outlet->spool) {
+        spool_count(outlet->spool, &spool);
+        outlet->counters.waiting = spool.waiting;
+        outlet->counters.spool_bytes = spool.bytes;
     }
+    spool_close(&outlet->spool);
+    outlet->is_closed = true;
     outlet->sink->close(outlet->sink_context);
 }
 
@@ -372,7 +326,6 @@ void outlet_free(struct outlet **outlet)
     if (!*outlet)
         return;
     outlet_close(*outlet);
-    done_waiting(*outlet);
-    deallocate(*outlet);
+    outlet_destroy(*outlet);
     *outlet = NULL;
 }

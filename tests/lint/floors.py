@@ -17,7 +17,9 @@ THIRD_PARTY = {"bpf/": ("src/capture/",), "pcre2.h": ("src/model/",),
                "yaml.h": ("src/config/",),
                "openssl/": ("src/refine/", "src/capture/",  # both make the same digests
                             "src/parse/"),  # fingerprints, Initial packets of QUIC
-               "zlib.h": ("src/capture/",), "zstd": ("src/capture/",)}
+               "zlib.h": ("src/capture/", "src/sink/"),
+               "zstd": ("src/capture/", "src/sink/"),  # old files; bodies of requests
+               "curl/": ("src/sink/",), "librdkafka/": ("src/sink/",)}
 STANDARD = set("""
     assert ctype dirent elf emmintrin endian err errno fcntl fnmatch getopt grp inttypes libgen
     limits locale malloc math netdb poll pthread pwd regex sched signal stdarg stdatomic stdbool

@@ -13,7 +13,8 @@ import lint  # noqa: E402
 WEIR = os.environ.get("WEIR", str(lint.ROOT / "build" / "weir"))
 PAGES = {"weir": "weir.8", "run": "weir-run.8", "read": "weir-read.8",
          "config": "weir-config.8",
-         "doctor": "weir-doctor.8"}
+         "doctor": "weir-doctor.8",
+         "sinks": "weir-sinks.8"}
 
 
 def complaints(page):

@@ -1,0 +1,73 @@
+/*
+ * outputs: the sinks in use. Each has its own filter, level, format and masking; records are
+ * encoded once for all sinks that want them in the same way, and shared by reference.
+ */
+#pragma once
+#include "encode/encoder.h"
+#include "model/query.h"
+#include "refine/stricter.h"
+#include "sink/outlet.h"
+#include "sink/settings.h"
+
+enum { OUTPUT_NAME_BYTES = 64 };
+
+struct output {
+    char name[OUTPUT_NAME_BYTES];
+    struct sink_settings *settings;
+    struct query *query; /* NULL: everything */
+    struct outlet *outlet;
+    unsigned worst; /* severity: what is less bad is not wanted */
+    size_t group;
+    uint64_t filtered, lost_encoding;
+    char reasons[OUTLET_LOSS_COUNT + 1][OUTPUT_NAME_BYTES + 32]; /* the last: encoding */
+};
+
+/* Sinks that take the same encoded records. */
+struct output_group {
+    const struct encoder *encoder;
+    struct encoder_options encoder_options;
+    const struct sink_settings *settings; /* of one of them: what is stricter */
+    struct stricter *stricter;            /* NULL: nothing is */
+    enum field_id attributes[FIELD_COUNT];
+    size_t attribute_count;
+    struct chunk *chunk;
+};
+
+struct outputs {
+    size_t count, group_count;
+    struct output items[OUTLETS_MAXIMUM];
+    struct output_group groups[OUTLETS_MAXIMUM];
+    struct chunk_pool *pool;
+};
+
+/* What cannot be said by sinks' own settings. */
+struct outputs_options {
+    bool is_blocking;          /* every queue waits (offline reading) */
+    unsigned close_timeout_ms; /* 0: each sink's own */
+};
+
+/* Says what is wrong with a sink's settings. 0, or -EINVAL and a message. */
+int outputs_check(const struct sink_settings *settings, const char *path,
+                  char message[OPTION_MESSAGE_BYTES]);
+/*
+ * Opens the sinks, whose settings it takes over, also on failure. 0 or -errno, told on stderr. May
+ * be given to outputs_done after a failure too.
+ */
+int outputs_open(struct outputs *outputs, struct sink_settings **settings, size_t count,
+                 const struct outputs_options *options);
+void outputs_done(struct outputs *outputs);
+
+/*
+ * A finished, masked record. True: somebody wanted it. Not counted are records about losses, which
+ * go to everybody.
+ */
+bool outputs_write(struct outputs *outputs, const struct record *record, bool is_counted);
+/* What is encoded goes to the sinks now. */
+void outputs_push(struct outputs *outputs);
+void outputs_reopen(struct outputs *outputs);
+/* -EPIPE: nobody reads any of them any more. */
+int outputs_error(const struct outputs *outputs);
+/* Pushes, waits for the sinks, and closes them; the counters can still be read. */
+void outputs_close(struct outputs *outputs);
+/* Changes how the first sink shows headers. */
+void outputs_show_headers(struct outputs *outputs, bool with_headers);

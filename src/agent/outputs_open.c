@@ -1,0 +1,277 @@
+/* outputs_open: from sinks' settings to open sinks: checks, names, groups of the same encoding. */
+#include <errno.h>
+#include <stdio.h>
+#include "agent/outputs.h"
+#include "config/nearest.h"
+
+enum {
+    CHUNK_MAXIMUM_BYTES = 4 * 1024 * 1024, /* one record of many full heads fits */
+    MILLISECOND_NS = 1000000,
+};
+
+static const struct encoder *const encoders[] = {
+#define ENCODER(name) &encoder_##name,
+#include "encode/encoders.def"
+#undef ENCODER
+};
+
+static const struct encoder *encoder_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof(encoders) / sizeof(*encoders); i++)
+        if (strcmp(encoders[i]->name, name) == 0)
+            return encoders[i];
+    return NULL;
+}
+
+static const char *format_of(const struct sink_settings *settings)
+{
+    return settings->common.format ? settings->common.format : settings->sink->format;
+}
+
+static bool takes_format(const struct sink *sink, const char *format)
+{
+    const char *const *known = sink->formats;
+
+    while (known && *known && strcmp(*known, format) != 0)
+        known++;
+    return !known || *known;
+}
+
+/* What is wrong with the format. 0, or -EINVAL and a message. */
+static int check_format(const struct sink_settings *settings, char why[OPTION_MESSAGE_BYTES])
+{
+    const char *format = format_of(settings);
+    struct nearest nearest = nearest_begin(format);
+
+    if (encoder_find(format) && takes_format(settings->sink, format))
+        return 0;
+    for (size_t i = 0; i < sizeof(encoders) / sizeof(*encoders); i++)
+        if (takes_format(settings->sink, encoders[i]->name))
+            nearest_offer(&nearest, encoders[i]->name);
+    snprintf(why, OPTION_MESSAGE_BYTES, "'%.60s' is no format of %s%s%s%s", format,
+             settings->sink->name, nearest.name ? "; did you mean '" : "",
+             nearest.name ? nearest.name : "", nearest.name ? "'?" : "");
+    return -EINVAL;
+}
+
+static int check_rest(const struct sink_settings *settings, char why[OPTION_MESSAGE_BYTES])
+{
+    const struct sink_common_options *common = &settings->common;
+    struct stricter_options stricter_options = {.omitted = common->omitted.items};
+    struct stricter *stricter = NULL;
+    struct query *query = NULL;
+    struct query_error error;
+    const char *unknown;
+    char message[SINK_MESSAGE_BYTES] = "";
+
+    if (common->filter) {
+        if (query_compile(slice_of_string(common->filter), &query, &error) == -EINVAL) {
+            snprintf(why, OPTION_MESSAGE_BYTES, "filter: column %zu: %s", error.column,
+                     error.message);
+            return -EINVAL;
+        }
+        query_free(&query);
+    }
+    if (common->omitted.count && stricter_new(&stricter_options, &stricter, &unknown) == -EINVAL) {
+        snprintf(why, OPTION_MESSAGE_BYTES, "omit: '%.60s' is no field", unknown);
+        return -EINVAL;
+    }
+    stricter_free(&stricter);
+    if (settings->sink->check && settings->sink->check(&settings->options, message) < 0) {
+        snprintf(why, OPTION_MESSAGE_BYTES, "%s", message);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+int outputs_check(const struct sink_settings *settings, const char *path,
+                  char message[OPTION_MESSAGE_BYTES])
+{
+    char why[OPTION_MESSAGE_BYTES];
+    int result = check_format(settings, why);
+
+    if (result == 0)
+        result = check_rest(settings, why);
+    if (result < 0) {
+        int used = block_place(path, settings->line, settings->column, message);
+
+        snprintf(message + used, OPTION_MESSAGE_BYTES - (size_t)used, "%.250s", why);
+    }
+    return result;
+}
+
+static bool lists_are_equal(const struct text_list *a, const struct text_list *b)
+{
+    return a->count == b->count && a->used == b->used && memcmp(a->bytes, b->bytes, a->used) == 0;
+}
+
+static bool is_of_group(const struct output_group *group, const struct sink_settings *settings)
+{
+    const struct sink_common_options *one = &group->settings->common, *other = &settings->common;
+
+    return group->encoder == encoder_find(format_of(settings)) &&
+           one->is_verbose == other->is_verbose && one->with_colour == other->with_colour &&
+           lists_are_equal(&one->mask_names, &other->mask_names) &&
+           lists_are_equal(&one->omitted, &other->omitted);
+}
+
+static void add_attributes(struct output_group *group, const struct sink_settings *settings)
+{
+    enum field_id fields[SINK_ATTRIBUTES_MAXIMUM];
+    size_t count =
+        settings->sink->attributes ? settings->sink->attributes(&settings->options, fields) : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t at = 0;
+
+        while (at < group->attribute_count && group->attributes[at] != fields[i])
+            at++;
+        if (at == group->attribute_count)
+            group->attributes[group->attribute_count++] = fields[i];
+    }
+}
+
+/* Finds or makes the sink's group. 0 or -errno. */
+static int enter_group(struct outputs *outputs, struct output *output)
+{
+    const struct sink_settings *settings = output->settings;
+    const struct sink_common_options *common = &settings->common;
+    struct output_group *group = outputs->groups;
+    const char *unknown;
+    int result = 0;
+
+    while (group < outputs->groups + outputs->group_count && !is_of_group(group, settings))
+        group++;
+    output->group = (size_t)(group - outputs->groups);
+    if (output->group == outputs->group_count) {
+        *group = (struct output_group){
+            .encoder = encoder_find(format_of(settings)),
+            .encoder_options = {.with_colour = common->with_colour,
+                                .with_headers = common->is_verbose},
+            .settings = settings,
+        };
+        outputs->group_count++;
+        if (common->mask_names.count || common->omitted.count) {
+            struct stricter_options options = {common->mask_names.items, common->omitted.items};
+
+            result = stricter_new(&options, &group->stricter, &unknown);
+        }
+    }
+    add_attributes(group, settings);
+    return result;
+}
+
+/* "loki", "loki-2", or what the user says. */
+static void name_output(const struct outputs *outputs, struct output *output)
+{
+    const struct sink_settings *settings = output->settings;
+    const char *wish = settings->common.name ? settings->common.name : settings->sink->name;
+    unsigned number = 1;
+    bool is_taken;
+
+    snprintf(output->name, sizeof(output->name), "%.50s", wish);
+    do {
+        is_taken = false;
+        for (const struct output *at = outputs->items; at < output; at++)
+            is_taken |= strcmp(at->name, output->name) == 0;
+        if (is_taken)
+            snprintf(output->name, sizeof(output->name), "%.50s-%u", wish, ++number);
+    } while (is_taken);
+}
+
+static void name_reasons(struct output *output, bool is_alone)
+{
+    for (size_t i = 0; i <= OUTLET_LOSS_COUNT; i++)
+        snprintf(output->reasons[i], sizeof(output->reasons[i]), "%s%s%s",
+                 i < OUTLET_LOSS_COUNT ? outlet_loss_names[i] : "encoding", is_alone ? "" : ":",
+                 is_alone ? "" : output->name);
+}
+
+static unsigned worst_of(const char *level)
+{
+    if (strcmp(level, "critical") == 0)
+        return SEVERITY_CRITICAL;
+    if (strcmp(level, "error") == 0)
+        return SEVERITY_ERROR;
+    return strcmp(level, "warning") == 0 ? SEVERITY_WARNING : SEVERITY_INFORMATIONAL;
+}
+
+static struct outlet_options outlet_options_of(const struct output *output, unsigned bit,
+                                               const struct outputs_options *options)
+{
+    const struct sink_common_options *common = &output->settings->common;
+    bool is_oldest = strcmp(common->on_full, "drop-oldest") == 0;
+    bool is_blocking = options->is_blocking || strcmp(common->on_full, "block") == 0;
+
+    return (struct outlet_options){
+        .name = output->name,
+        .bit = bit,
+        .queue_bytes = common->queue_bytes,
+        .policy = is_blocking ? OUTLET_BLOCK
+                  : is_oldest ? OUTLET_DROP_OLDEST
+                              : OUTLET_DROP_NEWEST,
+        .close_timeout_ms = options->close_timeout_ms
+                                ? options->close_timeout_ms
+                                : (unsigned)(common->close_timeout_ns / MILLISECOND_NS),
+        .batch_bytes = common->batch_bytes,
+        .batch_records = common->batch_records,
+        .batch_age_ns = output->settings->sink->is_stream ? 0 : common->batch_age_ns,
+        .is_retrying = !common->is_giving_up,
+        .retry_first_ns = common->retry_first_ns,
+        .retry_maximum_ns = common->retry_maximum_ns,
+        .spool_path = common->spool,
+        .spool = {.quota_bytes = common->spool_quota_bytes,
+                  .segment_bytes = common->spool_segment_bytes,
+                  .policy = is_oldest && !is_blocking ? SPOOL_DROP_OLDEST : SPOOL_DROP_NEWEST},
+        .is_spooled_first = common->is_spooled_first,
+        .dead_letter_path = common->dead_letter,
+    };
+}
+
+static int open_output(struct outputs *outputs, struct output *output, unsigned bit,
+                       const struct outputs_options *options)
+{
+    struct sink_settings *settings = output->settings;
+    char message[SINK_MESSAGE_BYTES] = "";
+    struct outlet_options outlet_options;
+    struct query_error error;
+    int result;
+
+    name_output(outputs, output);
+    settings->options.name = output->name;
+    output->worst = worst_of(settings->common.level);
+    result = enter_group(outputs, output);
+    if (result == 0 && settings->common.filter)
+        result = query_compile(slice_of_string(settings->common.filter), &output->query, &error);
+    outlet_options = outlet_options_of(output, bit, options);
+    if (result == 0)
+        result = outlet_new(settings->sink, &settings->options, &outlet_options, outputs->pool,
+                            &output->outlet, message);
+    if (result < 0)
+        fprintf(stderr, "weir: %s: %s\n", output->name, message[0] ? message : strerror(-result));
+    return result;
+}
+
+int outputs_open(struct outputs *outputs, struct sink_settings **settings, size_t count,
+                 const struct outputs_options *options)
+{
+    int result = chunk_pool_new(CHUNK_MAXIMUM_BYTES, &outputs->pool);
+    char message[OPTION_MESSAGE_BYTES];
+
+    for (size_t i = 0; i < count; i++) {
+        struct output *output = &outputs->items[i];
+
+        *output = (struct output){.settings = settings[i]};
+        settings[i] = NULL;
+        outputs->count = i + 1;
+        if (result == 0 && outputs_check(output->settings, NULL, message) < 0) {
+            fprintf(stderr, "weir: %s\n", message);
+            result = -EINVAL;
+        }
+        if (result == 0)
+            result = open_output(outputs, output, (unsigned)i, options);
+    }
+    for (size_t i = 0; i < outputs->count; i++)
+        name_reasons(&outputs->items[i], outputs->count == 1);
+    return result;
+}

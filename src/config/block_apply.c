@@ -1,0 +1,99 @@
+/* block_apply: finds each key's option among several tables. */
+#include "config/block_apply.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include "config/nearest.h"
+
+int block_place(const char *path, uint32_t line, uint32_t column,
+                char message[OPTION_MESSAGE_BYTES])
+{
+    if (!line)
+        return snprintf(message, OPTION_MESSAGE_BYTES, "--sink: ");
+    return snprintf(message, OPTION_MESSAGE_BYTES, "%.200s:%u:%u: ", path ? path : "", line,
+                    column);
+}
+
+static bool is_one_of(const char *text, const char *const *words)
+{
+    for (; words && *words; words++)
+        if (strcasecmp(text, *words) == 0)
+            return true;
+    return false;
+}
+
+static int refuse_unknown(const struct block_pair *pair, const char *path,
+                          const struct option_set *sets, size_t set_count, const char *const *known,
+                          char *message)
+{
+    struct nearest nearest = nearest_begin(pair->key);
+    int used = block_place(path, pair->line, pair->column, message);
+
+    for (size_t i = 0; i < set_count; i++)
+        for (size_t j = 0; j < sets[i].table->count; j++)
+            nearest_offer(&nearest, sets[i].table->options[j].name);
+    for (; known && *known; known++)
+        nearest_offer(&nearest, *known);
+    used += snprintf(message + used, OPTION_MESSAGE_BYTES - (size_t)used,
+                     "unknown key '%.100s' of this sink", pair->key);
+    if (nearest.name)
+        snprintf(message + used, OPTION_MESSAGE_BYTES - (size_t)used, "; did you mean '%s'?",
+                 nearest.name);
+    return -EINVAL;
+}
+
+static int set_flag(const struct option *option, void *values, const char *text, char *why)
+{
+    static const char *const yes[] = {"true", "yes", "on", NULL};
+    static const char *const no[] = {"false", "no", "off", NULL};
+    bool is_true = is_one_of(text, yes);
+
+    if (!is_true && !is_one_of(text, no)) {
+        snprintf(why, OPTION_MESSAGE_BYTES, "'%.100s' is not true or false", text);
+        return -EINVAL;
+    }
+    *(bool *)((char *)values + option->offset) = is_true;
+    return 0;
+}
+
+static int set_pair(const struct block_pair *pair, const char *path, const struct option *option,
+                    void *values, char *message)
+{
+    char why[OPTION_MESSAGE_BYTES];
+    int result = option->kind == OPTION_FLAG ? set_flag(option, values, pair->value, why)
+                                             : option_set(option, values, pair->value, why);
+
+    if (result < 0) {
+        int used = block_place(path, pair->line, pair->column, message);
+
+        snprintf(message + used, OPTION_MESSAGE_BYTES - (size_t)used, "%s: %.200s", option->name,
+                 why);
+    }
+    return result;
+}
+
+int block_apply(const struct block_list *list, const struct block *block, const char *path,
+                const struct option_set *sets, size_t set_count, const char *const *known,
+                char message[OPTION_MESSAGE_BYTES])
+{
+    for (size_t i = 0; i < set_count; i++)
+        option_set_defaults(sets[i].table, sets[i].values);
+    for (size_t i = 0; i < block->count; i++) {
+        const struct block_pair *pair = &list->pairs[block->first + i];
+        const struct option *option = NULL;
+        size_t at = 0;
+        int result;
+
+        if (is_one_of(pair->key, known))
+            continue;
+        for (; at < set_count && !option; at++)
+            option = option_find(sets[at].table, pair->key, strlen(pair->key));
+        if (!option)
+            return refuse_unknown(pair, path, sets, set_count, known, message);
+        result = set_pair(pair, path, option, sets[at - 1].values, message);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}

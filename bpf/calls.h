@@ -54,6 +54,10 @@ static __always_inline void shared_merge(struct shared_state *to, const struct s
         to->is_copied = 1;
     if (from->is_known)
         to->is_known = 1;
+    if (from->framing && !to->framing)
+        to->framing = from->framing;
+    if (from->is_unframed)
+        to->is_unframed = 1;
     if (from->process_id != to->process_id)
         to->process_id = from->process_id;
     if (from->uncounted != to->uncounted)
@@ -93,6 +97,8 @@ static __always_inline void call_run(struct connection *connection, const struct
     if (call->length > 0 && !work->shared.is_off)
         call_through(work, slot, call, call->length, taken, call->unseen);
     connection->streams[direction] = work->stream;
+    if (work->shared.is_copied && !connection->shared.is_copied)
+        connection->streams[direction ^ 1].phase = PHASE_LOST; /* not steady any more */
     shared_merge(&connection->shared, &work->shared);
 }
 

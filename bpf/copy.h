@@ -1,12 +1,13 @@
 /*
- * copy.h: connections that speak something else than HTTP/1. What it is, is found out in user
- * space: the first bytes of each direction are handed over as they are, and after that, where user
- * space has found a protocol that it follows, the first bytes of each call; the rest is passed over
- * and told by position. What starts like one of the usual protocols is followed until user space
- * says that it is none.
+ * copy.h: connections that speak something else than HTTP/1, or do so behind an upgrade. What it
+ * is, is found out in user space: the first bytes of each direction are handed over as they are,
+ * and after that, where user space has found a protocol that it follows, those of each call, from
+ * frame to frame (frames_walk.h) where frames are known, else the first of them; the rest is passed
+ * over and told by position. What starts like one of the usual protocols is followed until user
+ * space says that it is none.
  */
 #pragma once
-#include "bpf/flush.h"
+#include "bpf/frames_walk.h"
 
 enum {
     COPY_START = 16 * 1024, /* bytes of each direction before it is known what they are */
@@ -17,39 +18,56 @@ enum {
 
 /*
  * Do these first bytes look like a protocol whose calls user space records? RESP: an array of a
- * command. HTTP/2: RFC 9113 §3.4. PostgreSQL: a startup packet or the request for TLS. MySQL: the
- * server's greeting, version 10. Kafka: a size, then api key, version, and the client's id.
+ * command. HTTP/2: RFC 9113 §3.4, or a server's SETTINGS. PostgreSQL: a startup packet or the
+ * request for TLS. MySQL: the server's greeting, version 10. Kafka: a size, then api key, version,
+ * and the client's id. enum framing.
  */
-static __always_inline bool copy_is_known(const struct stream *stream)
+static __always_inline __u8 copy_framing(const struct stream *stream)
 {
     const __u8 *first = stream->first;
     __u32 length = stream->first_length;
 
     if (length < 8)
-        return false;
+        return FRAMING_NONE;
     if (first[0] == '*' && first[1] >= '1' && first[1] <= '9')
-        return true;
+        return FRAMING_REDIS;
     if (*(const __u64 *)first == WORD8('P', 'R', 'I', ' ', '*', ' ', 'H', 'T'))
-        return true;
+        return FRAMING_HTTP2;
     if (first[2] == 0 && first[3] == 0 && first[4] == 10)
-        return true;
+        return FRAMING_MYSQL;
     if (first[0] || first[1] > 15)
-        return false;
+        return FRAMING_NONE;
+    if (length >= 9 && first[1] == 0 && first[3] == 4 && !first[4] &&
+        !(*(const __u64 *)first >> 40) && !first[8])
+        return FRAMING_HTTP2;
     if (first[4] == 0x04 && first[5] == 0xd2 && first[6] == 0x16)
-        return true;
+        return FRAMING_POSTGRESQL;
     if (first[4] == 0 && first[5] == 3 && first[6] == 0)
-        return true;
-    return length >= 14 && first[4] == 0 && first[5] < 128 && first[6] == 0 && first[7] < 32 &&
-           (first[12] == 0 || (first[12] == 0xff && first[13] == 0xff));
+        return FRAMING_POSTGRESQL;
+    if (length >= 14 && first[4] == 0 && first[5] < 128 && first[6] == 0 && first[7] < 32 &&
+        (first[12] == 0 || (first[12] == 0xff && first[13] == 0xff)))
+        return FRAMING_KAFKA;
+    return FRAMING_NONE;
 }
 
-/* This direction is not HTTP/1; data[0] is where what is to be copied begins. */
+/*
+ * This direction is not HTTP/1, or no longer; data[0] is where what is to be copied begins. So many
+ * bytes of it, which are in `first`, were handed over before.
+ */
 static __always_inline void copy_starts(struct work *work)
 {
     struct stream *stream = &work->stream;
     bool is_server = !work->shared.is_initiator;
+    __u32 before = stream->head_length;
 
     stream->phase = PHASE_COPY;
+    stream->framing = work->shared.framing;
+    stream->first_length = before < 4 ? before : 0;
+    if (before >= 4)
+        stream->framing = FRAMING_NONE;
+    stream->content_length = 0;
+    stream->tail = 0;
+    work->at = 0;
     stream->kind = is_server == (work->direction == WEIR_SENT) ? KIND_RESPONSE : KIND_REQUEST;
     stream->remaining = COPY_START;
     stream->head_length = 0;
@@ -63,21 +81,25 @@ static __always_inline void copy_call(struct work *work)
 {
     struct stream *stream = &work->stream;
     __u64 id = work->shared.id;
-    __u8 *is_followed;
+    __u8 *follow;
 
     if (stream->phase != PHASE_COPY) {
         stream->is_started = 0;
         stream->messages_before = stream->messages;
+        stream->head_length = 0;
         copy_starts(work);
     }
+    if (work->shared.is_unframed)
+        walk_ends(stream);
     stream->number = stream->remaining;
-    if (stream->number >= COPY_CALL)
-        return;
-    is_followed = bpf_map_lookup_elem(&weir_followed, &id);
-    if (is_followed ? *is_followed : work->shared.is_known)
-        stream->number = COPY_CALL;
-    else if (!stream->remaining && (is_followed || ++stream->head_length > COPY_PATIENCE))
+    follow = bpf_map_lookup_elem(&weir_followed, &id);
+    work->is_whole = follow && *follow == WEIR_FOLLOW_WHOLE;
+    if (follow ? *follow != WEIR_FOLLOW_NOT : work->shared.is_known)
+        stream->number = stream->framing ? FRAME_CALL : COPY_CALL;
+    else if (!stream->remaining && (follow || ++stream->head_length > COPY_PATIENCE))
         work->shared.is_off = OFF_FOR_GOOD;
+    else if (!stream->remaining)
+        walk_ends(stream);
 }
 
 /* What is left of the call passes by. */
@@ -121,4 +143,16 @@ __noinline int weir_copy(__u32 slot)
     }
     work->at = piece;
     return weir_flush(slot);
+}
+
+/* The bytes of a connection that is copied. */
+static __always_inline void copy_bytes(struct work *work, __u32 slot)
+{
+    if (work->stream.framing && walk_call(work, slot) != STEP_OTHER)
+        return;
+    work->is_between = 0;
+    for (int i = 0; i < COPY_STEPS; i++) {
+        if (weir_copy(slot) == STEP_DONE)
+            break;
+    }
 }

@@ -90,7 +90,7 @@ static __always_inline void hand_over(struct work *work, __u32 slot, __u32 lengt
     event->head.length = length;
     event->head.flags = starts ? WEIR_FLAG_START : 0;
     if (stream->phase == PHASE_COPY)
-        event->head.flags |= WEIR_FLAG_COPIED;
+        event->head.flags |= WEIR_FLAG_COPIED | (work->is_between ? WEIR_FLAG_FRAME : 0);
     if (starts && is_uncertain(stream))
         event->head.flags |= WEIR_FLAG_UNCOUNTED;
     if (starts && is_response && stream->is_orphan)
@@ -153,5 +153,7 @@ __noinline int weir_flush(__u32 slot)
     work->mark = work->cursor;
     work->at = 0;
     work->filled = 0;
+    if (work->shared.is_copied && stream->phase != PHASE_COPY)
+        return STEP_DONE; /* weir_call goes on in copy.h */
     return work->cursor.total && !work->shared.is_off ? STEP_AGAIN : STEP_DONE;
 }

@@ -31,6 +31,18 @@ static __always_inline void body_is(struct stream *stream, __u64 bytes)
     stream->phase = bytes ? PHASE_BODY : PHASE_START;
 }
 
+/* Behind a 101, or in a tunnel, the connection speaks something else in both directions. */
+static __always_inline void upgrade(struct work *work)
+{
+    if (!weir_settings.with_protocols) {
+        work->shared.is_off = OFF_FOR_GOOD;
+        return;
+    }
+    work->shared.is_copied = 1;
+    work->shared.is_known = work->stream.status == 101;
+    work->shared.framing = work->shared.is_known ? FRAMING_UPGRADE : FRAMING_TUNNEL;
+}
+
 /* The head is complete: how long is the body? (RFC 9112 §6.3) */
 static __always_inline void head_ends(struct work *work)
 {
@@ -49,7 +61,7 @@ static __always_inline void head_ends(struct work *work)
         stream->messages += is_answer;
         if (stream->status == 101 ||
             (is_answer && (work->other_connects & bit) && stream->status / 100 == 2)) {
-            work->shared.is_off = OFF_FOR_GOOD;
+            upgrade(work);
             return;
         }
         if (stream->status == 204 || stream->status == 304 ||

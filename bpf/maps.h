@@ -56,14 +56,15 @@ struct stream {
     __u64 messages;        /* final heads that began */
     __u64 messages_before; /* the same when this message began */
     __u64 number;          /* Content-Length or the chunk size being read */
-    __u64 tail;            /* the last 8 bytes of Transfer-Encoding, lower case, no white space */
-    __u64 content_length;
-    __u64 heads;       /* bit n % 64: request n of this direction was HEAD */
-    __u64 connects;    /* the same for CONNECT */
-    __u64 unwanted;    /* the same for requests that the filter refused, see wanted.h */
-    __u32 sequence;    /* TCP sequence number behind `position` */
-    __u32 head_length; /* bytes of this head that were flushed */
-    __u32 size_hint;   /* bytes to copy first: the last head's size, rounded up */
+    __u64 tail;            /* the last 8 bytes of Transfer-Encoding, lower case, no white space;
+                              PHASE_COPY: bytes of the frame at hand that pass, */
+    __u64 content_length;  /* behind so many that are copied */
+    __u64 heads;           /* bit n % 64: request n of this direction was HEAD */
+    __u64 connects;        /* the same for CONNECT */
+    __u64 unwanted;        /* the same for requests that the filter refused, see wanted.h */
+    __u32 sequence;        /* TCP sequence number behind `position` */
+    __u32 head_length;     /* bytes of this head that were flushed */
+    __u32 size_hint;       /* bytes to copy first: the last head's size, rounded up */
     __u32 padding_word;
     __u64 checks_until; /* messages up to which a local reader is looked for */
     __u8 phase;         /* enum phase */
@@ -86,8 +87,10 @@ struct stream {
     __u8 is_uncertain; /* bytes passed unseen since the last head */
     __u8 is_found;     /* this message was looked for: it began at an uncertain place */
     __u8 is_unwanted;  /* the filter does not take this message */
-    __u8 padding[3];
-    __u8 first[24] __attribute__((aligned(8))); /* the start line's first bytes */
+    __u8 framing;      /* PHASE_COPY: enum framing */
+    __u8 is_payload;   /* PHASE_COPY: nobody needs to see what is left of the frame */
+    __u8 padding[1];
+    __u8 first[24] __attribute__((aligned(8))); /* the start line's first bytes, or a frame's */
     __u8 name[WEIR_NAME_LENGTH] __attribute__((aligned(8)));
 };
 #define FOREVER (~0ull)
@@ -100,6 +103,18 @@ enum off {
     OFF_OTHER_LOGGED, /* its other end, on this host, is the one that is logged */
 };
 
+/* How what is copied is divided, see frames.h. */
+enum framing {
+    FRAMING_NONE,
+    FRAMING_UPGRADE, /* behind an upgrade: the first byte tells */
+    FRAMING_TUNNEL,  /* behind CONNECT: TLS, or nothing that is looked at */
+    FRAMING_HTTP2,
+    FRAMING_WEBSOCKET,
+    FRAMING_KAFKA,
+    FRAMING_MYSQL,
+    FRAMING_POSTGRESQL,
+    FRAMING_REDIS,
+};
 enum message_kind { KIND_UNKNOWN, KIND_REQUEST, KIND_RESPONSE, KIND_NONE };
 enum { LENGTH_NONE, LENGTH_READ, LENGTH_NONSENSE };
 enum { CODINGS_NONE, CODINGS_CHUNKED, CODINGS_OTHER };
@@ -124,7 +139,9 @@ struct shared_state {
     __u32 uncounted_filtered; /* the same of those that the filter refused */
     __u32 generation;         /* of the selection that has judged it */
     __u8 is_restarted;        /* joined late because the selection has changed */
-    __u8 padding[7];
+    __u8 framing;             /* enum framing of both directions, where a copied stream starts */
+    __u8 is_unframed;         /* what was framed is encrypted from now on */
+    __u8 padding[5];
 };
 
 struct connection {
@@ -183,9 +200,11 @@ struct work {
     __u32 nothing;        /* 0, see FORGET */
     __u32 first_sequence; /* at position 0 of this direction */
     __u32 has_first_sequence;
-    __u8 is_host;    /* the name that was looked at is Host */
-    __u8 has_host;   /* `host` is what it says */
-    __u8 host_count; /* of the message that is looked at */
+    __u32 is_whole;   /* payloads are copied too */
+    __u32 is_between; /* a frame starts at data[0] */
+    __u8 is_host;     /* the name that was looked at is Host */
+    __u8 has_host;    /* `host` is what it says */
+    __u8 host_count;  /* of the message that is looked at */
     __u8 padding;
     __u64 before, before_previous; /* the last words that were masked, as they were */
     struct weir_name name;
@@ -306,7 +325,7 @@ struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, 65536);
     __type(key, __u64);  /* weir_event_head.connection */
-    __type(value, __u8); /* 1: go on copying; 0: stop */
+    __type(value, __u8); /* enum weir_follow */
 } weir_followed SEC(".maps");
 
 /* Network-order-free ports: key host order, value enum weir_side. */

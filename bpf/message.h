@@ -42,9 +42,9 @@ static __always_inline int not_http(struct work *work, bool was_lost)
     if (!work->shared.is_http && !was_lost && !work->shared.is_late) {
         if (weir_settings.with_protocols) {
             work->shared.is_copied = 1;
-            work->shared.is_known = copy_is_known(stream);
+            work->shared.framing = copy_framing(stream);
+            work->shared.is_known = work->shared.framing != FRAMING_NONE;
             copy_starts(work);
-            stream->number = COPY_START;
             return STEP_DONE; /* weir_call goes on in copy.h */
         }
         work->shared.is_off = OFF_FOR_GOOD;
@@ -193,13 +193,9 @@ __noinline int weir_call(__u32 slot)
         return 0;
     if (!work->shared.is_copied)
         call_messages(slot);
-    else
-        copy_call(work);
-    if (!work->shared.is_copied)
+    if (!work->shared.is_copied || work->shared.is_off)
         return 0;
-    for (int i = 0; i < COPY_STEPS; i++) {
-        if (weir_copy(slot) == STEP_DONE)
-            break;
-    }
+    copy_call(work);
+    copy_bytes(work, slot);
     return 0;
 }

@@ -15,11 +15,26 @@ static __always_inline bool steady_follows(const struct stream *stream, const st
            (stream->has_sequence && stream->sequence == call->sequence - (__u32)call->length);
 }
 
+/* In the midst of a frame that passes (frames.h) the same. */
+static __always_inline bool steady_frame(struct stream *stream, const struct call *call)
+{
+    __u64 length = call->length;
+
+    if (stream->content_length || stream->tail <= length || !steady_follows(stream, call))
+        return false;
+    stream->tail -= length;
+    stream->position += length;
+    stream->sequence = call->sequence;
+    return true;
+}
+
 /* In the midst of a body bytes are only counted. */
 static __always_inline bool steady_body(struct stream *stream, const struct call *call)
 {
     __u64 length = call->length;
 
+    if (stream->phase == PHASE_COPY && stream->framing)
+        return steady_frame(stream, call);
     if (stream->phase != PHASE_BODY || stream->remaining <= length || !steady_follows(stream, call))
         return false;
     if (stream->remaining != FOREVER)
@@ -99,8 +114,9 @@ static __always_inline __u32 steady_head(struct connection *connection, struct w
     work->other_heads = other->heads;
     work->other_connects = other->connects;
     work->shared.is_off = 0;
+    work->shared.is_copied = 0;
     whole_ends(work, slot, length);
-    return length;
+    return work->shared.is_copied ? 0 : length;
 }
 
 /* Hands over data[0..length) with `passed` bytes of body behind it. */

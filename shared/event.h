@@ -31,6 +31,7 @@ enum weir_event_flag {
     WEIR_FLAG_UNCOUNTED = 32, /* with FLAG_START: `messages` is not certain */
     WEIR_FLAG_COPIED = 64,    /* no HTTP/1: nothing is marked or counted */
     WEIR_FLAG_SILENT = 128, /* the end is not looked at, nor shall the other end's view be logged */
+    WEIR_FLAG_FRAME = 256,  /* with FLAG_COPIED: a frame starts at the first byte */
 };
 
 struct weir_event_head {

@@ -61,6 +61,13 @@ struct weir_selections {
     struct weir_selection copies[2];
 };
 
+/* Values of weir_followed: what to do with a connection that is no HTTP/1. */
+enum weir_follow {
+    WEIR_FOLLOW_NOT = 0,
+    WEIR_FOLLOW_FRAMES = 1, /* what large frames carry may pass */
+    WEIR_FOLLOW_WHOLE = 2,
+};
+
 enum { WEIR_NAME_LENGTH = 40, WEIR_NAMES_MAXIMUM = 1024 };
 
 /* What to do with the value of a header of that name. */

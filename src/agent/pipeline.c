@@ -50,12 +50,14 @@ static void on_record(void *context, struct record *record)
     delivery_take(&((struct pipeline *)context)->delivery, record);
 }
 
-static void on_protocol(void *context, uint64_t connection, const struct parser *parser)
+static void on_protocol(void *context, uint64_t connection, const struct parser *parser,
+                        bool wants_payloads)
 {
     struct pipeline *pipeline = context;
+    bool is_followed = parser && !parser->is_start_enough;
 
     if (pipeline->capture && !(parser && parser->is_known_to_source))
-        capture_follow(pipeline->capture, connection, parser && !parser->is_start_enough);
+        capture_follow(pipeline->capture, connection, is_followed, wants_payloads);
 }
 
 static void identify(void *context, const struct process_identity *identity,

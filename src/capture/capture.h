@@ -70,8 +70,12 @@ int capture_new(const struct capture_options *options, const struct stream_liste
 /* Detaches everything. */
 void capture_free(struct capture **capture);
 
-/* More of this connection is wanted than its beginning, or no longer. */
-void capture_follow(struct capture *capture, uint64_t connection, bool is_wanted);
+/*
+ * More of this connection is wanted than its beginning, or no longer; also what large messages
+ * carry, which passes uncopied otherwise.
+ */
+void capture_follow(struct capture *capture, uint64_t connection, bool is_wanted,
+                    bool with_payloads);
 
 /*
  * Replaces the further names that are masked (both NULL-terminated, or NULL), while programs run. 0

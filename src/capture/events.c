@@ -104,8 +104,9 @@ static void handle_data(struct capture *capture, const struct weir_event_data *e
         .is_unmarked = event->head.flags & WEIR_FLAG_COPIED,
         .has_message_count = (event->head.flags & (WEIR_FLAG_START | WEIR_FLAG_UNCOUNTED |
                                                    WEIR_FLAG_COPIED)) == WEIR_FLAG_START,
-        .starts_message = (event->head.flags & (WEIR_FLAG_START | WEIR_FLAG_COPIED)) ==
-                          WEIR_FLAG_START,
+        .starts_message = (event->head.flags & WEIR_FLAG_FRAME) ||
+                          (event->head.flags & (WEIR_FLAG_START | WEIR_FLAG_COPIED)) ==
+                              WEIR_FLAG_START,
         .is_orphan_response = event->head.flags & WEIR_FLAG_ORPHAN,
         .masked = capture->masked,
         .masked_count = capture->pending_count ? masked_take(capture, &event->head) : 0,

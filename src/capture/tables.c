@@ -148,10 +148,13 @@ int capture_change_mask_names(struct capture *capture, const char *const *old,
     return result;
 }
 
-void capture_follow(struct capture *capture, uint64_t connection, bool is_wanted)
+void capture_follow(struct capture *capture, uint64_t connection, bool is_wanted,
+                    bool with_payloads)
 {
     struct bpf_map *map = capture->skeleton->maps.weir_followed;
-    uint8_t value = is_wanted;
+    uint8_t value = !is_wanted      ? WEIR_FOLLOW_NOT
+                    : with_payloads ? WEIR_FOLLOW_WHOLE
+                                    : WEIR_FOLLOW_FRAMES;
 
     /* Where the table cannot have it, the gaps are told by position. */
     bpf_map__update_elem(map, &connection, sizeof(connection), &value, sizeof(value), BPF_ANY);

@@ -69,6 +69,11 @@ struct emitter {
     bool is_datagram; /* each call of parse has one whole datagram; what is not consumed is dropped
                        */
     bool is_late;     /* the connection was joined after its start */
+    /*
+     * Written by the parser: it needs to see what messages carry. A source may otherwise pass over
+     * the inside of large ones, as far as the protocol's frames tell where they end.
+     */
+    bool wants_payloads;
     struct endpoint ends[2]; /* of side A and side B; family 0: unknown */
     /*
      * A record that a parser has begun and leaves to its successor (PARSE_SWITCH), with the side
@@ -78,7 +83,6 @@ struct emitter {
     enum direction carried_client;
     /* Written by the parser: heads that began in each direction (1xx and orphans not counted). */
     uint64_t heads[2];
-
     /* A record for an exchange that begins now; NULL when memory is out (then counted as lost). */
     struct record *(*begin)(struct emitter *emitter);
     /*

@@ -301,8 +301,7 @@ static enum parse_verdict http1_parse(void *opaque, struct slice bytes, enum dir
     }
     if (call.is_switching) {
         ret_result->successor = call.successor;
-        /* A source that marks starts copies nothing of what it does not know. */
-        return emitter->marks_starts ? PARSE_BAD : PARSE_SWITCH;
+        return PARSE_SWITCH;
     }
     if (!bytes.length && !call.is_bad && !call.direction->has_skip)
         http1_body_ask_skip(&call);

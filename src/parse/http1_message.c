@@ -168,7 +168,7 @@ static void take_upgrade(struct http1_call *call, struct http1_exchange *exchang
         call->successor = "http2";
     else if (slice_is_equal_ignoring_case(head.upgrade, SLICE_LITERAL("websocket")))
         call->successor = "websocket";
-    bool carries = is_http2 && exchange && exchange->record && !call->emitter->marks_starts;
+    bool carries = is_http2 && exchange && exchange->record;
     if (!carries) {
         head = (struct http1_head){0};
         http1_message_fill(call, exchange, message, &head);

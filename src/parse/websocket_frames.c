@@ -41,6 +41,8 @@ static void end_header(struct websocket_side *side)
         side->is_masked = header[1] & 128;
     side->has_frames = true;
     side->frames[opcode]++;
+    if (header[0] & 64) /* RSV1: permessage-deflate (RFC 7692 §6) */
+        side->compressed[opcode]++;
     side->bytes[opcode] += length;
     side->left = length;
     side->close_length = 0;
@@ -108,11 +110,14 @@ void websocket_side_pass(struct websocket_side *side, uint64_t count)
         side->header_length = 0;
 }
 
-/* One object for each opcode that was seen: its name, frames, bytes of payload. */
+/*
+ * One object for each opcode that was seen: its name, frames, bytes of payload, and how many frames
+ * began a compressed message.
+ */
 static bool add_frames(struct record *record, enum field_id field,
                        const struct websocket_side *side)
 {
-    enum { MEMBERS = 3 };
+    enum { MEMBERS = 4 };
     uint32_t count = 0;
     for (size_t i = 0; i < WEBSOCKET_OPCODES; i++)
         count += side->frames[i] != 0;
@@ -130,7 +135,9 @@ static bool add_frames(struct record *record, enum field_id field,
         own[0] = (struct member){.name = "opcode", .text = slice_of_string(opcode_names[i])};
         own[1] = (struct member){.name = "frames", .number = side->frames[i], .is_number = true};
         own[2] = (struct member){.name = "bytes", .number = side->bytes[i], .is_number = true};
-        objects[at++] = (struct object){own, MEMBERS};
+        own[3] =
+            (struct member){.name = "compressed", .number = side->compressed[i], .is_number = true};
+        objects[at++] = (struct object){own, side->compressed[i] ? MEMBERS : MEMBERS - 1};
     }
     return record_add_objects(record, field, objects, count);
 }

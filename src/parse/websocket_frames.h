@@ -9,7 +9,8 @@ enum { WEBSOCKET_OPCODES = 16, WEBSOCKET_HEADER_MAXIMUM = 14 };
 
 struct websocket_side {
     uint64_t frames[WEBSOCKET_OPCODES], bytes[WEBSOCKET_OPCODES]; /* payload bytes */
-    uint64_t left;                                                /* of the payload in progress */
+    uint64_t compressed[WEBSOCKET_OPCODES]; /* frames that begin a compressed message */
+    uint64_t left;                          /* of the payload in progress */
     uint8_t header[WEBSOCKET_HEADER_MAXIMUM];
     uint8_t header_length;
     uint8_t close_length; /* bytes of the close code that are there */

@@ -35,7 +35,7 @@ void completion_count_unknown(struct streams *streams, const struct stream_data 
 {
     struct slice protocol = SLICE_LITERAL("HTTP/");
     bool is_response = slice_is_equal(slice_part(data->bytes, 0, protocol.length), protocol);
-    if (!data->starts_message || is_response)
+    if (!data->starts_message || data->is_unmarked || is_response)
         return;
     streams->counters.seen++;
     completion_lose(streams, reason);

@@ -57,6 +57,7 @@ struct connection {
     bool is_ignored;            /* no parser wants it */
     bool is_refused;            /* no memory: its exchanges are lost */
     bool had_gap;
+    bool is_told_of_payloads;         /* the source knows emitter.wants_payloads */
     bool is_ghost;                    /* closed; only remembered because its records were logged */
     struct connection *newer, *older; /* by use; ghosts: by age */
     struct connection *peer;          /* the other end, when it is on this host */

@@ -13,7 +13,9 @@ static void tell_protocol(struct connection *connection)
 {
     const struct streams_options *options = &connection->streams->options;
     if (options->on_protocol)
-        options->on_protocol(options->context, connection->id, connection->parser);
+        options->on_protocol(options->context, connection->id, connection->parser,
+                             connection->emitter.wants_payloads);
+    connection->is_told_of_payloads = connection->emitter.wants_payloads;
 }
 
 static bool start_parser(struct connection *connection, const struct parser *parser)
@@ -24,6 +26,7 @@ static bool start_parser(struct connection *connection, const struct parser *par
         return false;
     }
     connection->parser = parser;
+    connection->emitter.wants_payloads = false;
     connection->protocol = parser->protocol ? parser->protocol : parser->record_type;
     tell_protocol(connection);
     return true;
@@ -389,4 +392,6 @@ void showing_take(struct connection *connection, enum direction direction, struc
     }
     showing_tell_gap(connection, direction, missed_messages(&connection->emitter, direction));
     show(connection, direction, bytes);
+    if (connection->parser && connection->emitter.wants_payloads != connection->is_told_of_payloads)
+        tell_protocol(connection);
 }

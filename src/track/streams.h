@@ -30,9 +30,11 @@ struct streams_options {
     void (*identify)(void *context, const struct process_identity *identity,
                      struct process_details *ret_details);
     /*
-     * What a connection speaks was found out, or changed; NULL: nothing that is known. May be NULL.
+     * What a connection speaks was found out, or changed; NULL: nothing that is known; or that its
+     * parser wants to see payloads. May be NULL.
      */
-    void (*on_protocol)(void *context, uint64_t connection, const struct parser *parser);
+    void (*on_protocol)(void *context, uint64_t connection, const struct parser *parser,
+                        bool wants_payloads);
     /* A process has taken up a connection, or one from another process. May be NULL. */
     void (*on_process)(void *context, const struct process_identity *process);
     /* A finished record; the reference is the callee's. */

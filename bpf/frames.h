@@ -1,0 +1,170 @@
+/*
+ * frames.h: what is copied (copy.h) of protocols whose messages tell their length in front: all of
+ * it but the inside of large ones, which passes and is told by position. So a body of any size
+ * costs its frames' headers, and no frame is ever searched for.
+ *
+ *   HTTP/2 (RFC 9113 §4.1): DATA passes     WebSocket (RFC 6455 §5.2): payloads pass
+ *   Kafka, MySQL, PostgreSQL, Redis: the rest of a message behind what their parsers look at
+ */
+#pragma once
+#include "bpf/flush.h"
+
+enum {
+    FRAME_PASSES = 256,       /* less than that is copied rather than passed */
+    FRAME_FIRST = 256,        /* the first copy of a call, or behind what has passed */
+    FRAME_HEADER = 14,        /* the longest header; of a line of Redis, what is looked at */
+    FRAME_STEPS_INNER = 16,   /* the verifier wants loops short */
+    FRAME_STEPS_OUTER = 1024, /* beyond, the rest of a call is not looked at */
+    FRAME_CALL = 256 * 1024,  /* bytes of one call that are copied */
+    KEEP_DATA = 16,           /* of DATA: the padding's length, the prefix of gRPC */
+    KEEP_TEXT = 256 * 1024,   /* of a statement: the largest head limit */
+    KEEP_KAFKA = 16 * 1024,
+    KEEP_MESSAGE = 4096, /* of other messages */
+    KEEP_BULK = 8 * 1024,
+};
+
+static __always_inline __u32 frame_number(const __u8 *at)
+{
+    return (__u32)at[0] << 24 | (__u32)at[1] << 16 | (__u32)at[2] << 8 | at[3];
+}
+
+/* A frame has `length` more bytes, of which so many are copied. */
+static __always_inline bool frame_is(struct stream *stream, __u64 length, __u64 keep)
+{
+    if (length <= keep + FRAME_PASSES)
+        keep = length;
+    stream->content_length = keep;
+    stream->tail = length - keep;
+    return true;
+}
+
+static __always_inline bool frame_http2(struct work *work, struct stream *stream)
+{
+    const __u8 *first = stream->first;
+    __u32 length = frame_number(first) >> 8;
+
+    stream->is_payload = 0;
+    if (first[0] == 'P' && first[1] == 'R' && first[2] == 'I' && first[3] == ' ')
+        return frame_is(stream, 24 - 9, 24); /* the rest of the preface */
+    if (first[3] != 0)
+        return frame_is(stream, length, first[3] > 9 ? 0 : length);
+    stream->is_payload = !work->is_whole;
+    return frame_is(stream, length, work->is_whole ? length : KEEP_DATA);
+}
+
+static __always_inline bool frame_websocket(struct stream *stream)
+{
+    const __u8 *first = stream->first;
+    __u32 key = first[1] & 0x80 ? 4 : 0;
+    __u64 length = first[1] & 0x7f;
+
+    if (length == 126)
+        length = (__u64)first[2] << 8 | first[3];
+    else if (length == 127)
+        length = (__u64)frame_number(first + 2) << 32 | frame_number(first + 6);
+    if (length >> 62)
+        return false;
+    stream->is_payload = !key;
+    return frame_is(stream, key + length, first[0] & 8 ? key + length : key);
+}
+
+/* What a message of these types is looked at for stands in their parsers. */
+static __always_inline bool frame_postgresql(struct stream *stream)
+{
+    const __u8 *first = stream->first;
+    __u32 length;
+
+    stream->is_payload = 0;
+    if (first[0] == 0) { /* the startup packet, requests for encryption and cancelling */
+        length = frame_number(first);
+        return length >= 8 && frame_is(stream, length - 4, KEEP_MESSAGE);
+    }
+    length = frame_number(first + 1);
+    if (first[0] < '1' || first[0] > 'z' || length < 4)
+        return false;
+    if (first[0] == 'D' || first[0] == 'd')
+        return frame_is(stream, length - 4, 0);
+    return frame_is(stream, length - 4,
+                    first[0] == 'Q' || first[0] == 'P' ? KEEP_TEXT : KEEP_MESSAGE);
+}
+
+static __always_inline bool frame_mysql(struct work *work, struct stream *stream)
+{
+    const __u8 *first = stream->first;
+    __u32 length = (__u32)first[2] << 16 | (__u32)first[1] << 8 | first[0];
+
+    stream->is_payload = 0;
+    if (stream->kind == KIND_REQUEST && stream->position == 0 && length == 32 && first[3] == 1)
+        work->shared.is_unframed = 1; /* the request for TLS: a login is longer */
+    return frame_is(stream, length, stream->kind == KIND_REQUEST ? KEEP_TEXT : KEEP_MESSAGE);
+}
+
+/* The line that ends here: behind the length of a string (RESP types $, ! and =) that follows. */
+static __always_inline bool frame_redis(struct stream *stream)
+{
+    const __u8 *first = stream->first;
+    __u64 length = 0;
+
+    stream->is_payload = 0;
+    if (first[0] != '$' && first[0] != '!' && first[0] != '=')
+        return frame_is(stream, 0, 0);
+    for (int i = 1; i < FRAME_HEADER; i++) {
+        if (i >= stream->first_length || first[i] < '0' || first[i] > '9')
+            break;
+        length = length * 10 + first[i] - '0';
+    }
+    if (stream->first_length < 2 || first[1] < '0' || first[1] > '9')
+        return frame_is(stream, 0, 0); /* null, or streamed */
+    return frame_is(stream, length + 2, KEEP_BULK);
+}
+
+/* Behind an upgrade: which protocol? HTTP/2 begins with its preface, or the server's SETTINGS. */
+static __always_inline __u8 frame_upgraded(__u8 first)
+{
+    __u8 opcode = first & 15;
+
+    if (first == 0 || first == 'P')
+        return FRAMING_HTTP2;
+    return (first & 0x30) == 0 && (opcode - 1u < 2 || opcode - 8u < 3) ? FRAMING_WEBSOCKET
+                                                                       : FRAMING_NONE;
+}
+
+/* Bytes of the header as far as those at hand tell. */
+static __always_inline __u32 frame_header(const struct stream *stream)
+{
+    __u32 length;
+
+    switch (stream->framing) {
+    case FRAMING_HTTP2:
+        return 9;
+    case FRAMING_POSTGRESQL:
+        return stream->first_length == 0 ? 1 : stream->first[0] == 0 ? 4 : 5;
+    case FRAMING_WEBSOCKET:
+        length = stream->first_length < 2 ? 0 : stream->first[1] & 0x7f;
+        return length == 127 ? 10 : length == 126 ? 4 : 2;
+    case FRAMING_UPGRADE:
+        return 1;
+    default:
+        return 4;
+    }
+}
+
+/* The header is complete. False: this is no frame. */
+static __always_inline bool frame_measure(struct work *work, struct stream *stream)
+{
+    switch (stream->framing) {
+    case FRAMING_HTTP2:
+        return frame_http2(work, stream);
+    case FRAMING_WEBSOCKET:
+        return frame_websocket(stream);
+    case FRAMING_POSTGRESQL:
+        return frame_postgresql(stream);
+    case FRAMING_MYSQL:
+        return frame_mysql(work, stream);
+    case FRAMING_KAFKA:
+        stream->is_payload = 0;
+        return frame_is(stream, frame_number(stream->first), KEEP_KAFKA);
+    default:
+        return false;
+    }
+}

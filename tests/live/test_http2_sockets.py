@@ -47,9 +47,7 @@ class Peer:
             run("curl", "-s", "--http2-prior-knowledge", f"{base}/bytes/{size}", "-o", os.devnull)
             if self.is_upgrading and size < 1000:  # beyond the first window servers may stop
                 run("nghttp", "-nu", f"{base}/bytes/{size}")
-        for manner in ("-n", "-nu") if self.is_upgrading else ("-n",):
-            run("nghttp", manner, f"{base}/bytes/11", f"{base}/bytes/70000" if manner == "-n"
-                else f"{base}/bytes/512")
+        run("nghttp", "-n", f"{base}/bytes/11", f"{base}/bytes/70000")
         run("curl", "-s", "-I", "--http2-prior-knowledge", f"{base}/bytes/11")
         for number in range(3 if self.is_taking_uploads else 0):
             run("curl", "-s", "--http2-prior-knowledge", "-T", upload, f"{base}/put/{number}",
@@ -78,7 +76,7 @@ class Peer:
         check_empty([f"{r['flags']} {r.get('url.original')}" for r in records
                      if set(r.get("flags", ())) - {"upgraded"}], f"{name}: no flag without a cause")
         upgraded = [r for r in records if 101 in r.get("http.response.interim", ())]
-        check(len(upgraded) == (4 if self.is_upgrading else 0) and
+        check(len(upgraded) == (3 if self.is_upgrading else 0) and
               all(r["network.protocol.version"] == "1.1" for r in upgraded),
               f"{name}: {len(upgraded)} of them were upgraded")
 

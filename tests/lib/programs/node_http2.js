@@ -1,5 +1,5 @@
-// Node.js http2 server of the live tests, in clear: /bytes/N gives N bytes. Its log has one line for
-// each stream: method, path, status, bytes of the request's body, bytes of the response's.
+// Node.js http2 server of the live tests, in clear: /bytes/N gives N bytes. Its log has one line
+// a stream: method, path, status, bytes of the request's body, bytes of the response's.
 'use strict';
 const fs = require('fs');
 const http2 = require('http2');

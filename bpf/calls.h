@@ -66,9 +66,9 @@ static __always_inline void shared_merge(struct shared_state *to, const struct s
         to->uncounted_filtered = from->uncounted_filtered;
 }
 
-/* Runs the stream of one direction over the bytes of one call. */
+/* Runs the stream of one direction over the bytes of one call. `ends`: NULL: the socket's. */
 static __always_inline void call_run(struct connection *connection, const struct call *call,
-                                     __u32 slot)
+                                     const struct ends *ends, __u32 slot)
 {
     struct work *work = work_get(slot);
     __u32 direction = call->direction & 1;
@@ -86,6 +86,8 @@ static __always_inline void call_run(struct connection *connection, const struct
     work->other_connects = connection->streams[direction ^ 1].connects;
     work->other_unwanted = connection->streams[direction ^ 1].unwanted;
     work->socket = (__u64)call->socket;
+    if (ends)
+        work->ends = *ends;
     work->direction = direction;
     work->time_ns = bpf_ktime_get_ns();
     work->has_first_sequence = call->has_sequence;
@@ -127,7 +129,7 @@ static __always_inline struct connection *call_connection(void *socket, __s64 le
             return NULL;
         connection_start(connection, socket, true, false);
     } else if (RARELY(connection->shared.generation != weir_selections.generation)) {
-        connection_judge(connection, socket);
+        connection_judge(connection, socket, NULL);
     }
     return connection->shared.is_off ? NULL : connection;
 }
@@ -177,7 +179,8 @@ static __always_inline __u32 area_take(struct nesting *nesting)
     return slot;
 }
 
-static __always_inline void call_handle(struct connection *connection, const struct call *call)
+static __always_inline void call_handle(struct connection *connection, const struct call *call,
+                                        const struct ends *ends)
 {
     struct nesting *nesting;
     __u32 zero = 0, slot;
@@ -190,7 +193,7 @@ static __always_inline void call_handle(struct connection *connection, const str
         count_loss(WEIR_LOSS_NESTED, 0, call->length);
         return;
     }
-    call_run(connection, call, slot);
+    call_run(connection, call, ends, slot);
     __sync_fetch_and_add(&nesting->users[slot], -1);
 }
 

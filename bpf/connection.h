@@ -67,6 +67,7 @@ static __always_inline void pair_key_make(const struct ends *ends, struct pair_k
     key->low_port = is_local_low ? ends->local_port : ends->remote_port;
     key->high_port = is_local_low ? ends->remote_port : ends->local_port;
     key->network_namespace = is_loopback(ends->local) ? ends->network_namespace : 0;
+    key->is_plaintext = key->padding = 0;
 }
 
 static __always_inline bool sides_allow(__u8 sides, __u8 side, bool is_only)
@@ -196,9 +197,10 @@ static __always_inline void connection_restart(struct connection *connection)
 
 /*
  * The selection has changed since the connection was judged. One that is looked into goes on where
- * it is, as far as it is still wanted.
+ * it is, as far as it is still wanted. `ends`: NULL: the socket's.
  */
-static __noinline void connection_judge(struct connection *connection, const struct sock *sk)
+static __noinline void connection_judge(struct connection *connection, const struct sock *sk,
+                                        const struct ends *ends)
 {
     struct shared_state *shared = &connection->shared;
 
@@ -210,8 +212,29 @@ static __noinline void connection_judge(struct connection *connection, const str
     shared->process_id = 0; /* to be judged at the next message */
     for (int i = 0; i < WEIR_DIRECTIONS; i++)
         connection->streams[i].checks_until = connection->streams[i].messages + SUPPRESSION_CHECKS;
-    if (selection_has_addresses() && !socket_is_wanted(sk, shared->is_late, shared->is_initiator))
+    if (!selection_has_addresses())
+        return;
+    if (ends ? !connection_is_wanted(ends, shared->is_late, shared->is_initiator)
+             : !socket_is_wanted(sk, shared->is_late, shared->is_initiator))
         shared->is_off = OFF_UNWANTED;
+}
+
+/* What the reader is told of the connection; the head's direction and time are the caller's. */
+static __always_inline void open_fill(struct weir_event_open *open,
+                                      const struct shared_state *shared, const struct ends *ends)
+{
+    open->head.type = WEIR_EVENT_OPEN;
+    open->head.length = 0;
+    open->head.connection = shared->id;
+    open->head.flags = (shared->is_late ? WEIR_FLAG_LATE : 0) |
+                       (shared->is_initiator ? WEIR_FLAG_INITIATOR : 0);
+    __builtin_memcpy(open->local, ends->local, 16);
+    __builtin_memcpy(open->remote, ends->remote, 16);
+    open->local_port = ends->local_port;
+    open->remote_port = ends->remote_port;
+    open->family = ends->family;
+    open->network_namespace = ends->network_namespace;
+    open->carrier = shared->carrier;
 }
 
 /* Tells the reader of the connection. 0 or -1. */
@@ -219,15 +242,10 @@ static __always_inline int announce(struct work *work, const struct ends *ends, 
 {
     struct weir_event_open *open = &work->open;
 
-    head_fill(&open->head, work, WEIR_EVENT_OPEN);
-    open->head.flags = (work->shared.is_late ? WEIR_FLAG_LATE : 0) |
-                       (work->shared.is_initiator ? WEIR_FLAG_INITIATOR : 0) | flags;
-    __builtin_memcpy(open->local, ends->local, 16);
-    __builtin_memcpy(open->remote, ends->remote, 16);
-    open->local_port = ends->local_port;
-    open->remote_port = ends->remote_port;
-    open->family = ends->family;
-    open->network_namespace = ends->network_namespace;
+    open_fill(open, &work->shared, ends);
+    open->head.flags |= flags;
+    open->head.direction = work->direction;
+    open->head.time_ns = work->time_ns;
     open->first_sequence = work->first_sequence;
     open->has_first_sequence = work->has_first_sequence;
     return emit(open, sizeof(*open));
@@ -251,8 +269,10 @@ static __always_inline int introduce(struct work *work)
 static __always_inline void introduce_peer(struct work *work)
 {
     struct weir_event_process *event = &work->process;
-    struct weir_process *process = bpf_map_lookup_elem(&weir_connectors, &work->pair);
+    struct weir_process *process;
 
+    work->pair.is_plaintext = 0; /* it is the socket that connects */
+    process = bpf_map_lookup_elem(&weir_connectors, &work->pair);
     if (!process)
         return;
     head_fill(&event->head, work, WEIR_EVENT_PEER);
@@ -287,6 +307,7 @@ static __always_inline bool is_suppressed(struct work *work, const struct ends *
     if (!may_be_paired())
         return false;
     pair_key_make(ends, key);
+    key->is_plaintext = work->shared.carrier != 0;
     if (reads) {
         if (work->shared.is_reader)
             return false;
@@ -343,14 +364,15 @@ __noinline int weir_admit(__u32 slot, __u32 is_response)
         return ADMIT_NEVER;
     }
     if (!work->shared.is_announced || !work->shared.is_reader) {
-        ends_read((const struct sock *)work->socket, ends);
+        if (!work->shared.carrier) /* else call_run has filled it in */
+            ends_read((const struct sock *)work->socket, ends);
         is_other_logged = work->stream.messages < work->stream.checks_until &&
                           is_suppressed(work, ends, is_response);
         if (work->stream.messages == work->stream.checks_until || is_other_logged)
             losses_settle(&work->shared, is_other_logged);
         if (!work->shared.is_announced && announce(work, ends, 0) && !is_other_logged)
             return ADMIT_NO_ROOM;
-        if (!work->shared.is_announced && !work->shared.is_initiator && may_be_paired())
+        if (!work->shared.process_id && !work->shared.is_initiator && may_be_paired())
             introduce_peer(work);
         work->shared.is_announced = 1;
     }

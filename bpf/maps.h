@@ -126,6 +126,7 @@ enum { NUMBER_NONE, NUMBER_DIGITS, NUMBER_ENDED, NUMBER_NONSENSE };
  */
 struct shared_state {
     __u64 id;
+    __u64 carrier; /* plaintext under TLS: id of the connection that is encrypted; else 0 */
     __u32 process_id;
     __u8 is_off;       /* enum off */
     __u8 is_announced; /* OPEN was handed over */
@@ -141,7 +142,8 @@ struct shared_state {
     __u8 is_restarted;        /* joined late because the selection has changed */
     __u8 framing;             /* enum framing of both directions, where a copied stream starts */
     __u8 is_unframed;         /* what was framed is encrypted from now on */
-    __u8 padding[5];
+    __u8 has_plaintext;       /* the TLS session that it carries is known */
+    __u8 padding[4];
 };
 
 struct connection {
@@ -173,6 +175,8 @@ struct pair_key {
     __u8 low[16], high[16];
     __u16 low_port, high_port;
     __u32 network_namespace; /* of loopback addresses, else 0 */
+    __u32 is_plaintext;      /* of the TLS session between them */
+    __u32 padding;
 };
 /* HMAC-SHA-256 under way. */
 struct sha {
@@ -370,3 +374,85 @@ struct {
     __type(key, struct pair_key);
     __type(value, struct weir_process);
 } weir_connectors SEC(".maps");
+
+/*
+ * Plaintext of TLS libraries, see tls.h. A session is an object of the library (SSL *,
+ * gnutls_session_t, PRFileDesc *) in a process.
+ */
+struct tls_key {
+    __u64 session;
+    __u64 process;
+};
+struct tls_session {
+    struct connection connection; /* of the plaintext */
+    struct ends ends;
+    __u64 socket;    /* address of the struct sock that carries it */
+    __u8 is_refused; /* it is not certain whose plaintext this is */
+    __u8 padding[7];
+};
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 65536);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, struct tls_key);
+    __type(value, struct tls_session);
+} weir_tls_sessions SEC(".maps");
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct tls_session);
+} weir_tls_zero SEC(".maps");
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 65536);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, __u64); /* address of struct sock */
+    __type(value, struct tls_key);
+} weir_tls_sockets SEC(".maps");
+
+/* A call into a TLS library that has not returned. */
+struct tls_call {
+    __u64 stack; /* stack pointer at its entry; 0: nothing is here */
+    __u64 session;
+    __u64 buffer;
+    __u64 length_at; /* where the library writes how much it was; 0: it returns that */
+    __u32 direction;
+    __u32 kind; /* enum tls_kind */
+};
+enum { TLS_CALLS = 4 /* of one thread, within one another */ };
+struct tls_thread {
+    struct tls_call calls[TLS_CALLS];
+};
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 16384);
+    __type(key, __u64); /* process and thread id */
+    __type(value, struct tls_thread);
+} weir_tls_threads SEC(".maps");
+
+/* First bytes of a record that a session wrote to memory: which socket will send them? */
+enum { TLS_PROOF = 24 };
+struct tls_proof {
+    __u64 process;
+    __u64 bytes[TLS_PROOF / 8];
+};
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 16384);
+    __type(key, struct tls_proof);
+    __type(value, struct tls_key);
+} weir_tls_proofs SEC(".maps");
+/* Processes of which such records are remembered. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 4096);
+    __type(key, __u64);
+    __type(value, __u64); /* when the last one was */
+} weir_tls_processes SEC(".maps");
+
+/* Processes that have started a program or loaded a library. */
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 64 * 1024);
+} weir_tls_started SEC(".maps");

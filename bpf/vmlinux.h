@@ -33,6 +33,7 @@ enum bpf_map_type {
 };
 enum bpf_func_id {
     BPF_FUNC_ktime_get_coarse_ns = 160,
+    BPF_FUNC_task_pt_regs = 175,
     BPF_FUNC_get_func_ret = 184,
     BPF_FUNC_xdp_load_bytes = 189,
 };
@@ -210,7 +211,7 @@ struct task_struct___before_5_5 {
 
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
-    unsigned long r10, r9, r8, ax, dx, si, di, orig_ax;
+    unsigned long r10, r9, r8, ax, cx, dx, si, di, orig_ax, sp;
 };
 #elif defined(__TARGET_ARCH_arm64)
 struct user_pt_regs {
@@ -218,6 +219,7 @@ struct user_pt_regs {
 };
 struct pt_regs {
     __u64 regs[31];
+    __u64 sp;
     __u64 orig_x0;
     __s32 syscallno;
 };

@@ -9,6 +9,7 @@ char weir_license[] SEC("license") = "Dual BSD/GPL";
 #include "bpf/hooks/socket.bpf.c"
 #include "bpf/hooks/syscall.bpf.c"
 #include "bpf/hooks/fentry.bpf.c"
+#include "bpf/hooks/tls.bpf.c"
 #include "bpf/hooks/tc.bpf.c"
 #include "bpf/hooks/xdp.bpf.c"
 #include "bpf/hooks/packet_socket.bpf.c"

@@ -53,6 +53,7 @@ struct weir_event_open {
     __u64 network_namespace;
     __u32 first_sequence; /* TCP sequence number at position 0 of head.direction */
     __u32 has_first_sequence;
+    __u64 carrier; /* plaintext of a TLS library: the connection that is encrypted; else 0 */
 };
 
 /* A process as it was at the time of the event. */
@@ -121,6 +122,10 @@ enum weir_loss {
     WEIR_LOSS_CALLS,          /* no room to remember one more call */
     WEIR_LOSS_SOCKETS,        /* no room to remember one more socket */
     WEIR_LOSS_SOCKET_RECORDS, /* a closed socket that could not be told of */
+    WEIR_LOSS_TLS_SOCKET,     /* plaintext of a TLS session whose connection is not known */
+    WEIR_LOSS_TLS_CONFLICT,   /* one TLS session seemed to use two connections */
+    WEIR_LOSS_TLS_SESSIONS,   /* no room for one more TLS session */
+    WEIR_LOSS_TLS_CALLS,      /* no room to remember one more call into a TLS library */
     WEIR_LOSS_COUNT,
 };
 
@@ -138,7 +143,7 @@ struct weir_counters { /* per CPU */
 };
 
 _Static_assert(sizeof(struct weir_event_head) == 24, "layout");
-_Static_assert(sizeof(struct weir_event_open) == 80, "layout");
+_Static_assert(sizeof(struct weir_event_open) == 88, "layout");
 _Static_assert(sizeof(struct weir_event_process) == 64, "layout");
 _Static_assert(sizeof(struct weir_event_data) == 48, "layout");
 _Static_assert(sizeof(struct weir_event_digest) == 40, "layout");

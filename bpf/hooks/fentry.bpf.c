@@ -3,7 +3,7 @@
  * (system calls, io_uring, splice), their place is in the message's iterator, which the entry
  * remembers because the call moves it on.
  */
-#include "bpf/calls.h"
+#include "bpf/tls.h"
 
 /* A call under way, by thread and direction. */
 struct iterator {
@@ -64,7 +64,7 @@ static __always_inline int call_enters(struct sock *sk, struct msghdr *message, 
     struct call_key key = {.thread = bpf_get_current_pid_tgid(), .direction = direction};
     struct iterator iterator = {};
 
-    if (connection && connection->shared.is_off &&
+    if (connection && connection->shared.is_off && !weir_settings.with_tls &&
         connection->shared.generation == weir_selections.generation)
         return 0;
     iterator_read(&iterator, message);
@@ -76,7 +76,7 @@ static __always_inline int call_enters(struct sock *sk, struct msghdr *message, 
 static __always_inline int call_exits(struct sock *sk, __u32 direction, long length, int flags)
 {
     struct call_key key = {.thread = bpf_get_current_pid_tgid(), .direction = direction};
-    struct connection *connection;
+    struct connection *connection, *carrier;
     struct iterator *iterator;
     struct call call = {};
 
@@ -85,7 +85,8 @@ static __always_inline int call_exits(struct sock *sk, __u32 direction, long len
         return 0;
     }
     connection = call_connection(sk, length);
-    if (!connection)
+    carrier = tls_carrier(connection, sk, length);
+    if (!connection && !carrier)
         return 0;
     call.socket = sk;
     call.direction = direction;
@@ -108,8 +109,14 @@ static __always_inline int call_exits(struct sock *sk, __u32 direction, long len
         call.unseen = UNSEEN + WEIR_LOSS_DISCARDED;
     /* Never to be used again: the kernel may skip the next entry (see nmissed). */
     bpf_map_delete_elem(&weir_calls, &key);
-    if (!call_is_over(connection, &call))
-        call_handle(connection, &call);
+    if (RARELY(carrier)) {
+        if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+            call.stack =
+                ((struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()))->sp; /* 5.15 */
+        tls_socket_call(carrier, &call);
+    }
+    if (connection && !call_is_over(connection, &call))
+        call_handle(connection, &call, NULL);
     return 0;
 }
 

@@ -3,7 +3,7 @@
  * fire behind each socket call; the system call's arguments are in the task's saved registers.
  * Costs nothing on system calls that touch no socket, and needs neither kprobes nor fentry.
  */
-#include "bpf/calls.h"
+#include "bpf/tls.h"
 
 /* One message of sendmmsg or recvmmsg. */
 static __always_inline void cursor_from_vector(struct call *call, const __u64 *arguments)
@@ -37,6 +37,7 @@ static __always_inline void cursor_from_task(struct call *call, const struct soc
     __u64 arguments[4];
     long number;
 
+    call->stack = regs->sp;
     if (RARELY(task->flags & (PF_KTHREAD | PF_IO_WORKER))) {
         call->unseen = UNSEEN + WEIR_LOSS_IO_URING;
         return;
@@ -59,7 +60,7 @@ static __always_inline void cursor_from_task(struct call *call, const struct soc
 
 static __always_inline int socket_call(struct sock *sk, __u32 direction, int length, int flags)
 {
-    struct connection *connection;
+    struct connection *connection, *carrier;
     struct tcp_sock *tcp;
     struct call call = {};
     __u16 family = sk->__sk_common.skc_family, protocol = sk->sk_protocol;
@@ -71,7 +72,8 @@ static __always_inline int socket_call(struct sock *sk, __u32 direction, int len
     if (direction == WEIR_RECEIVED && (flags & MSG_IGNORED))
         return 0;
     connection = call_connection(sk, length);
-    if (!connection)
+    carrier = tls_carrier(connection, sk, length);
+    if (!connection && !carrier)
         return 0;
     call.socket = sk;
     call.direction = direction;
@@ -85,8 +87,10 @@ static __always_inline int socket_call(struct sock *sk, __u32 direction, int len
     cursor_from_task(&call, sk);
     if (direction == WEIR_RECEIVED && (flags & MSG_TRUNC))
         call.unseen = UNSEEN + WEIR_LOSS_DISCARDED;
-    if (!call_is_over(connection, &call))
-        call_handle(connection, &call);
+    if (RARELY(carrier))
+        tls_socket_call(carrier, &call);
+    if (connection && !call_is_over(connection, &call))
+        call_handle(connection, &call, NULL);
     return 0;
 }
 

@@ -2,7 +2,7 @@
  * tcp_state: the life of TCP connections (tracepoint sock:inet_sock_set_state, kernel 4.16).
  * A connection that this hook has not seen begin is one that lived before weir.
  */
-#include "bpf/calls.h"
+#include "bpf/tls.h"
 
 static __always_inline void pair_of(struct sock *sk, struct pair_key *key)
 {
@@ -38,6 +38,9 @@ static __always_inline void state_established(struct sock *sk, int old_state)
     if (old_state == TCP_SYN_SENT && may_be_paired()) {
         pair_of(sk, &key);
         bpf_map_delete_elem(&weir_readers, &key); /* what an older connection left */
+        key.is_plaintext = 1;
+        bpf_map_delete_elem(&weir_readers, &key);
+        key.is_plaintext = 0;
         connector = bpf_map_lookup_elem(&weir_connecting, &socket);
         if (connector)
             bpf_map_update_elem(&weir_connectors, &key, connector, BPF_ANY);
@@ -126,6 +129,8 @@ static __always_inline void state_ended(struct sock *sk, struct connection *conn
     }
     if (new_state != TCP_CLOSE)
         return;
+    if (weir_settings.with_tls)
+        tls_socket_closed(sk);
     pair_ends(sk, connection);
     if (!weir_settings.with_socket_storage)
         bpf_map_delete_elem(&weir_socket_table, &key);

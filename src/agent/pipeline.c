@@ -347,6 +347,7 @@ static int capture_start(struct pipeline *pipeline)
         pipeline->packets ? packet_source_listen(pipeline->packets, &own) : own;
     struct capture_options capture_options = {
         .with_protocols = !options->is_http_only,
+        .with_tls = !options->is_tls_disabled,
         .ring_bytes = options->ring_bytes,
         .is_masking_disabled = options->is_masking_disabled,
         .mask_key = slice_of(options->mask_key, options->mask_key_length),

@@ -10,6 +10,7 @@
 #include "base/allocate.h"
 #include "capture/losses.h"
 #include "capture/packet_program.h"
+#include "capture/tls.h"
 
 enum { CLOCK_STEP_NS = 1000000 }; /* a smaller drift of the clocks is not followed */
 
@@ -36,6 +37,7 @@ static void settings_fill(struct weir *skeleton, const struct capture_options *o
     settings->with_masking = !options->is_masking_disabled;
     settings->with_hmac = settings->with_masking && options->mask_key.length;
     settings->with_protocols = options->with_protocols;
+    settings->with_tls = options->with_tls;
     settings->wakeup_bytes = options->ring_bytes / 4;
     settings->own_process = (unsigned)getpid();
 }
@@ -62,11 +64,16 @@ static int rung_try(enum capture_rung rung, const struct capture_options *option
         return -errno;
     settings_fill(skeleton, options);
     result = rung_prepare(rung, skeleton, options, message, size);
+    if (result == 0 && options->with_tls)
+        result = tls_prepare(skeleton, message, size);
     bpf_map__set_max_entries(skeleton->maps.weir_ring, (__u32)options->ring_bytes);
-    bpf_object__for_each_program(program, skeleton->obj) bpf_program__set_autoload(program, false);
+    bpf_object__for_each_program(program, skeleton->obj)
+        bpf_program__set_autoload(program, options->with_tls && tls_program_is(program));
     bpf_object__for_each_map(map, skeleton->obj)
     {
-        if (packet_map_is(map) || (map == skeleton->maps.weir_socket_life && !options->on_summary))
+        if (packet_map_is(map) ||
+            (map == skeleton->maps.weir_socket_life && !options->on_summary) ||
+            (tls_map_is(map) && !options->with_tls))
             bpf_map__set_autocreate(map, false);
     }
     for (size_t i = 0; result == 0 && names[i]; i++) {
@@ -100,6 +107,32 @@ static int rung_try(enum capture_rung rung, const struct capture_options *option
     return 0;
 }
 
+/* The rung, and plaintext of TLS libraries if that is asked for and can be had. */
+static int rung_with_tls(enum capture_rung rung, struct capture *capture,
+                         const struct capture_options *options, char *message, size_t size)
+{
+    struct capture_options without = *options;
+    int result;
+
+    capture->tls_why[0] = 0;
+    if (!options->with_tls)
+        return rung_try(rung, options, &capture->skeleton, message, size);
+    result = rung_try(rung, options, &capture->skeleton, message, size);
+    if (result == 0) {
+        result = tls_new(capture->skeleton, &capture->tls);
+        if (result == 0)
+            return 0;
+        snprintf(message, size, "%s", strerror(-result));
+        weir__destroy(capture->skeleton);
+        capture->skeleton = NULL;
+    }
+    snprintf(capture->tls_why, sizeof(capture->tls_why), "%.255s",
+             message[0] ? message : strerror(-result));
+    message[0] = 0;
+    without.with_tls = false;
+    return rung_try(rung, &without, &capture->skeleton, message, size);
+}
+
 static int ladder_climb(struct capture *capture, const struct capture_options *options,
                         char message[1024])
 {
@@ -112,7 +145,7 @@ static int ladder_climb(struct capture *capture, const struct capture_options *o
     for (enum capture_rung rung = first; rung <= last; rung++) {
         char why[256] = "";
 
-        result = rung_try(rung, options, &capture->skeleton, why, sizeof(why));
+        result = rung_with_tls(rung, capture, options, why, sizeof(why));
         if (result == 0) {
             capture->rung = rung;
             return 0;
@@ -168,6 +201,7 @@ void capture_free(struct capture **capture)
 {
     if (!capture || !*capture)
         return;
+    tls_free(&(*capture)->tls);
     ring_buffer__free((*capture)->ring);
     weir__destroy((*capture)->skeleton);
     if ((*capture)->dump >= 0)
@@ -179,6 +213,7 @@ void capture_free(struct capture **capture)
 
 void capture_detach(struct capture *capture)
 {
+    tls_free(&capture->tls);
     weir__detach(capture->skeleton);
 }
 
@@ -199,6 +234,12 @@ int capture_drain(struct capture *capture)
 enum capture_rung capture_rung_used(const struct capture *capture)
 {
     return capture->rung;
+}
+
+size_t capture_tls_files(const struct capture *capture, const char **ret_why)
+{
+    *ret_why = capture->tls_why[0] ? capture->tls_why : NULL;
+    return capture->tls ? tls_file_count(capture->tls) : 0;
 }
 
 /* How often the kernel skipped a program because it was already active on that CPU. */

@@ -40,6 +40,7 @@ struct capture_options {
     enum capture_rung rung;
     size_t ring_bytes;   /* a power of two */
     bool with_protocols; /* connections that speak something else than HTTP/1 too */
+    bool with_tls;       /* plaintext of TLS libraries, where the kernel takes uprobes */
     bool is_masking_disabled;
     struct slice mask_key;              /* HMAC mode when not empty */
     const char *const *mask_names;      /* further exact names, NULL-terminated; may be NULL */
@@ -103,6 +104,11 @@ int capture_descriptor(const struct capture *capture);
 int capture_drain(struct capture *capture);
 void capture_read_counters(struct capture *capture, struct capture_counters *ret_counters);
 enum capture_rung capture_rung_used(const struct capture *capture);
+/*
+ * Files with a TLS library in them whose plaintext is taken now; 0 and why in *ret_why: it was
+ * asked for, but cannot be; NULL there: all is well.
+ */
+size_t capture_tls_files(const struct capture *capture, const char **ret_why);
 
 /* For `weir doctor`: what this kernel and these privileges allow. */
 enum { SURVEY_MAXIMUM = 32 };

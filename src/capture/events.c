@@ -26,6 +26,7 @@ static void handle_open(struct capture *capture, const struct weir_event_open *e
     struct stream_open open = {
         .connection = event->head.connection,
         .network_namespace = event->network_namespace,
+        .carrier = event->carrier,
         .is_initiator = event->head.flags & WEIR_FLAG_INITIATOR,
         .is_late = event->head.flags & WEIR_FLAG_LATE,
         .first_sequence = event->first_sequence,

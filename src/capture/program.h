@@ -18,6 +18,8 @@ struct capture {
     void *summary_context;
     enum capture_rung rung;
     struct capture_selection selection;
+    struct tls *tls;         /* NULL: not asked for, or not to be had */
+    char tls_why[256];       /* then: why not */
     int64_t clock_offset_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC */
     int cpu_count;
     int dump; /* test aid: file descriptor that gets every raw ring record first; -1: none */

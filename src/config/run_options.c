@@ -168,6 +168,13 @@ static const struct option options[] = {
      .help = "Look at HTTP/1 and nothing else: not at HTTP/2, DNS over TCP, Redis, PostgreSQL, "
              "MySQL, Kafka and TLS handshakes, of which the first 16 KiB of each direction, and "
              "then the first 64 KiB of each call, are copied from the kernel."},
+    {.name = "no-tls",
+     .kind = OPTION_FLAG,
+     VALUE(is_tls_disabled),
+     .group = "Selection",
+     .help = "Leave TLS libraries alone. Without it, what OpenSSL, BoringSSL, GnuTLS and NSS "
+             "encrypt and decrypt is logged like plain traffic, with the source tls, for all "
+             "processes that use them; each call of theirs costs some microseconds more."},
 
     {.name = "mask-name",
      .kind = OPTION_TEXTS,

@@ -33,7 +33,8 @@ struct run_options {
     struct text_list cgroups; /* paths of cgroup v2 directories; empty: any */
     struct text_list excluded_cgroups;
     bool with_both_sides;
-    bool is_http_only; /* nothing of connections that do not speak HTTP/1 */
+    bool is_http_only;    /* nothing of connections that do not speak HTTP/1 */
+    bool is_tls_disabled; /* no plaintext of TLS libraries */
 
     /* masking */
     bool is_masking_disabled;

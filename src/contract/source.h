@@ -26,6 +26,7 @@ struct process_details {
 struct stream_open {
     uint64_t connection; /* unique while weir runs; a local pair's two ends have different ones */
     struct endpoint local, remote;
+    uint64_t carrier;           /* plaintext of a TLS library: the encrypted connection; else 0 */
     uint64_t network_namespace; /* inode or cookie; with the endpoints it finds the local peer */
     uint32_t first_sequence;    /* TCP sequence number at position 0 of first_sequence_of */
     enum direction first_sequence_of;

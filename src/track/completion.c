@@ -155,14 +155,16 @@ static void finish(struct emitter *emitter, struct record *record, enum directio
     add_times(record);
     record_add_text(record, FIELD_TYPE, slice_of_string(parser->record_type));
     record_add_number(record, FIELD_ID, record_next_id(record->time_ns));
-    record_add_text(record, FIELD_SOURCE, slice_of_string(streams->options.source));
+    record_add_text(record, FIELD_SOURCE,
+                    slice_of_string(connection->carrier ? "tls" : streams->options.source));
     record_add_text(record, FIELD_ROLE, slice_of_string(role));
     add_ends(connection, record, is_client);
     record_add_text(record, FIELD_NETWORK_TRANSPORT,
                     connection->emitter.is_datagram ? SLICE_LITERAL("udp") : SLICE_LITERAL("tcp"));
     if (parser->protocol)
         record_add_text(record, FIELD_NETWORK_PROTOCOL_NAME, slice_of_string(parser->protocol));
-    record_add_number(record, FIELD_CONNECTION_ID, connection->id);
+    record_add_number(record, FIELD_CONNECTION_ID,
+                      connection->carrier ? connection->carrier : connection->id);
     add_process(streams, record, &connection->process, false);
     add_process(streams, record,
                 connection->peer && connection->peer->process.pid ? &connection->peer->process

@@ -49,6 +49,7 @@ struct connection {
     uint64_t id;
     struct endpoint local, remote;
     uint64_t network_namespace;
+    uint64_t carrier; /* plaintext under TLS: the connection that is encrypted; else 0 */
     bool is_late;
     bool is_observed;
     bool is_silent; /* this end; had_silent_peer: the other one, on this host */

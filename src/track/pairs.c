@@ -25,7 +25,8 @@ static bool is_loopback(const struct address *address)
 }
 
 /* Loopback addresses mean another host in each network namespace, all others the same. */
-static uint64_t key_of(const struct endpoint *near, const struct endpoint *far, uint64_t namespace)
+static uint64_t key_of(const struct endpoint *near, const struct endpoint *far, uint64_t namespace,
+                       bool is_plaintext)
 {
     uint64_t hash = 0xcbf29ce484222325ull;
     bool is_local = is_loopback(&near->address) || is_loopback(&far->address);
@@ -35,6 +36,7 @@ static uint64_t key_of(const struct endpoint *near, const struct endpoint *far, 
     hash = hash_bytes(hash, &far->address, sizeof(far->address));
     hash = hash_bytes(hash, &far->port, sizeof(far->port));
     hash = hash_bytes(hash, &scope, sizeof(scope));
+    hash = hash_bytes(hash, &is_plaintext, sizeof(is_plaintext));
     return hash ? hash : 1;
 }
 
@@ -69,8 +71,10 @@ void pairs_open(struct connection *connection)
     uint64_t namespace = connection->network_namespace;
     if (!connection->local.port || !connection->remote.port)
         return;
-    uint64_t key = key_of(&connection->local, &connection->remote, namespace);
-    uint64_t mirrored_key = key_of(&connection->remote, &connection->local, namespace);
+    bool is_plaintext = connection->carrier != 0;
+    uint64_t key = key_of(&connection->local, &connection->remote, namespace, is_plaintext);
+    uint64_t mirrored_key =
+        key_of(&connection->remote, &connection->local, namespace, is_plaintext);
     struct connection *old = table_find(&streams->pairs, key);
     if (old && old->is_ghost)
         forget_ghost(old);
@@ -78,7 +82,8 @@ void pairs_open(struct connection *connection)
     if (table_set(&streams->pairs, key, connection) == 0)
         connection->pair_key = key;
     struct connection *other = table_find(&streams->pairs, mirrored_key);
-    if (!other || other == connection || !is_same(&other->local, &connection->remote) ||
+    if (!other || other == connection || (other->carrier != 0) != is_plaintext ||
+        !is_same(&other->local, &connection->remote) ||
         !is_same(&other->remote, &connection->local))
         return;
     if (other->is_ghost) {

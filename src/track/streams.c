@@ -109,6 +109,7 @@ static void on_open(void *context, const struct stream_open *open)
     connection->local = open->local;
     connection->remote = open->remote;
     connection->network_namespace = open->network_namespace;
+    connection->carrier = open->carrier;
     connection->is_late = open->is_late;
     connection->is_observed = open->is_observed;
     connection->is_silent = open->is_silent;

@@ -104,8 +104,11 @@ class Weir:
         """What fdinfo tells of each descriptor that weir holds."""
         folder = f"/proc/{self.child.pid}/fdinfo"
         for name in os.listdir(folder):
-            with open(os.path.join(folder, name)) as lines:
-                yield dict(line.split(":", 1) for line in lines if ":" in line)
+            try:
+                with open(os.path.join(folder, name)) as lines:
+                    yield dict(line.split(":", 1) for line in lines if ":" in line)
+            except FileNotFoundError:
+                pass  # closed meanwhile
 
     def verified_instructions(self):
         """{program id: instructions that the verifier walked}."""

@@ -120,6 +120,16 @@ class Server:
         return self.log_lines()
 
 
+def make_certificate(directory):
+    """A certificate of live.test that signs itself, and its key."""
+    names = [str(Path(directory) / name) for name in ("certificate.pem", "key.pem")]
+    subprocess.run([find_program("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes",
+                    "-subj", "/CN=live.test", "-days", "30", "-out", names[0], "-keyout",
+                    names[1]], check=True, capture_output=True)
+    os.chmod(names[1], 0o644)
+    return names
+
+
 def write_documents(directory):
     root = Path(directory) / "www"
     (root / "bytes").mkdir(parents=True)
@@ -228,23 +238,23 @@ backend back
     return server.start([program, "-db", "-f", str(configuration)])
 
 
-def node(directory, address="127.0.0.1"):
+def node(directory, address="127.0.0.1", certificate=()):
     server = Server("node", directory, address)
     program = find_program("node")
     return server.start([program, str(PROGRAMS / "node_server.js"), address, str(server.port),
-                         str(server.log_path)])
+                         str(server.log_path), *certificate])
 
 
-def python_threads(directory, address="127.0.0.1"):
+def python_threads(directory, address="127.0.0.1", certificate=()):
     server = Server("python-http.server", directory, address)
     return server.start(["/usr/bin/python3", str(PROGRAMS / "thread_server.py"), address,
-                         str(server.port), str(server.log_path)])
+                         str(server.port), str(server.log_path), *certificate])
 
 
-def python_asyncio(directory, address="127.0.0.1"):
+def python_asyncio(directory, address="127.0.0.1", certificate=()):
     server = Server("python-asyncio", directory, address)
     return server.start(["/usr/bin/python3", str(PROGRAMS / "asyncio_server.py"), address,
-                         str(server.port), str(server.log_path)])
+                         str(server.port), str(server.log_path), *certificate])
 
 
 def go(directory, address="127.0.0.1"):

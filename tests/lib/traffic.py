@@ -76,11 +76,14 @@ class Ended(Exception):
 class Client:
     """One connection. Requests are sent as given; responses are read to their exact end."""
 
-    def __init__(self, address, port, timeout=30):
+    def __init__(self, address, port, timeout=30, tls=None):
+        """`tls`: an ssl.SSLContext, for a connection that is encrypted."""
         self.socket = socket.create_connection((address, port), timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.local = self.socket.getsockname()[:2]
         self.remote = self.socket.getpeername()[:2]
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="live.test")
         self.buffer = bytearray()
 
     def close(self):
@@ -174,7 +177,7 @@ class Client:
         return self.read_response(done, method)
 
 
-def run_numbered(address, port, connections, requests, make_request, prefix="n"):
+def run_numbered(address, port, connections, requests, make_request, prefix="n", tls=None):
     """Numbered requests over several keep-alive connections at once; all exchanges.
 
     make_request(number) gives the keyword arguments of Client.exchange.
@@ -183,7 +186,7 @@ def run_numbered(address, port, connections, requests, make_request, prefix="n")
 
     def work(lane):
         try:
-            with Client(address, port) as client:
+            with Client(address, port, tls=tls) as client:
                 for index in range(requests):
                     number = lane * requests + index
                     exchanges.append(

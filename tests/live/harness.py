@@ -302,10 +302,10 @@ def check_clean_end(weir):
             bad.append(f"id {record['id']} twice")
         seen_ids.add(record.get("id"))
         host_names.add(record.get("host.name"))
-        logged += record.get("type") == "http"
+        logged += record.get("type") != "loss"
     check_empty(bad, f"{len(lines)} lines are well-formed records")
     check(host_names <= {os.uname().nodename}, "host.name is this host's", str(host_names))
-    check(weir.totals.logged == logged, f"the {logged} http records are the logged of the totals",
+    check(weir.totals.logged == logged, f"the {logged} records are the logged of the totals",
           str(weir.totals))
 
 
@@ -329,7 +329,8 @@ def record_problems(record):
                      "server.port", "network.transport", "network.type", "connection.id"):
             if name not in record:
                 bad.append(f"{name} is absent: {str(record)[:300]}")
-        if record.get("source") != "socket" or record.get("role") not in ("server", "client"):
+        if (record.get("source") not in ("socket", "tls")
+                or record.get("role") not in ("server", "client")):
             bad.append(f"source {record.get('source')}, role {record.get('role')}")
         if not _HEX.fullmatch(record.get("connection.id", "")):
             bad.append(f"connection.id is {record.get('connection.id')!r}")

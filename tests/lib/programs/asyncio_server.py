@@ -1,13 +1,15 @@
 """An HTTP server on asyncio streams: edge-triggered loop, many connections in one thread.
 
-/bytes/N gives N bytes; sizes above 512 are chunked with an extension and a trailer.
+/bytes/N gives N bytes; sizes above 512 are chunked with an extension and a trailer. A certificate
+and its key behind the other arguments: over TLS.
 """
 
 import asyncio
 import os
+import ssl
 import sys
 
-address, port, log_path = sys.argv[1:]
+address, port, log_path, *certificate = sys.argv[1:]
 log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
 
@@ -58,7 +60,12 @@ async def serve(reader, writer):
 
 
 async def main():
-    server = await asyncio.start_server(serve, address, int(port), limit=1 << 20, backlog=512)
+    context = None
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+    server = await asyncio.start_server(serve, address, int(port), limit=1 << 20, backlog=512,
+                                        ssl=context)
     await server.serve_forever()
 
 

@@ -1,12 +1,14 @@
-// Node.js http server of the live tests: /bytes/N gives N bytes, chunked, with a trailer.
+// Node.js http server of the live tests: /bytes/N gives N bytes, chunked, with a trailer. A
+// certificate and its key behind the other arguments: over TLS.
 'use strict';
 const fs = require('fs');
 const http = require('http');
+const https = require('https');
 
-const [address, port, logPath] = process.argv.slice(2);
+const [address, port, logPath, certificate, key] = process.argv.slice(2);
 const log = fs.openSync(logPath, 'a');
 
-const server = http.createServer((request, response) => {
+function answer(request, response) {
   const sequence = request.headers['x-seq'] || '-';
   request.resume();
   request.on('end', () => {
@@ -26,7 +28,11 @@ const server = http.createServer((request, response) => {
     const line = [sequence, request.socket.remotePort, response.statusCode, process.pid];
     fs.writeSync(log, line.join(' ') + '\n');
   });
-});
+}
+
+const server = certificate
+  ? https.createServer({ cert: fs.readFileSync(certificate), key: fs.readFileSync(key) }, answer)
+  : http.createServer(answer);
 server.keepAliveTimeout = 60000;
 server.listen(Number(port), address);
 process.on('SIGTERM', () => process.exit(0));

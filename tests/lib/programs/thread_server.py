@@ -1,6 +1,10 @@
-"""Python's http.server, one thread a connection: /bytes/N gives N bytes."""
+"""Python's http.server, one thread a connection: /bytes/N gives N bytes.
+
+A certificate and its key behind the other arguments: over TLS.
+"""
 
 import os
+import ssl
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import AF_INET6
@@ -42,8 +46,14 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
 
-address, port, log_path = sys.argv[1:]
+address, port, log_path, *certificate = sys.argv[1:]
 log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 if ":" in address:
     Server.address_family = AF_INET6
-Server((address, int(port)), Handler).serve_forever()
+server = Server((address, int(port)), Handler)
+if certificate:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    server.socket = context.wrap_socket(server.socket, server_side=True,
+                                        do_handshake_on_connect=False)
+server.serve_forever()

@@ -1,0 +1,231 @@
+#!/usr/bin/python3
+"""Plaintext under TLS, by numbers: what real servers log is what weir reads out of their libraries.
+
+OpenSSL (nginx, Python, curl, Node.js with its own copy), GnuTLS (wget, gnutls-serv, gnutls-cli) and
+NSS (selfserv, tstclnt); sockets and records in memory; started before and after weir.
+
+TIMEOUT: 300
+"""
+
+import os
+import signal
+import ssl
+import subprocess
+
+from harness import (Weir, check, check_clean_end, check_empty, check_exchanges, flags, note,
+                     require_weir, run_main, temporary_directory)
+from harness import servers, traffic
+
+LANES, REQUESTS = 6, 25
+SIZES = (11, 300, 2000, 40000)
+CANARY = "canary-of-tls-that-nobody-may-see"
+
+
+def client_context():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def nginx(directory, certificate):
+    """nginx whose port is one for TLS, with HTTP/2."""
+    port = servers.free_port()
+    server = servers.nginx(directory, extra=(
+        f"listen 127.0.0.1:{port} ssl http2; ssl_certificate {certificate[0]}; "
+        f"ssl_certificate_key {certificate[1]};"))
+    server.port = port
+    return server
+
+
+def node(directory, certificate):
+    return servers.node(directory, certificate=certificate)
+
+
+def python_threads(directory, certificate):
+    return servers.python_threads(directory, certificate=certificate)
+
+
+def python_asyncio(directory, certificate):
+    return servers.python_asyncio(directory, certificate=certificate)
+
+
+def request(number):
+    """Bodies both ways, several sizes."""
+    size = SIZES[number % len(SIZES)]
+    wanted = {"target": b"/bytes/%d?n=%d" % (size, number)}
+    if number % 5 == 4:
+        wanted |= {"method": b"POST", "body": b"y" * 700}
+    return wanted
+
+
+def run(command, **options):
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
+                          timeout=60, **options)
+
+
+def numbered(weir, server, prefix):
+    """Many numbered requests at once; the records are the exchanges, byte for byte."""
+    make = request if server.name != "nginx" else (
+        lambda number: {"target": b"/bytes/%d?n=%d" % ((11, 1000)[number % 2], number)})
+    exchanges = traffic.run_numbered("127.0.0.1", server.port, LANES, REQUESTS, make, prefix,
+                                     tls=client_context())
+    logged = {line[0]: line for line in server.wait_for_log(len(exchanges))}
+    records = [record for record in weir.wait_for_records(len(exchanges), server_port=server.port)
+               if (traffic.sequence_of(record) or "").startswith(prefix + "-")]
+    found = check_exchanges(records, exchanges, prefix)
+    check(all(name in logged for name in found), f"{prefix}: every record is in the server's log")
+    check({record["source"] for record in records} == {"tls"}, f"{prefix}: the source is tls")
+    check({record["role"] for record in records} == {"server"}, f"{prefix}: told by the server")
+    check_empty([record for record in records if not flags(record) <= {"masked"}],
+                f"{prefix}: nothing is flagged")
+    bad = [name for name, line in logged.items()
+           if name in found and found[name].get("process.pid") != line[3]]
+    check_empty(bad, f"{prefix}: the process is the one that the server's log names")
+    return records
+
+
+def check_connections(weir, server, records):
+    """The handshake's record has the same connection, and nothing else is said of it."""
+    handshakes = weir.records("tls", server_port=server.port)
+    known = {record["connection.id"] for record in handshakes}
+    check_empty([record["connection.id"] for record in records
+                 if record["connection.id"] not in known],
+                f"{server.name}: the handshake has the id of the connection")
+    others = {record["type"] for record in weir.records(None, server_port=server.port)}
+    check(others == {"http", "tls"}, f"{server.name}: no other record of the connection", others)
+
+
+def check_secrets(weir, server):
+    """Values that are masked never leave the kernel."""
+    secret = [(b"Authorization", b"Bearer " + CANARY.encode()),
+              (b"Cookie", b"a=" + CANARY.encode() + b"; b=" + CANARY.encode())]
+    prefix = f"secret-{server.name}"
+    exchanges = traffic.run_numbered(
+        "127.0.0.1", server.port, 2, 5,
+        lambda number: {"target": b"/bytes/11", "headers": secret}, prefix, tls=client_context())
+    for exchange in exchanges:
+        exchange.request.headers = [
+            (name, value.replace(CANARY.encode(), b"***")) for name, value in
+            exchange.request.headers]
+    records = [record for record in weir.wait_for_records(1, server_port=server.port)
+               if (traffic.sequence_of(record) or "").startswith(prefix + "-")]
+    end = 100
+    while len(records) < len(exchanges) and end:
+        records = [record for record in weir.wait_for_records(10 ** 6, 0.1,
+                                                              server_port=server.port)
+                   if (traffic.sequence_of(record) or "").startswith(prefix + "-")]
+        end -= 1
+    check_exchanges(records, exchanges, prefix)
+
+
+def by_number(weir, server, numbers):
+    """The records of these numbers, waited for."""
+    for _ in range(200):
+        found = {}
+        for record in weir.wait_for_records(10 ** 6, 0.1, server_port=server.port):
+            found.setdefault(traffic.sequence_of(record), []).append(record)
+        if all(number in found for number in numbers):
+            break
+    return {number: found.get(number, []) for number in numbers}
+
+
+def check_clients(weir, server, clients):
+    """Programs of all kinds ask; each request has one record, with both processes."""
+    wanted = {}
+    for name, version, make in clients:
+        for turn in range(3):
+            number = f"{name}-{server.name}-{turn}"
+            try:
+                command = make(f"https://127.0.0.1:{server.port}/bytes/11", number)
+            except servers.Missing as missing:
+                note(f"{missing}")
+                break
+            done = run(command, env=dict(os.environ, NODE_TLS_REJECT_UNAUTHORIZED="0"))
+            if check(done.returncode == 0, f"{number} is answered", done.stderr.decode()[-500:]):
+                wanted[number] = (name, version)
+    found = by_number(weir, server, wanted)
+    check_empty([f"{number}: {len(records)} records" for number, records in found.items()
+                 if len(records) != 1], f"{server.name}: one record of each client's request")
+    bad = []
+    for number, records in found.items():
+        name, version = wanted[number]
+        for record in records:
+            if (record["source"], record["role"], record["network.protocol.version"],
+                    record.get("peer.process.command")) != ("tls", "server", version,
+                                                            name.split("-")[0]):
+                bad.append(f"{number}: {record['source']} {record['role']} "
+                           f"{record['network.protocol.version']} "
+                           f"{record.get('peer.process.command')}")
+    check_empty(bad, f"{server.name}: version and both processes are told")
+
+
+def curl(*options):
+    return lambda url, number: [servers.find_program("curl"), "-sk", *options, "-o", "/dev/null",
+                                "-H", f"X-Seq: {number}", url]
+
+
+def wget(url, number):
+    return [servers.find_program("wget"), "-q", "--no-check-certificate", "-O", "/dev/null",
+            f"--header=X-Seq: {number}", url]
+
+
+def node_client(url, number):
+    program = (f"require('https').get('{url}', {{headers: {{'X-Seq': '{number}'}}}}, "
+               "r => r.resume())")
+    return [servers.find_program("node"), "-e", program]
+
+
+CLIENTS = [("curl-1", "1.1", curl("--http1.1")), ("wget", "1.1", wget),
+           ("node", "1.1", node_client)]
+CLIENTS_HTTP2 = [*CLIENTS, ("curl-2", "2", curl("--http2"))]
+
+
+def check_killed(weir, directory, certificate):
+    """A server that is killed in the middle takes nothing else with it."""
+    server = python_threads(directory, certificate)
+    with traffic.Client("127.0.0.1", server.port, tls=client_context()) as client:
+        client.exchange("killed-1", target=b"/bytes/11")
+        server.process.send_signal(signal.SIGKILL)
+        server.process.wait()
+    found = by_number(weir, server, ["killed-1"])
+    check(len(found["killed-1"]) == 1, "what was asked before the server was killed is told")
+
+
+def start(kinds, directory, certificate):
+    started = []
+    for kind in kinds:
+        try:
+            started.append(kind(directory, certificate))
+        except servers.Missing as missing:
+            note(str(missing))
+    return started
+
+
+def main():
+    require_weir()
+    directory = temporary_directory()
+    certificate = servers.make_certificate(directory)
+    before = start([nginx, node, python_asyncio], directory, certificate)
+    with Weir(is_debugged=True) as weir:
+        after = start([node, python_threads], directory, certificate)
+        for when, group in (("before", before), ("after", after)):
+            for server in group:
+                records = numbered(weir, server, f"{when}-{server.name}")
+                check_connections(weir, server, records)
+                check_secrets(weir, server)
+        for server in before[:2]:
+            check_clients(weir, server, CLIENTS_HTTP2 if server.name == "nginx" else CLIENTS)
+        check_killed(weir, directory, certificate)
+        check_clean_end(weir)
+        check(CANARY.encode() not in weir.ring_path.read_bytes(),
+              "no masked value has left the kernel")
+        missed = {name: weir.totals.missed[name] for name in weir.totals.missed
+                  if name.startswith("tls_")}
+        check(not missed, "no plaintext is without its connection", str(missed))
+    for server in before + after:
+        server.stop()
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -9,11 +9,13 @@
 #include "config/nearest.h"
 #include "config/read_options.h"
 #include "config/run_options.h"
+#include "config/trace_options.h"
 #include "model/query.h"
 
 const struct command commands[] = {
     {"run", &run_option_table, run_command},
     {"read", &read_option_table, read_command},
+    {"trace", &trace_option_table, trace_command},
     {"config", &config_option_table, config_command},
     {"doctor", &doctor_option_table, doctor_command},
     {"help", NULL, help_command},
@@ -23,6 +25,7 @@ const struct command commands[] = {
 const struct usage_command command_summaries[] = {
     {"run", "capture live and log, until interrupted"},
     {"read", "log what capture files hold"},
+    {"trace", "show every hop of one request, and what each changed"},
     {"config", "check and show the configuration"},
     {"doctor", "tell what this kernel and these privileges allow"},
     {"help", "explain weir or a command"},
@@ -30,7 +33,7 @@ const struct usage_command command_summaries[] = {
 };
 
 /* Commands of the contract with the users that do not exist yet. */
-static const char *const later[] = {"query", "trace", "top", "block", NULL};
+static const char *const later[] = {"query", "top", "block", NULL};
 
 const struct command *command_find(const char *name)
 {

@@ -43,6 +43,7 @@ int command_check_filter(const char *filter);
 
 int run_command(char *const *arguments);
 int read_command(char *const *arguments);
+int trace_command(char *const *arguments);
 int config_command(char *const *arguments);
 int doctor_command(char *const *arguments);
 int help_command(char *const *arguments);

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent / "lib"))
 import lint  # noqa: E402
 
 WEIR = os.environ.get("WEIR", str(lint.ROOT / "build" / "weir"))
-PAGES = {"weir": "weir.8", "run": "weir-run.8", "read": "weir-read.8",
+PAGES = {"weir": "weir.8", "run": "weir-run.8", "read": "weir-read.8", "trace": "weir-trace.8",
          "config": "weir-config.8",
          "doctor": "weir-doctor.8",
          "sinks": "weir-sinks.8"}

@@ -6,7 +6,10 @@ on as it is; in the other they hide it under another name, so that requests at t
 good as equal: then a link may be missing, but must not be wrong.
 """
 
-from harness import (Weir, check, check_clean_end, check_empty, note, require_weir, run_main,
+import json
+import subprocess
+
+from harness import (WEIR, Weir, check, check_clean_end, check_empty, note, require_weir, run_main,
                      temporary_directory)
 from harness import servers, traffic
 
@@ -48,7 +51,7 @@ HIDE_IN_HAPROXY = (f"    http-request set-header {HIDDEN} %[req.hdr(X-Seq)]\n"
 
 
 def make_request(number):
-    return {"target": b"/bytes/10?same", "headers": [(b"User-Agent", b"live"), (b"Accept", b"*/*")]}
+    return {"target": b"/bytes/11?same", "headers": [(b"User-Agent", b"live"), (b"Accept", b"*/*")]}
 
 
 def make_identified(number):
@@ -129,8 +132,47 @@ def check_chain():
                 "chain: the three hops of each request have one trace")
     check(len({hops[front.port] for hops in traces.values()}) == len(exchanges),
           "chain: each request has a trace of its own")
+    check_trace_command(weir, next(iter(traces)), ports)
     for server in (front, middle, backend):
         server.stop()
+
+
+def run_trace(*arguments, standard_input=None):
+    return subprocess.run([WEIR, "trace", *map(str, arguments)], input=standard_input,
+                          capture_output=True, check=False, timeout=60)
+
+
+def check_trace_command(weir, sequence, ports):
+    records = {record["server.port"]: record for record in weir.records()
+               if sequence_of(record) == sequence}
+    first = records[ports[0]]
+    answers = [run_trace("-o", "json", first["id"], weir.path),
+               run_trace("-o", "json", first["trace"], weir.path),
+               run_trace("-o", "json", records[ports[2]]["id"],
+                         standard_input=weir.path.read_bytes())]
+    check(all(answer.returncode == 0 and answer.stdout == answers[0].stdout for answer in answers),
+          "trace: by record and by trace, from a file and from standard input",
+          str([answer.stderr for answer in answers]))
+    found = json.loads(answers[0].stdout)
+    hops = found["hops"]
+    check([(hop["hop"], hop.get("parent"), hop["record"]["server.port"]) for hop in hops]
+          == [(1, None, ports[0]), (2, 1, ports[1]), (3, 2, ports[2])],
+          "trace: three hops, each below the one before", str(hops)[:1000])
+    check(all(hop["before_ns"] + hop["below_ns"] + hop["after_ns"] == hop["record"]["duration_ns"]
+              for hop in hops[:2]) and "server_ns" in hops[2],
+          "trace: the parts of a hop's time add up to it")
+    added = [[name.lower(), value] for name, value in found["changes"][0]["response"]["added"]]
+    check(added == [["x-through", "haproxy"]],
+          "trace: the header that HAProxy added to the response", str(found["changes"]))
+    changed = found["changes"][1]["request"]["changed"]
+    check([name.lower() for name, _, _ in changed] == ["host"],
+          "trace: the header that nginx changed in the request", str(found["changes"]))
+    shown = run_trace("-o", "pretty", first["id"], weir.path)
+    check(shown.returncode == 0 and b"+ x-through: haproxy" in shown.stdout.lower()
+          and b"\x1b" not in shown.stdout, "trace: for people", repr(shown.stdout))
+    missing = run_trace("0000000000000000", weir.path)
+    check(missing.returncode == 1 and b"no request" in missing.stderr,
+          "trace: an id that is not there: status 1")
 
 
 def main():

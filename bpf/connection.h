@@ -105,11 +105,41 @@ static __always_inline bool roles_are_wanted(const struct ends *ends, bool is_lo
                           is_local_client ? WEIR_SIDE_SERVER : WEIR_SIDE_CLIENT);
 }
 
+static __always_inline bool port_is_listed(__u16 port)
+{
+    __u8 *sides = bpf_map_lookup_elem(&weir_ports, &port);
+
+    return sides && (*sides & WEIR_SIDE_EITHER);
+}
+
+static __always_inline bool address_is_listed(const __u8 *address)
+{
+    struct weir_network network = {.prefix = 128};
+    __u8 *sides;
+
+    __builtin_memcpy(network.address, address, 16);
+    sides = bpf_map_lookup_elem(&weir_networks, &network);
+    return sides && (*sides & WEIR_SIDE_EITHER);
+}
+
+/* What one of the ends has to be, whichever. */
+static __always_inline bool either_is_wanted(const struct ends *ends)
+{
+    __u8 only = selection_now()->with_address_filter;
+
+    if ((only & WEIR_FILTER_EITHER_PORT) && !port_is_listed(ends->local_port) &&
+        !port_is_listed(ends->remote_port))
+        return false;
+    return !(only & WEIR_FILTER_EITHER_NETWORK) || address_is_listed(ends->local) ||
+           address_is_listed(ends->remote);
+}
+
 /* Who connected is the client; of a connection joined late either may be. */
 static __always_inline bool connection_is_wanted(const struct ends *ends, bool is_late,
                                                  bool is_initiator)
 {
-    return roles_are_wanted(ends, is_initiator) || (is_late && roles_are_wanted(ends, true));
+    return either_is_wanted(ends) &&
+           (roles_are_wanted(ends, is_initiator) || (is_late && roles_are_wanted(ends, true)));
 }
 
 /* Unique while the host is up: no CPU makes two in a nanosecond. */

@@ -6,11 +6,24 @@
 #pragma once
 #include "bpf/packet_headers.h"
 
+enum { PROTOCOL_IPIP = 4, PROTOCOL_IPV6 = 41, PROTOCOL_GRE = 47 };
+enum { PORT_VXLAN = 4789, PORT_GENEVE = 6081, PORT_GTP = 2152, PORT_TEREDO = 3544 };
+
+/* Both in one load: those without CAP_PERFMON may not do arithmetic on pointers. */
+static __always_inline __u32 entry_dimensions(const struct weir_packet_entry *entry,
+                                              __u32 generation)
+{
+    __u32 both = entry ? *(const __u32 *)entry->dimensions : 0;
+
+    BOUND(generation); /* no branch: then it would be a constant, and indexes by it differ */
+    return both >> (16 * (generation & 1)) & 0xffff;
+}
+
 static __always_inline __u32 port_dimensions(__u16 port, __u32 generation)
 {
     struct weir_packet_entry *entry = bpf_map_lookup_elem(&weir_packet_ports, &port);
 
-    return entry ? entry->dimensions[generation & 1] : 0;
+    return entry_dimensions(entry, generation);
 }
 
 static __always_inline __u32 network_dimensions(const __u8 *address, __u32 generation)
@@ -20,18 +33,30 @@ static __always_inline __u32 network_dimensions(const __u8 *address, __u32 gener
 
     __builtin_memcpy(network.address, address, 16);
     entry = bpf_map_lookup_elem(&weir_packet_nets, &network);
-    return entry ? entry->dimensions[generation & 1] : 0;
+    return entry_dimensions(entry, generation);
 }
 
 /* Dimensions that both ends' ports fulfil, and WEIR_PACKET_FOLLOW. */
 static __always_inline __u32 ports_dimensions(const struct packet_view *view, __u32 generation)
 {
     if (!view->has_ports && view->is_later_fragment) /* not to be known */
-        return WEIR_PACKET_SERVER_PORT | WEIR_PACKET_CLIENT_PORT;
+        return WEIR_PACKET_SERVER_PORT | WEIR_PACKET_CLIENT_PORT | WEIR_PACKET_EITHER_PORT;
     if (!view->has_ports)
         return 0;
     return port_dimensions(view->source_port, generation) |
            port_dimensions(view->destination_port, generation);
+}
+
+/* May there be another packet in it, whose ends its record will name? */
+static __always_inline bool packet_is_tunnel(const struct packet_view *view)
+{
+    if (view->protocol == PROTOCOL_IPIP || view->protocol == PROTOCOL_IPV6 ||
+        view->protocol == PROTOCOL_GRE)
+        return true;
+    return view->protocol == PROTOCOL_UDP &&
+           (view->destination_port == PORT_VXLAN || view->destination_port == PORT_GENEVE ||
+            view->destination_port == PORT_GTP || view->destination_port == PORT_TEREDO ||
+            view->source_port == PORT_GTP || view->source_port == PORT_TEREDO);
 }
 
 static __always_inline bool packet_is_wanted(const struct packet_view *view)
@@ -43,7 +68,9 @@ static __always_inline bool packet_is_wanted(const struct packet_view *view)
         return true;
     if (!view->ip_version)
         return false;
-    if (wanted & (WEIR_PACKET_SERVER_PORT | WEIR_PACKET_CLIENT_PORT))
+    if (view->is_uncertain || packet_is_tunnel(view)) /* its record may name other ends */
+        return true;
+    if (wanted & (WEIR_PACKET_SERVER_PORT | WEIR_PACKET_CLIENT_PORT | WEIR_PACKET_EITHER_PORT))
         found |= ports_dimensions(view, generation);
     if (wanted &
         (WEIR_PACKET_SERVER_NETWORK | WEIR_PACKET_CLIENT_NETWORK | WEIR_PACKET_EITHER_NETWORK))
@@ -60,6 +87,8 @@ static __always_inline bool packet_record_is_wanted(const struct packet_view *vi
     __u32 generation = weir_packet_filter.generation & 1;
 
     if (!(weir_packet_filter.dimensions[generation] & WEIR_PACKET_TCP_FLAGS))
+        return true;
+    if (view->is_uncertain || packet_is_tunnel(view) || view->is_later_fragment)
         return true;
     return view->protocol == PROTOCOL_TCP &&
            (view->tcp_flags & weir_packet_filter.tcp_flags[generation]);

@@ -83,6 +83,12 @@ static __always_inline void flow_key_make(struct packet_work *work)
     key->network_namespace = is_mapped_loopback(view->source) ? work->event.network_namespace : 0;
 }
 
+/* Unique while the host is up: no CPU makes two in a nanosecond. */
+static __always_inline __u64 flow_id_next(void)
+{
+    return bpf_ktime_get_ns() << 8 | (bpf_get_smp_processor_id() & 0xff);
+}
+
 /* The flow of the work area's key, made when there is none; NULL (counted): no room. */
 static __always_inline struct weir_flow *flow_get(struct packet_work *work)
 {
@@ -94,6 +100,9 @@ static __always_inline struct weir_flow *flow_get(struct packet_work *work)
         return flow;
     fresh = &work->flow.flow;
     __builtin_memset(fresh, 0, sizeof(*fresh));
+    fresh->id = flow_id_next();
+    fresh->icmp_type = view->icmp_type;
+    fresh->icmp_code = view->icmp_code;
     fresh->initiator = 1 + work->side;
     if (view->protocol == PROTOCOL_TCP && (view->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN) {
         fresh->is_late = 1;

@@ -183,6 +183,8 @@ static __always_inline int parse_extensions(struct packet_work *work, __u32 *at)
         if (!header)
             return PARSED_CUT;
         view->protocol = header[0];
+        if (protocol == PROTOCOL_ROUTING || protocol == PROTOCOL_DESTINATION)
+            view->is_uncertain = 1; /* final destination, home address */
         if (protocol == PROTOCOL_FRAGMENT) {
             view->is_fragment = (number16(header + 2) & 0xfff9) != 0;
             view->is_later_fragment = (number16(header + 2) & 0xfff8) != 0;
@@ -250,6 +252,8 @@ static __always_inline int parse_ports(struct packet_work *work, __u32 *at)
     if (!header)
         return PARSED_CUT;
     if (view->protocol == PROTOCOL_ICMP || view->protocol == PROTOCOL_ICMPV6) {
+        view->icmp_type = header[0];
+        view->icmp_code = header[1];
         /* Both ways of an echo have one identifier (RFC 792, RFC 4443 §4). */
         if ((view->protocol == PROTOCOL_ICMP &&
              (header[0] == ICMP_ECHO || header[0] == ICMP_ECHO_REPLY)) ||

@@ -33,6 +33,8 @@ struct packet_view {
     __u32 payload_at;                /* offset in the frame, behind the transport header */
     __u8 vlan_count, ip_version, protocol, hop_limit, dscp;
     __u8 is_fragment, is_later_fragment, has_ports;
+    __u8 is_uncertain; /* the ends in its record may be others */
+    __u8 icmp_type, icmp_code;
 };
 
 /* A fragmented datagram: its first fragment has the ports of all. */

@@ -9,8 +9,6 @@
 enum { LINK_BYTES = 14 };
 enum { QUOTED_BYTES = 128, TUNNEL_BYTES = 160, ARP_BYTES = 28, LLC_BYTES = 8 };
 enum { ETHERTYPE_ARP = 0x0806, ETHERTYPE_LENGTH = 1536 };
-enum { PROTOCOL_IPIP = 4, PROTOCOL_IPV6 = 41, PROTOCOL_GRE = 47 };
-enum { PORT_VXLAN = 4789, PORT_GENEVE = 6081, PORT_GTP = 2152, PORT_TEREDO = 3544 };
 #define UNLIMITED 0xffffffffu
 
 /* How a hook gets at the bytes of its packet. */
@@ -124,14 +122,7 @@ static __always_inline __u32 record_bytes(const struct packet_work *work)
                                                     : at;
     if (view->protocol == PROTOCOL_ICMP || view->protocol == PROTOCOL_ICMPV6)
         return at + QUOTED_BYTES;
-    if (view->protocol == PROTOCOL_IPIP || view->protocol == PROTOCOL_IPV6 ||
-        view->protocol == PROTOCOL_GRE ||
-        (view->protocol == PROTOCOL_UDP &&
-         (view->destination_port == PORT_VXLAN || view->destination_port == PORT_GENEVE ||
-          view->destination_port == PORT_GTP || view->destination_port == PORT_TEREDO ||
-          view->source_port == PORT_GTP || view->source_port == PORT_TEREDO)))
-        return at + TUNNEL_BYTES;
-    return at;
+    return packet_is_tunnel(view) ? at + TUNNEL_BYTES : at;
 }
 
 /* Waking the reader costs: only above the fill mark, looked at for every 16th event. */
@@ -219,6 +210,7 @@ __noinline int weir_packet_count(__u32 slot)
     flow = flow_get(work);
     if (!flow || !counters)
         return -1;
+    work->event.flow = flow->id;
     side = side_of(flow, work->side);
     if (!side_own(side, work)) {
         counters->duplicates += work->segments;
@@ -227,8 +219,10 @@ __noinline int weir_packet_count(__u32 slot)
     if (view->protocol == PROTOCOL_TCP && flow->is_ended &&
         (view->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
         flow_renew(flow, work);
+        flow->id = flow_id_next();
         side_own(side, work);
     }
+    work->event.flow = flow->id; /* anew, when it was renewed */
     side_count(side, work);
     if (view->is_later_fragment)
         return -1;
@@ -291,14 +285,17 @@ static __always_inline void packet_take(void *context, enum packet_access access
     result = packet_parse(context, access, work, slot, has_link);
     segments_count(work);
     counters->packets += work->segments;
+    view->is_uncertain |= result == PARSED_CUT;
     if (!packet_is_wanted(view)) {
         counters->refused += work->segments;
         return;
     }
-    if (result == PARSED_NOT_IP)
+    if (result == PARSED_NOT_IP) {
+        BOUND(counters); /* two ways, as in side_of */
         counters->not_ip += work->segments;
-    if (result == PARSED_MALFORMED)
+    } else if (result == PARSED_MALFORMED) {
         counters->malformed += work->segments;
+    }
     if (result == PARSED_CUT)
         packet_count_loss(WEIR_PACKET_LOSS_CUT, 0, work->segments, work->length);
     work->time_ns = view->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST) ? bpf_ktime_get_ns()

@@ -38,6 +38,7 @@ struct weir_event_frame {
     __u16 vlan_tpid, vlan_tci;         /* host order */
     __u32 drop_reason;                 /* of WEIR_HOOK_DROP */
     __u64 drop_place;                  /* address in the kernel's code */
+    __u64 flow;                        /* weir_flow.id; 0: in none */
 };
 
 /* Both ends in an order that is the same for both ways; a side is the index of the sender. */
@@ -98,11 +99,13 @@ struct weir_flow {
     __u8 initiator; /* 1 + side that opened it, or that was seen first */
     __u8 is_late;   /* TCP whose SYN was not seen */
     __u8 is_http;
-    __u8 is_followed; /* all that it carries is handed over */
-    __u8 is_ended;    /* RST, or FIN of both */
-    __u8 closer;      /* 1 + side that sent the first FIN or RST */
-    __u8 has_record;  /* user space has told of it */
-    __u8 padding[6];
+    __u8 is_followed;          /* all that it carries is handed over */
+    __u8 is_ended;             /* RST, or FIN of both */
+    __u8 closer;               /* 1 + side that sent the first FIN or RST */
+    __u8 has_record;           /* user space has told of it */
+    __u8 icmp_type, icmp_code; /* of the first packet */
+    __u8 padding[4];
+    __u64 id; /* equal on all that is told of the flow, and of no other */
 };
 
 struct weir_event_flow {
@@ -157,6 +160,7 @@ enum weir_packet_dimension {
     WEIR_PACKET_PROTOCOL = 32,
     WEIR_PACKET_TCP_FLAGS = 64,
     WEIR_PACKET_FOLLOW = 128, /* no restriction: what flows with this port carry is handed over */
+    WEIR_PACKET_EITHER_PORT = 256,
 };
 /*
  * What is wanted, changed while the hooks run: the tables hold entries of two generations, each
@@ -169,10 +173,10 @@ struct weir_packet_filter {
     __u64 protocols[WEIR_PACKET_GENERATIONS][4];
 };
 struct weir_packet_entry {
-    __u8 dimensions[WEIR_PACKET_GENERATIONS];
+    __u16 dimensions[WEIR_PACKET_GENERATIONS];
 };
 
-_Static_assert(sizeof(struct weir_event_frame) == 48, "layout");
+_Static_assert(sizeof(struct weir_event_frame) == 56, "layout");
 _Static_assert(sizeof(struct weir_flow_key) == 48, "layout");
 _Static_assert(sizeof(struct weir_flow_side) % 8 == 0, "layout");
-_Static_assert(sizeof(struct weir_flow) == 2 * sizeof(struct weir_flow_side) + 56, "layout");
+_Static_assert(sizeof(struct weir_flow) == 2 * sizeof(struct weir_flow_side) + 64, "layout");

@@ -22,6 +22,7 @@ struct weir_settings {
 enum weir_side {
     WEIR_SIDE_SERVER = 1,
     WEIR_SIDE_CLIENT = 2,
+    WEIR_SIDE_EITHER = 16, /* may be there if one of the ends is */
 };
 /* Which tables have a say about which side; the network's bits are the side's, shifted by 2. */
 enum weir_address_filter {
@@ -29,6 +30,8 @@ enum weir_address_filter {
     WEIR_FILTER_CLIENT_PORT = 2,
     WEIR_FILTER_SERVER_NETWORK = 4,
     WEIR_FILTER_CLIENT_NETWORK = 8,
+    WEIR_FILTER_EITHER_PORT = 16,
+    WEIR_FILTER_EITHER_NETWORK = 32,
 };
 
 /* A cgroup v2 directory and what is below it. */

@@ -15,6 +15,7 @@ static __always_inline void skb_describe(struct __sk_buff *skb, struct weir_even
     event->segment_count = skb->gso_segs > 0xffff ? 0xffff : skb->gso_segs;
     event->segment_size = skb->gso_size;
     event->drop_reason = 0;
+    event->flow = 0;
     event->drop_place = 0;
     event->vlan_tpid = event->vlan_tci = 0;
     if (skb->vlan_present) {

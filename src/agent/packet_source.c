@@ -34,6 +34,7 @@ struct packet_source {
     uint64_t packet_records, flow_records, lost_records, duplicate_flows;
     bool with_connections; /* closed sockets have records of their own */
     bool is_xdp;
+    uint16_t community_id_seed;
 };
 
 static uint64_t now_ns(void)
@@ -67,6 +68,8 @@ static void log_packet(struct packet_source *source, bool is_flow)
         options.has_client = place.has_client;
         options.is_from_client = place.is_from_client;
     }
+    if (!options.connection && !source->packet.tunnel_count)
+        options.connection = source->packet.frame->flow;
     struct record *record = packet_record_make(&source->packet, &options);
 
     source->packet_records++;
@@ -97,7 +100,7 @@ static void on_flow(void *context, const struct flow_summary *flow)
         source->duplicate_flows++;
         return;
     }
-    record = summary_record(flow, NULL);
+    record = summary_record(flow, NULL, source->community_id_seed);
     source->flow_records++;
     if (record)
         delivery_take(source->delivery, record);
@@ -194,6 +197,7 @@ int packet_source_new(const struct run_options *options, const struct prefilter 
     if (source) {
         source->delivery = delivery;
         source->with_connections = options->with_connections;
+        source->community_id_seed = (uint16_t)options->community_id_seed;
         source->statistics_interval_ns = options->statistics_interval_ns;
         list_copy(&source->interfaces, &options->packets);
         list_copy(&source->namespaces, &options->namespaces);

@@ -75,7 +75,7 @@ static void on_socket(void *context, const struct flow_summary *socket)
 
     if (socket->process.pid)
         identify(pipeline, &socket->process, &details);
-    record = summary_record(socket, &details);
+    record = summary_record(socket, &details, (uint16_t)pipeline->options->community_id_seed);
     pipeline->sockets++;
     if (pipeline->packets)
         packet_source_note(pipeline->packets, socket);

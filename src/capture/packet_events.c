@@ -43,6 +43,7 @@ static void handle_frame(struct packets *packets, const struct weir_event_frame 
                 .direction = direction_of(event->hook),
                 .interface_index = event->interface_index,
                 .network_namespace = event->network_namespace,
+                .flow = event->flow,
             },
         .is_record = event->flags & WEIR_FRAME_RECORD,
         .is_stream = event->flags & WEIR_FRAME_STREAM,

@@ -20,7 +20,7 @@ static int entry_add(struct bpf_map *map, const void *key, size_t size, unsigned
     struct weir_packet_entry entry = {0};
 
     bpf_map__lookup_elem(map, key, size, &entry, sizeof(entry), 0);
-    entry.dimensions[generation] |= (uint8_t)dimensions;
+    entry.dimensions[generation] |= (uint16_t)dimensions;
     return bpf_map__update_elem(map, key, size, &entry, sizeof(entry), BPF_ANY);
 }
 
@@ -132,6 +132,12 @@ static int filling_fill(struct filling *filling, const struct prefilter *prefilt
         result = networks_add(filling, prefilter->client_networks, prefilter->client_network_count,
                               WEIR_PACKET_CLIENT_NETWORK);
     if (result == 0)
+        result = ports_add(filling, prefilter->either_ports, prefilter->either_port_count,
+                           WEIR_PACKET_EITHER_PORT);
+    if (result == 0)
+        result = networks_add(filling, prefilter->either_networks, prefilter->either_network_count,
+                              WEIR_PACKET_EITHER_NETWORK);
+    if (result == 0)
         networks_inherit(filling);
     return result;
 }
@@ -150,9 +156,12 @@ int packet_filter_set(struct weir *skeleton, const struct prefilter *prefilter,
         generation_clean(skeleton, filling.generation);
         return result;
     }
+    filling.dimensions |= (prefilter->has_protocols ? WEIR_PACKET_PROTOCOL : 0) |
+                          (prefilter->tcp_flags ? WEIR_PACKET_TCP_FLAGS : 0);
     filter->dimensions[filling.generation] = filling.dimensions;
-    filter->tcp_flags[filling.generation] = 0;
-    memset(filter->protocols[filling.generation], 0, sizeof(filter->protocols[0]));
+    filter->tcp_flags[filling.generation] = prefilter->tcp_flags;
+    memcpy(filter->protocols[filling.generation], prefilter->protocols,
+           sizeof(filter->protocols[0]));
     __atomic_store_n(&filter->generation, filling.generation, __ATOMIC_RELEASE);
     generation_clean(skeleton, old);
     return 0;

@@ -105,8 +105,10 @@ static void flow_tell(struct packets *packets, const struct weir_flow_key *key,
     const struct attachment *attachment =
         packet_attachment_find(packets, met->network_namespace, met->interface_index);
     struct flow_summary summary = {
-        .id = hash_of(key, first_of(flow)),
+        .id = flow->id,
         .protocol = key->protocol,
+        .icmp_type = flow->icmp_type,
+        .icmp_code = flow->icmp_code,
         .network_namespace = met->network_namespace,
         .opened_ns = wall(packets, first_of(flow)),
         .closed_ns = wall(packets, last_of(flow)),

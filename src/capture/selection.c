@@ -40,6 +40,8 @@ static uint8_t port_sides(const struct prefilter *filter, uint16_t port)
         sides |= WEIR_SIDE_SERVER;
     if (has_port(filter->client_ports, filter->client_port_count, port))
         sides |= WEIR_SIDE_CLIENT;
+    if (has_port(filter->either_ports, filter->either_port_count, port))
+        sides |= WEIR_SIDE_EITHER;
     return sides;
 }
 
@@ -60,6 +62,8 @@ static uint8_t network_sides(const struct prefilter *filter, const struct cidr *
         sides |= WEIR_SIDE_SERVER;
     if (has_network(filter->client_networks, filter->client_network_count, network))
         sides |= WEIR_SIDE_CLIENT;
+    if (has_network(filter->either_networks, filter->either_network_count, network))
+        sides |= WEIR_SIDE_EITHER;
     return sides;
 }
 
@@ -114,6 +118,8 @@ static void set_filter(struct change *change, const struct prefilter *keys)
     set_ports(change, keys->client_ports, keys->client_port_count);
     set_networks(change, keys->server_networks, keys->server_network_count);
     set_networks(change, keys->client_networks, keys->client_network_count);
+    set_ports(change, keys->either_ports, keys->either_port_count);
+    set_networks(change, keys->either_networks, keys->either_network_count);
 }
 
 static void set_selection(struct change *change, const struct capture_selection *keys)
@@ -205,6 +211,8 @@ static void drop_old(struct weir *skeleton, const struct capture_selection *befo
         drop_ports(skeleton, filter->client_ports, filter->client_port_count, after);
         drop_networks(skeleton, filter->server_networks, filter->server_network_count, after);
         drop_networks(skeleton, filter->client_networks, filter->client_network_count, after);
+        drop_ports(skeleton, filter->either_ports, filter->either_port_count, after);
+        drop_networks(skeleton, filter->either_networks, filter->either_network_count, after);
     }
     for (size_t i = 0; i < before->only.pid_count; i++)
         if (!has_pid(&after->only, before->only.pids[i]))
@@ -217,7 +225,9 @@ static uint8_t dimensions(const struct prefilter *filter)
     return (filter->server_port_count ? WEIR_FILTER_SERVER_PORT : 0) |
            (filter->client_port_count ? WEIR_FILTER_CLIENT_PORT : 0) |
            (filter->server_network_count ? WEIR_FILTER_SERVER_NETWORK : 0) |
-           (filter->client_network_count ? WEIR_FILTER_CLIENT_NETWORK : 0);
+           (filter->client_network_count ? WEIR_FILTER_CLIENT_NETWORK : 0) |
+           (filter->either_port_count ? WEIR_FILTER_EITHER_PORT : 0) |
+           (filter->either_network_count ? WEIR_FILTER_EITHER_NETWORK : 0);
 }
 
 /* Makes the copy that does not hold, then lets it hold: every connection is judged anew. */

@@ -83,6 +83,29 @@ static void add_numbers(struct text *text, const char *field, const struct numbe
     add(text, ")");
 }
 
+/* Of a single packet it is not known which end is the server. */
+static void add_ports(struct text *text, const struct run_options *options)
+{
+    static const char *const fields[] = {"server.port in (", " or source.port in (",
+                                         " or destination.port in ("};
+    bool with_packets = options->with_packet_records || options->with_drops;
+
+    if (!options->ports.count)
+        return;
+    begin_condition(text);
+    add(text, with_packets ? "(" : "");
+    for (size_t field = 0; field < (with_packets ? 3 : 1); field++) {
+        add(text, fields[field]);
+        for (size_t i = 0; i < options->ports.count; i++) {
+            char number[16];
+            snprintf(number, sizeof(number), "%s%u", i ? ", " : "", options->ports.items[i]);
+            add(text, number);
+        }
+        add(text, ")");
+    }
+    add(text, with_packets ? ")" : "");
+}
+
 static void add_texts(struct text *text, const char *field, const struct text_list *list)
 {
     if (!list->count)
@@ -114,13 +137,17 @@ int run_options_query(const struct run_options *options, struct buffer *ret_text
 {
     struct text text = {ret_text, 0};
     add_numbers(&text, "process.pid", &options->pids);
-    add_numbers(&text, "server.port", &options->ports);
+    add_ports(&text, options);
     if (options->addresses.count) {
         begin_condition(&text);
         add(&text, "(");
         add_networks(&text, "client.address", &options->addresses);
         add(&text, " or ");
         add_networks(&text, "server.address", &options->addresses);
+        add(&text, " or ");
+        add_networks(&text, "source.address", &options->addresses);
+        add(&text, " or ");
+        add_networks(&text, "destination.address", &options->addresses);
         add(&text, ")");
     }
     add_texts(&text, "http.request.method", &options->methods);

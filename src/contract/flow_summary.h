@@ -35,11 +35,12 @@ struct flow_summary {
     struct endpoint ends[2];
     uint16_t vlans[2];
     uint8_t vlan_count;
-    uint8_t protocol;  /* IANA */
-    bool is_late;      /* its beginning was not seen */
-    bool is_over;      /* else it goes on: a `statistics` record */
-    bool is_fragments; /* later fragments of datagrams whose first one was not seen */
-    uint8_t closer;    /* 1 + side that closed first; 0: not known */
+    uint8_t protocol;             /* IANA */
+    uint8_t icmp_type, icmp_code; /* of ICMP: of the first packet */
+    bool is_late;                 /* its beginning was not seen */
+    bool is_over;                 /* else it goes on: a `statistics` record */
+    bool is_fragments;            /* later fragments of datagrams whose first one was not seen */
+    uint8_t closer;               /* 1 + side that closed first; 0: not known */
     char history[SUMMARY_HISTORY_MAXIMUM + 1]; /* letters as in Zeek's conn.log; empty: none */
 
     /* Of a socket only (is_socket). */

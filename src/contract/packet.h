@@ -25,6 +25,7 @@ struct frame {
     uint32_t interface_index;    /* 0: unknown */
     struct slice interface_name; /* empty: unknown */
     uint64_t network_namespace;  /* 0: unknown */
+    uint64_t flow;               /* the source's own id of the outermost flow; 0: it has none */
     struct slice drop_reason;    /* the kernel dropped it, by the kernel's name; else empty */
     struct slice drop_place;     /* the kernel function that did, or empty */
 };

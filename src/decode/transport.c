@@ -3,29 +3,7 @@
  * 4443), SCTP (RFC 9260), DCCP (RFC 4340).
  */
 #include "decode/walk.h"
-
-/* The type that answers an ICMP type, as Community ID pairs them; -1: none. */
-static int answering_type(uint8_t protocol, uint8_t type)
-{
-    static const struct {
-        uint8_t protocol, type, answer;
-    } pairs[] = {
-        {PROTOCOL_ICMP, 8, 0},       {PROTOCOL_ICMP, 10, 9},      {PROTOCOL_ICMP, 13, 14},
-        {PROTOCOL_ICMP, 15, 16},     {PROTOCOL_ICMP, 17, 18},     {PROTOCOL_ICMPV6, 128, 129},
-        {PROTOCOL_ICMPV6, 130, 131}, {PROTOCOL_ICMPV6, 133, 134}, {PROTOCOL_ICMPV6, 135, 136},
-        {PROTOCOL_ICMPV6, 139, 140}, {PROTOCOL_ICMPV6, 144, 145},
-    };
-
-    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-        if (pairs[i].protocol != protocol)
-            continue;
-        if (pairs[i].type == type)
-            return pairs[i].answer;
-        if (pairs[i].answer == type)
-            return pairs[i].type;
-    }
-    return -1;
-}
+#include "model/icmp.h"
 
 void walk_ports(struct packet *packet, uint8_t protocol, const uint8_t start[4])
 {
@@ -45,7 +23,7 @@ void walk_ports(struct packet *packet, uint8_t protocol, const uint8_t start[4])
     case PROTOCOL_ICMPV6:
         packet->icmp_type = start[0];
         packet->icmp_code = start[1];
-        answer = answering_type(protocol, start[0]);
+        answer = icmp_answering_type(protocol, start[0]);
         packet->icmp_is_one_way = answer < 0;
         packet->source_port = start[0];
         packet->destination_port = answer < 0 ? start[1] : (uint16_t)answer;

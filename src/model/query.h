@@ -26,7 +26,9 @@ bool query_matches(const struct query *query, const struct record *record);
 /*
  * Conditions that must hold for any match (conjuncts of the top level), for the kernel to decide
  * early. A dimension without such a condition is empty. Only these can be taken: pid ==/in; ports
- * ==/in; addresses ==/in CIDR; method ==/in; host (url.domain) ==/in.
+ * ==/in; addresses ==/in CIDR; method ==/in; host (url.domain) ==/in; and of packets protocols
+ * (network.transport, network.iana_number) and TCP flags ==/in. `or` between ports or addresses of
+ * different ends, and those of a packet's source and destination, say something of either end.
  */
 enum { PREFILTER_MAXIMUM = 16 };
 struct prefilter {
@@ -40,6 +42,13 @@ struct prefilter {
     size_t server_network_count;
     struct cidr client_networks[PREFILTER_MAXIMUM];
     size_t client_network_count;
+    uint16_t either_ports[PREFILTER_MAXIMUM]; /* one end has one of them */
+    size_t either_port_count;
+    struct cidr either_networks[PREFILTER_MAXIMUM];
+    size_t either_network_count;
+    uint64_t protocols[4]; /* bit n: IANA protocol n */
+    bool has_protocols;
+    uint16_t tcp_flags; /* at least one of them is set; 0: any packet */
     char methods[PREFILTER_MAXIMUM][16];
     size_t method_count;
     char hosts[PREFILTER_MAXIMUM][64];

@@ -186,7 +186,8 @@ static struct flow *add_flow(struct flows *flows, const struct packet *packet,
     flow->key = *key;
     flow->first_ns = flow->last_ns = packet->frame->time_ns;
     flow->statistics_ns = flows->now_ns;
-    flow->id = record_next_id(flow->first_ns);
+    bool is_outermost = packet->frame->flow && !packet->tunnel_count;
+    flow->id = is_outermost ? packet->frame->flow : record_next_id(flow->first_ns);
     flow->ip_version = packet->ip_version;
     flow_tunnels_keep(flow, packet);
     flow->icmp_type = packet->icmp_type;

@@ -2,6 +2,7 @@
  * summaries: the fields are those of flow_record, as far as the kernel has them. Connection states
  * are Zeek's, from the flags that each side has sent.
  */
+#include "model/icmp.h"
 #include "track/summaries.h"
 #include "track/flow.h"
 
@@ -113,7 +114,8 @@ static void add_ends(const struct flow_summary *summary, int client, struct reco
         record_add_number(record, FIELD_SERVER_PORT, summary->ends[!client].port);
 }
 
-static void add_network(const struct flow_summary *summary, struct record *record)
+static void add_network(const struct flow_summary *summary, uint16_t community_id_seed,
+                        struct record *record)
 {
     struct flow_key key = {
         .ends = {summary->ends[0], summary->ends[1]},
@@ -128,12 +130,20 @@ static void add_network(const struct flow_summary *summary, struct record *recor
     add_text(record, FIELD_NETWORK_TYPE,
              summary->ends[0].address.family == ADDRESS_IPV4 ? "ipv4" : "ipv6");
     record_add_number(record, FIELD_NETWORK_IANA_NUMBER, summary->protocol);
-    if (!is_icmp(summary)) { /* that of ICMP needs type and code, which flows do not have */
-        community_id_format(&key, 0, id);
-        copy = arena_copy(record->arena, slice_of(id, sizeof(id)));
-        if (copy.length)
-            record_add_text(record, FIELD_NETWORK_COMMUNITY_ID, copy);
+    if (is_icmp(summary)) {
+        int answer = icmp_answering_type(summary->protocol, summary->icmp_type);
+
+        key.has_ports = true;
+        key.is_one_way = answer < 0;
+        key.ends[0].port = summary->icmp_type;
+        key.ends[1].port = answer < 0 ? summary->icmp_code : (uint16_t)answer;
+        record_add_number(record, FIELD_ICMP_TYPE, summary->icmp_type);
+        record_add_number(record, FIELD_ICMP_CODE, summary->icmp_code);
     }
+    community_id_format(&key, community_id_seed, id);
+    copy = arena_copy(record->arena, slice_of(id, sizeof(id)));
+    if (copy.length)
+        record_add_text(record, FIELD_NETWORK_COMMUNITY_ID, copy);
     for (int i = 0; vlans && i < 2; i++)
         vlans[i] = summary->vlans[i];
     if (vlans && summary->vlan_count)
@@ -245,7 +255,7 @@ static void add_socket(const struct flow_summary *summary, const struct process_
 }
 
 struct record *summary_record(const struct flow_summary *summary,
-                              const struct process_details *details)
+                              const struct process_details *details, uint16_t community_id_seed)
 {
     struct record *record = record_new(SUMMARY_RECORD_MAXIMUM);
     int client = client_of(summary);
@@ -264,7 +274,7 @@ struct record *summary_record(const struct flow_summary *summary,
              : summary->is_initiator == (client == 0) ? "client"
                                                       : "server");
     add_ends(summary, client, record);
-    add_network(summary, record);
+    add_network(summary, community_id_seed, record);
     add_connection(summary, client, record);
     if (summary->interface_name.length)
         record_add_text(record, FIELD_INTERFACE_NAME,

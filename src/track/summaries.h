@@ -5,7 +5,7 @@
 
 /*
  * A record of type connection, or statistics while the flow goes on; NULL when memory is out.
- * `details`: of the socket's process; NULL: not known.
+ * `details`: of the socket's process; NULL: not known. The seed is that of network.community_id.
  */
 struct record *summary_record(const struct flow_summary *summary,
-                              const struct process_details *details);
+                              const struct process_details *details, uint16_t community_id_seed);

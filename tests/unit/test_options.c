@@ -225,7 +225,11 @@ static void test_query(void **state)
                  "http.request.method in (\"GET\") and url.domain in (\"a\\\"b\") and (a==1)");
     assert_query("--address 10.0.0.0/8,::1",
                  "(client.address in (\"10.0.0.0/8\", \"::1/128\")"
-                 " or server.address in (\"10.0.0.0/8\", \"::1/128\"))");
+                 " or server.address in (\"10.0.0.0/8\", \"::1/128\")"
+                 " or source.address in (\"10.0.0.0/8\", \"::1/128\")"
+                 " or destination.address in (\"10.0.0.0/8\", \"::1/128\"))");
+    assert_query("--port 80,81 --drops", "(server.port in (80, 81) or source.port in (80, 81)"
+                                         " or destination.port in (80, 81))");
 }
 
 int main(void)

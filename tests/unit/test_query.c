@@ -227,6 +227,30 @@ static void test_prefilter(void **state)
     query_free(&query);
 }
 
+static void test_prefilter_of_packets(void **state)
+{
+    struct prefilter filter;
+    struct query *query =
+        compile("(client.address == 10.0.0.0/8 or server.address in (10.0.0.0/8, fd00::/8)) and "
+                "(source.port == 53 or (destination.port in (53, 5353))) and "
+                "network.transport in (tcp, udp) and tcp.flags in (syn, rst)");
+
+    (void)state;
+    query_prefilter(query, &filter);
+    assert_int_equal(filter.either_network_count, 2);
+    assert_int_equal(filter.server_network_count + filter.client_network_count, 0);
+    assert_int_equal(filter.either_port_count, 3);
+    assert_true(filter.has_protocols);
+    assert_int_equal(filter.protocols[0], 1ull << 6 | 1ull << 17);
+    assert_int_equal(filter.tcp_flags, 2 | 4);
+    query_free(&query);
+    query = compile("network.transport in (tcp, esp) and tcp.flags == none");
+    query_prefilter(query, &filter);
+    assert_false(filter.has_protocols);
+    assert_int_equal(filter.tcp_flags, 0);
+    query_free(&query);
+}
+
 static void test_prefilter_takes_no_more_than_must_hold(void **state)
 {
     static const char *const expressions[] = {
@@ -283,6 +307,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_errors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
         cmocka_unit_test(test_prefilter),
+        cmocka_unit_test(test_prefilter_of_packets),
         cmocka_unit_test(test_prefilter_takes_no_more_than_must_hold),
         cmocka_unit_test(test_every_allocation_fails),
     };

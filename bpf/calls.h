@@ -60,6 +60,8 @@ static __always_inline void shared_merge(struct shared_state *to, const struct s
         to->is_unframed = 1;
     if (from->process_id != to->process_id)
         to->process_id = from->process_id;
+    if (from->programs != to->programs)
+        to->programs = from->programs;
     if (from->uncounted != to->uncounted)
         to->uncounted = from->uncounted;
     if (from->uncounted_filtered != to->uncounted_filtered)
@@ -91,6 +93,8 @@ static __always_inline void call_run(struct connection *connection, const struct
     work->direction = direction;
     work->time_ns = bpf_ktime_get_ns();
     work->has_first_sequence = call->has_sequence;
+    if (process_is_new(&work->shared))
+        weir_know(slot);
     if (call->has_sequence) {
         catch_up(work, slot, call);
         work->first_sequence = call->sequence - (__u32)call->length - (__u32)work->stream.position +

@@ -4,6 +4,7 @@
  * it there have a table by the socket's address, emptied when the socket closes.
  */
 #pragma once
+#include "bpf/identity.h"
 #include "bpf/selection.h"
 
 enum { AF_INET = 2, AF_INET6 = 10, IPPROTO_TCP = 6, IPPROTO_MPTCP = 262 };
@@ -281,6 +282,23 @@ static __always_inline int announce(struct work *work, const struct ends *ends, 
     return emit(open, sizeof(*open));
 }
 
+/* Has a process, or the program it has become, not been introduced on this connection? */
+static __always_inline bool process_is_new(const struct shared_state *shared)
+{
+    return shared->process_id != bpf_get_current_pid_tgid() >> 32 ||
+           shared->programs != weir_programs;
+}
+
+/* Before the bytes are looked at: below weir_call the stack has no room for this. */
+__noinline int weir_know(__u32 slot)
+{
+    struct work *work = work_get(slot);
+
+    if (work && process_is_wanted(bpf_get_current_pid_tgid() >> 32))
+        work->identity = weir_identify();
+    return 0;
+}
+
 /* Tells the reader who moves the bytes. 0 or -1. */
 static __always_inline int introduce(struct work *work)
 {
@@ -289,6 +307,7 @@ static __always_inline int introduce(struct work *work)
     head_fill(&event->head, work, WEIR_EVENT_PROCESS);
     event->position = work->stream.position;
     process_read(&event->process);
+    event->process.identity = work->identity;
     return emit(event, sizeof(*event));
 }
 
@@ -380,7 +399,7 @@ __noinline int weir_admit(__u32 slot, __u32 is_response)
     if (!work)
         return ADMIT_NEVER;
     ends = &work->ends;
-    is_new = work->shared.process_id != process_id;
+    is_new = process_is_new(&work->shared);
     if (!is_new && work->shared.is_reader)
         return ADMIT_YES;
     if (work->shared.is_restarted && is_response && !work->other_messages) {
@@ -411,5 +430,6 @@ __noinline int weir_admit(__u32 slot, __u32 is_response)
     work->shared.process_id = process_id;
     if (is_other_logged)
         work->shared.is_off = OFF_OTHER_LOGGED;
+    work->shared.programs = weir_programs;
     return is_other_logged ? ADMIT_NEVER : ADMIT_YES;
 }

@@ -15,6 +15,9 @@ struct weir_name_filter weir_name_filter;
 struct weir_hmac_key weir_hmac_key;
 struct weir_selections weir_selections;
 
+/* Counts up when a process that user space was told of becomes another program (exec). */
+__u32 weir_programs;
+
 enum {
     CHUNK = 4096,      /* bytes that are copied and scanned at a time */
     CHUNK_FIRST = 512, /* the first copy of a message where nothing better is known */
@@ -139,11 +142,11 @@ struct shared_state {
     __u32 uncounted;          /* lost requests that the other end, if it is here, counts as well */
     __u32 uncounted_filtered; /* the same of those that the filter refused */
     __u32 generation;         /* of the selection that has judged it */
+    __u32 programs;           /* weir_programs when the process was introduced */
     __u8 is_restarted;        /* joined late because the selection has changed */
     __u8 framing;             /* enum framing of both directions, where a copied stream starts */
     __u8 is_unframed;         /* what was framed is encrypted from now on */
     __u8 has_plaintext;       /* the TLS session that it carries is known */
-    __u8 padding[4];
 };
 
 struct connection {
@@ -195,6 +198,7 @@ struct work {
     __u64 socket;                                                      /* address of struct sock */
     __u64 other_messages, other_heads, other_connects, other_unwanted; /* of the other direction */
     __u64 time_ns;
+    __u64 identity; /* of the process, when it is new */
     __u32 direction;
     __u32 unseen;         /* 1 + enum weir_loss: why the bytes cannot be read; 0: they can */
     __u32 at;             /* scanned bytes of data */
@@ -374,6 +378,21 @@ struct {
     __type(key, struct pair_key);
     __type(value, struct weir_process);
 } weir_connectors SEC(".maps");
+
+/* Processes of which user space was told, by pid. */
+struct told {
+    __u64 start_time_ns;
+    __u64 exec_count;
+    __u64 cgroups;  /* address of its set of cgroups */
+    __u64 identity; /* number of the event */
+};
+enum { TOLD_MAXIMUM = 16384 };
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, TOLD_MAXIMUM);
+    __type(key, __u32);
+    __type(value, struct told);
+} weir_told SEC(".maps");
 
 /*
  * Plaintext of TLS libraries, see tls.h. A session is an object of the library (SSL *,

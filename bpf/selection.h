@@ -59,7 +59,7 @@ static __noinline bool process_is_ignored(__u32 process_id)
 static __always_inline bool cgroup_holds(const struct weir_cgroup *cgroup)
 {
     struct task_struct *task = (void *)bpf_get_current_task();
-    struct cgroup___before_6_1 *own = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+    struct cgroup___before_6_1 *own = (void *)BPF_CORE_READ(task, cgroups, dfl_cgrp);
     __u64 id = 0;
 
     if (!bpf_core_field_exists(own->ancestor_ids))

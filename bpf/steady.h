@@ -51,7 +51,8 @@ static __always_inline bool steady_is_admitted(const struct connection *connecti
     const struct shared_state *shared = &connection->shared;
 
     return shared->is_announced && (shared->is_reader || stream->messages > stream->checks_until) &&
-           shared->process_id == bpf_get_current_pid_tgid() >> 32;
+           shared->process_id == bpf_get_current_pid_tgid() >> 32 &&
+           shared->programs == weir_programs;
 }
 
 /* Copies what may be a head to data[0..filled). */

@@ -76,9 +76,69 @@ struct sock_common {
 struct inode {
     unsigned short i_mode;
 };
+struct qstr {
+    const unsigned char *name;
+};
+struct hlist_bl_node {
+    struct hlist_bl_node **pprev;
+};
+struct dentry {
+    struct hlist_bl_node d_hash;
+    struct dentry *d_parent;
+    struct qstr d_name;
+};
+struct vfsmount {
+    struct dentry *mnt_root;
+};
+struct mount {
+    struct mount *mnt_parent;
+    struct dentry *mnt_mountpoint;
+    struct vfsmount mnt;
+};
+struct path {
+    struct vfsmount *mnt;
+    struct dentry *dentry;
+};
 struct file {
     struct inode *f_inode;
     void *private_data;
+    struct path f_path;
+};
+struct mm_struct {
+    struct file *exe_file;
+    unsigned long arg_start, arg_end;
+};
+
+struct kernfs_node {
+    struct kernfs_node *__parent; /* 6.15 */
+    const char *name;
+    __u64 id;
+};
+struct kernfs_node___before_6_15 {
+    struct kernfs_node *parent;
+};
+struct cgroup {
+    struct kernfs_node *kn;
+    void *root;
+};
+struct cgroup_subsys_state {
+    struct cgroup *cgroup;
+};
+struct css_set {
+    struct cgroup_subsys_state *subsys[1];
+    struct cgroup *dfl_cgrp;
+};
+enum cgroup_subsys_id {
+    memory_cgrp_id,
+    pids_cgrp_id,
+    devices_cgrp_id,
+};
+struct upid {
+    int nr;
+};
+struct pid {
+    unsigned int level;
+    struct upid numbers[1];
 };
 struct socket {
     struct file *file;
@@ -190,12 +250,8 @@ struct cgroup___before_6_1 {
     int level;
     __u64 ancestor_ids[1]; /* as many as the level says, and its own */
 };
-struct css_set {
-    struct cgroup___before_6_1 *dfl_cgrp;
-};
 struct task_struct {
     struct thread_info thread_info;
-    struct css_set *cgroups;
     unsigned int flags;
     int tgid;
     __u64 start_boottime;
@@ -204,6 +260,11 @@ struct task_struct {
     char comm[16];
     struct files_struct *files;
     void *io_uring;
+    struct mm_struct *mm;
+    struct task_struct *real_parent;
+    struct pid *thread_pid;
+    struct css_set *cgroups;
+    __u64 self_exec_id;
 };
 struct task_struct___before_5_5 {
     __u64 real_start_time;

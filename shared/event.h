@@ -6,14 +6,15 @@
 #pragma once
 
 enum weir_event_type {
-    WEIR_EVENT_OPEN = 1,    /* struct weir_event_open */
-    WEIR_EVENT_PROCESS = 2, /* struct weir_event_process */
-    WEIR_EVENT_DATA = 3,    /* struct weir_event_data, then its bytes */
-    WEIR_EVENT_DIGEST = 4,  /* struct weir_event_digest, before the data it belongs to */
-    WEIR_EVENT_END = 5,     /* struct weir_event_end: one direction has ended */
-    WEIR_EVENT_PEER = 7,    /* struct weir_event_process: who connected, of an end on this host */
-    WEIR_EVENT_CLOSE = 6,   /* struct weir_event_end: the connection is gone */
-    WEIR_EVENT_SOCKET = 8,  /* struct weir_event_socket */
+    WEIR_EVENT_OPEN = 1,     /* struct weir_event_open */
+    WEIR_EVENT_PROCESS = 2,  /* struct weir_event_process */
+    WEIR_EVENT_DATA = 3,     /* struct weir_event_data, then its bytes */
+    WEIR_EVENT_DIGEST = 4,   /* struct weir_event_digest, before the data it belongs to */
+    WEIR_EVENT_END = 5,      /* struct weir_event_end: one direction has ended */
+    WEIR_EVENT_PEER = 7,     /* struct weir_event_process: who connected, of an end on this host */
+    WEIR_EVENT_CLOSE = 6,    /* struct weir_event_end: the connection is gone */
+    WEIR_EVENT_SOCKET = 8,   /* struct weir_event_socket */
+    WEIR_EVENT_IDENTITY = 9, /* struct weir_event_identity, before what names it */
 };
 
 enum weir_direction {
@@ -61,7 +62,43 @@ struct weir_process {
     __u32 process_id;
     __u32 user_id;
     __u64 start_time_ns; /* since boot */
+    __u64 identity;      /* of the struct weir_event_identity that was told; 0: none */
     char command[16];
+};
+
+/*
+ * What a process is, told once for each, and again after exec or in another cgroup. Paths are lists
+ * of names, the last one first, each with its NUL.
+ */
+enum {
+    WEIR_NAME_ROOM = 256, /* of one name */
+    WEIR_EXECUTABLE_BYTES = 1024 + WEIR_NAME_ROOM,
+    WEIR_CGROUP_BYTES = 512 + WEIR_NAME_ROOM,
+    WEIR_COMMAND_LINE_BYTES = 4096,
+};
+struct weir_event_identity {
+    struct weir_event_head head; /* connection: the identity's number */
+    __u64 start_time_ns;         /* since boot */
+    __u64 cgroup_id;             /* of the unified hierarchy */
+    __u32 process_id;
+    __u32 own_id; /* in its own pid namespace */
+    __u32 parent_id;
+    __u16 executable_length;
+    __u16 cgroup_length;     /* of the unified hierarchy's path; 0: the root */
+    __u16 controller_length; /* of the path in a v1 hierarchy; 0: the root, or none */
+    __u16 command_line_length;
+    __u8 is_deleted; /* the executable's file has no name any more */
+    __u8 is_executable_cut;
+    __u8 is_cgroup_cut;
+    __u8 is_command_line_cut;
+    char executable[WEIR_EXECUTABLE_BYTES];
+    char cgroup[WEIR_CGROUP_BYTES];
+    char controller[WEIR_CGROUP_BYTES];
+};
+/* With weir_settings.with_command_line. */
+struct weir_event_identity_long {
+    struct weir_event_identity identity;
+    char command_line[WEIR_COMMAND_LINE_BYTES]; /* arguments, each with its NUL */
 };
 
 struct weir_event_process {
@@ -144,8 +181,9 @@ struct weir_counters { /* per CPU */
 
 _Static_assert(sizeof(struct weir_event_head) == 24, "layout");
 _Static_assert(sizeof(struct weir_event_open) == 88, "layout");
-_Static_assert(sizeof(struct weir_event_process) == 64, "layout");
+_Static_assert(sizeof(struct weir_event_process) == 72, "layout");
+_Static_assert(sizeof(struct weir_event_identity) == 64 + 1280 + 2 * 768, "layout");
 _Static_assert(sizeof(struct weir_event_data) == 48, "layout");
 _Static_assert(sizeof(struct weir_event_digest) == 40, "layout");
 _Static_assert(sizeof(struct weir_event_end) == 40, "layout");
-_Static_assert(sizeof(struct weir_event_socket) == 184, "layout");
+_Static_assert(sizeof(struct weir_event_socket) == 192, "layout");

@@ -6,10 +6,11 @@ struct weir_settings {
     __u8 with_socket_storage; /* else a table by the socket's address (5.10, rung syscall) */
     __u8 with_masking;
     __u8 with_hmac;
-    __u8 with_protocols;   /* copies what is not HTTP/1 too, see bpf/copy.h */
-    __u8 receive_flags_at; /* index of tcp_recvmsg's flags */
-    __u8 with_tls;         /* programs at TLS libraries are there, see bpf/tls.h */
-    __u8 padding[2];
+    __u8 with_protocols;    /* copies what is not HTTP/1 too, see bpf/copy.h */
+    __u8 receive_flags_at;  /* index of tcp_recvmsg's flags */
+    __u8 with_tls;          /* programs at TLS libraries are there, see bpf/tls.h */
+    __u8 with_command_line; /* of processes, in struct weir_event_identity_long */
+    __u8 padding[1];
     __u64 wakeup_bytes; /* fill mark of the ring */
     __u32 own_process;  /* weir itself: never captured */
     __u32 padding_word;

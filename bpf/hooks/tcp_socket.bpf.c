@@ -138,6 +138,7 @@ static __always_inline void life_follow(struct sock *sk, struct socket_life *lif
         process_read(&life->process);
         life->is_known = 1;
         life->is_wanted = process_is_wanted(life->process.process_id);
+        life->process.identity = life->is_wanted ? weir_identify() : 0;
     }
     if (!life->closer && new_state == TCP_FIN_WAIT1)
         life->closer = 1;

@@ -21,6 +21,7 @@ static __always_inline void state_connecting(struct sock *sk)
     if (!may_be_paired())
         return;
     process_read(&process);
+    process.identity = weir_identify();
     bpf_map_update_elem(&weir_connecting, &socket, &process, BPF_ANY);
 }
 

@@ -12,11 +12,11 @@
 #include <unistd.h>
 #include "agent/commands.h"
 #include "agent/delivery.h"
+#include "agent/enrichment.h"
 #include "agent/packet_source.h"
 #include "agent/selection.h"
 #include "base/buffer.h"
 #include "capture/capture.h"
-#include "refine/processes.h"
 #include "track/streams.h"
 #include "track/summaries.h"
 
@@ -27,7 +27,7 @@ struct pipeline {
     struct setup **setup;
     char *const *arguments;
     struct capture_selection selection; /* what the kernel decides */
-    struct processes *processes;
+    struct enrichment *enrichment;
     struct streams *streams;
     struct delivery delivery;
     struct capture *capture;        /* NULL: the sockets are not looked at */
@@ -63,7 +63,7 @@ static void on_protocol(void *context, uint64_t connection, const struct parser 
 static void identify(void *context, const struct process_identity *identity,
                      struct process_details *ret_details)
 {
-    processes_identify(((struct pipeline *)context)->processes, identity, ret_details);
+    enrichment_identify(((struct pipeline *)context)->enrichment, identity, ret_details);
 }
 
 /* A TCP socket has closed. */
@@ -326,7 +326,7 @@ static int stages_start(struct pipeline *pipeline)
     buffer_init(&text, 1024 * 1024);
     result = selection_make(options, &text, &pipeline->selection);
     if (result == 0)
-        result = told(processes_new(&pipeline->processes));
+        result = enrichment_new(&pipeline->enrichment);
     if (result == 0)
         result = told(streams_new(&streams_options, &pipeline->streams));
     if (result == 0) {
@@ -355,6 +355,9 @@ static int capture_start(struct pipeline *pipeline)
         .selection = pipeline->selection,
         .on_summary = options->with_connections ? on_socket : NULL,
         .summary_context = pipeline,
+        .on_process = enrichment_learn,
+        .process_context = pipeline->enrichment,
+        .with_command_line = options->with_command_line,
     };
     char message[1024];
     int result;
@@ -363,6 +366,8 @@ static int capture_start(struct pipeline *pipeline)
         if (strcmp(options->rung, capture_rung_names[rung]) == 0)
             capture_options.rung = (enum capture_rung)rung;
     result = capture_new(&capture_options, &listener, &pipeline->capture, message);
+    if (result == 0)
+        enrichment_set_capture(pipeline->enrichment, pipeline->capture);
     if (result)
         fprintf(stderr,
                 "weir: cannot capture: %s\n"
@@ -417,8 +422,7 @@ static void pipeline_done(struct pipeline *pipeline)
     packet_source_free(&pipeline->packets);
     if (pipeline->streams)
         streams_free(&pipeline->streams);
-    if (pipeline->processes)
-        processes_free(&pipeline->processes);
+    enrichment_free(&pipeline->enrichment);
     delivery_done(&pipeline->delivery);
     if (pipeline->signals >= 0)
         close(pipeline->signals);

@@ -38,6 +38,7 @@ static void settings_fill(struct weir *skeleton, const struct capture_options *o
     settings->with_hmac = settings->with_masking && options->mask_key.length;
     settings->with_protocols = options->with_protocols;
     settings->with_tls = options->with_tls;
+    settings->with_command_line = options->with_command_line;
     settings->wakeup_bytes = options->ring_bytes / 4;
     settings->own_process = (unsigned)getpid();
 }
@@ -177,6 +178,8 @@ int capture_new(const struct capture_options *options, const struct stream_liste
     capture->selection = options->selection;
     capture->on_summary = options->on_summary;
     capture->summary_context = options->summary_context;
+    capture->on_process = options->on_process;
+    capture->process_context = options->process_context;
     capture->dump = dump ? open(dump, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
     capture->clock_offset_ns = clock_offset();
     capture->cpu_count = libbpf_num_possible_cpus();

@@ -48,6 +48,10 @@ struct capture_options {
     /* A TCP socket has closed; NULL: not asked for. */
     void (*on_summary)(void *context, const struct flow_summary *summary);
     void *summary_context;
+    /* Told before anything that names it. */
+    void (*on_process)(void *context, const struct process_description *process);
+    void *process_context;
+    bool with_command_line; /* of processes */
 };
 
 enum { CAPTURE_LOSS_MAXIMUM = 24 };
@@ -70,6 +74,9 @@ int capture_new(const struct capture_options *options, const struct stream_liste
                 struct capture **ret_capture, char message[1024]);
 /* Detaches everything. */
 void capture_free(struct capture **capture);
+
+/* The process's description is no longer remembered: tell it again when it is heard of again. */
+void capture_forget_process(struct capture *capture, uint32_t pid);
 
 /*
  * More of this connection is wanted than its beginning, or no longer; also what large messages

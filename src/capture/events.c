@@ -52,13 +52,10 @@ static void handle_process(struct capture *capture, const struct weir_event_proc
         .time_ns = wall_time(capture, event->head.time_ns),
         .position = event->position,
         .end_position = event->position,
-        .process = {.pid = event->process.process_id,
-                    .user_id = event->process.user_id,
-                    .start_time_ns = event->process.start_time_ns},
         .is_peer_process = event->head.type == WEIR_EVENT_PEER,
     };
 
-    memcpy(data.process.command, event->process.command, sizeof(data.process.command));
+    identity_of(&event->process, &data.process);
     capture->listener.on_data(capture->listener.context, &data);
 }
 
@@ -157,6 +154,8 @@ int events_handle(void *context, void *record, size_t size)
     else if (size >= sizeof(struct weir_event_process) &&
              (head->type == WEIR_EVENT_PROCESS || head->type == WEIR_EVENT_PEER))
         handle_process(capture, record);
+    else if (size >= sizeof(struct weir_event_identity) && head->type == WEIR_EVENT_IDENTITY)
+        identities_handle(capture, record, size);
     else if (size >= sizeof(struct weir_event_digest) && head->type == WEIR_EVENT_DIGEST)
         handle_digest(capture, record);
     else if (size >= sizeof(struct weir_event_end) &&

@@ -16,6 +16,8 @@ struct capture {
     struct stream_listener listener;
     void (*on_summary)(void *context, const struct flow_summary *summary); /* may be NULL */
     void *summary_context;
+    void (*on_process)(void *context, const struct process_description *process);
+    void *process_context;
     enum capture_rung rung;
     struct capture_selection selection;
     struct tls *tls;         /* NULL: not asked for, or not to be had */
@@ -37,6 +39,11 @@ struct capture {
 
 /* sockets.c: a socket that has closed. */
 void sockets_handle(struct capture *capture, const struct weir_event_socket *event);
+
+/* identities.c: what a process is. */
+void identities_handle(struct capture *capture, const struct weir_event_identity *event,
+                       size_t size);
+void identity_of(const struct weir_process *process, struct process_identity *ret_identity);
 
 /* events.c: one ring record to the listener; libbpf's callback. */
 int events_handle(void *context, void *record, size_t size);

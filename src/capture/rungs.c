@@ -6,12 +6,13 @@
 const char *const capture_rung_names[CAPTURE_RUNG_COUNT] = {"auto", "fentry", "tracepoint",
                                                             "syscall"};
 
-static const char *const fentry_programs[] = {"weir_tcp_state",    "weir_send_enter",
-                                              "weir_send_exit",    "weir_receive_enter",
-                                              "weir_receive_exit", NULL};
-static const char *const tracepoint_programs[] = {"weir_tcp_state", "weir_sock_send",
+static const char *const fentry_programs[] = {
+    "weir_tcp_state",    "weir_exec", "weir_send_enter", "weir_send_exit", "weir_receive_enter",
+    "weir_receive_exit", NULL};
+static const char *const tracepoint_programs[] = {"weir_tcp_state", "weir_exec", "weir_sock_send",
                                                   "weir_sock_receive", NULL};
-static const char *const syscall_programs[] = {"weir_tcp_state", "weir_call_exit", NULL};
+static const char *const syscall_programs[] = {"weir_tcp_state", "weir_exec", "weir_call_exit",
+                                               NULL};
 
 const char *const *rung_programs(enum capture_rung rung)
 {

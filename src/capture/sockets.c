@@ -49,15 +49,12 @@ void sockets_handle(struct capture *capture, const struct weir_event_socket *eve
         .is_initiator = is_initiator,
         .error = (int)event->error,
         .segment_size = event->segment_size,
-        .process = {.pid = event->process.process_id,
-                    .user_id = event->process.user_id,
-                    .start_time_ns = event->process.start_time_ns},
         .smoothed_rtt_ns = event->smoothed_rtt_us * 1000ull,
         .minimum_rtt_ns = event->minimum_rtt_us == UINT32_MAX ? 0 : event->minimum_rtt_us * 1000ull,
     };
     struct flow_summary_side *own = &summary.sides[local], *other = &summary.sides[!local];
 
-    memcpy(summary.process.command, event->process.command, sizeof(summary.process.command));
+    identity_of(&event->process, &summary.process);
     packet_address(event->local, &summary.ends[local].address);
     packet_address(event->remote, &summary.ends[!local].address);
     summary.ends[local].port = event->local_port;

@@ -176,6 +176,14 @@ static const struct option options[] = {
              "encrypt and decrypt is logged like plain traffic, with the source tls, for all "
              "processes that use them; each call of theirs costs some microseconds more."},
 
+    {.name = "command-line",
+     .kind = OPTION_FLAG,
+     VALUE(with_command_line),
+     .group = "Identity",
+     .help = "Name the processes' command lines too, as they were when weir first heard of them: "
+             "process.command_line, of 4096 bytes at most. Programs that take secrets as arguments "
+             "show them there."},
+
     {.name = "mask-name",
      .kind = OPTION_TEXTS,
      VALUE(mask_names),

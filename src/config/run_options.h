@@ -36,6 +36,9 @@ struct run_options {
     bool is_http_only;    /* nothing of connections that do not speak HTTP/1 */
     bool is_tls_disabled; /* no plaintext of TLS libraries */
 
+    /* identity */
+    bool with_command_line; /* of processes */
+
     /* masking */
     bool is_masking_disabled;
     const char *mask_key_file; /* NULL: none */

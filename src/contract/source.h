@@ -10,16 +10,37 @@ struct process_identity {
     uint32_t pid; /* thread group id in the initial namespace; 0: unknown */
     uint32_t user_id;
     uint64_t start_time_ns; /* since boot: tells a reused pid */
+    uint64_t number;        /* of the process_description that was told before; 0: none was */
     char command[16];       /* NUL-terminated unless 16 bytes long */
 };
 
-/* What can be found out about a process; empty slices: unknown. */
+/*
+ * A process as the source found it, at the time of its first event and again behind each exec and
+ * each change of cgroup. Empty slices: unknown. Borrowed.
+ */
+struct process_description {
+    uint64_t number;                   /* unique while weir runs; never 0 */
+    uint32_t pid, own_pid, parent_pid; /* own: in its own pid namespace; 0: unknown */
+    uint64_t start_time_ns;            /* since boot */
+    uint64_t started_ns;               /* since 1970 UTC */
+    struct slice executable_path;
+    struct slice cgroup;     /* path in the unified hierarchy */
+    struct slice controller; /* path in a v1 hierarchy, where there is one and it is not its root */
+    struct slice command_line;
+};
+
+/* What can be found out about a process; empty slices, 0: unknown. */
 struct process_details {
     struct slice executable_path;
     struct slice owner; /* user name */
+    struct slice command_line;
+    struct slice cgroup;
     struct slice container_id;
     struct slice container_runtime;
     struct slice pod_uid;
+    uint64_t started_ns; /* since 1970 UTC */
+    uint32_t parent_pid;
+    uint32_t own_pid; /* in its own pid namespace, where that is another number */
 };
 
 /* A connection the source will report on. Sent once, before its first data. */

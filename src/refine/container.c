@@ -158,23 +158,3 @@ bool container_of_cgroup(struct slice path, struct container *ret_container)
         *ret_container = found;
     return is_container;
 }
-
-bool container_of_process(struct slice text, struct container *ret_container)
-{
-    bool is_found = false;
-
-    while (text.length) {
-        size_t length = slice_find(text, '\n');
-        struct slice line = slice_part(text, 0, length);
-        size_t first = slice_find(line, ':');
-        struct slice rest = slice_part(line, first + 1, SIZE_MAX);
-        size_t second = slice_find(rest, ':');
-        bool is_unified = starts_with(line, "0::");
-
-        if ((is_unified || !is_found) &&
-            container_of_cgroup(slice_part(rest, second + 1, SIZE_MAX), ret_container))
-            is_found = true;
-        text = slice_part(text, length + 1, SIZE_MAX);
-    }
-    return is_found;
-}

@@ -14,9 +14,3 @@ struct container {
 
 /* `path`: of one cgroup, such as "/system.slice/docker-0123….scope". False: no container's. */
 bool container_of_cgroup(struct slice path, struct container *ret_container);
-
-/*
- * The text of /proc/PID/cgroup: the line of the unified hierarchy (0::) is asked first, then the
- * others. False: the process is in no container.
- */
-bool container_of_process(struct slice text, struct container *ret_container);

@@ -1,36 +1,27 @@
 #include "refine/processes.h"
 #include <errno.h>
-#include <limits.h>
-#include <pwd.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 #include "base/allocate.h"
+#include "base/table.h"
 #include "refine/container.h"
+#include "refine/owners.h"
+#include "refine/processes_proc.h"
 
-enum {
-    PATH_BYTES = 200,
-    OWNER_BYTES = 40,
-    CONTAINER_BYTES = 80,
-    RUNTIME_BYTES = 16,
-    POD_BYTES = 40,
-    CGROUP_TEXT_BYTES = 8192, /* of /proc/PID/cgroup: some lines with one path each */
-};
+enum { CONTAINER_TEXT_MAXIMUM = 256 };
+#define FROM_PROC (1ull << 63) /* in numbers of those that the kernel did not describe */
 
+/* One allocation: the texts stand behind it. */
 struct process {
+    struct process *newer, *older; /* by use */
+    uint64_t number, start_time_ns;
     uint32_t pid;
-    uint64_t start_time_ns;
-    char path[PATH_BYTES];
-    char owner[OWNER_BYTES];
-    char container_id[CONTAINER_BYTES];
-    char container_runtime[RUNTIME_BYTES];
-    char pod_uid[POD_BYTES];
+    struct process_details details;
+    char texts[];
 };
 
-/* Direct mapped by pid: a newcomer takes the place of another with the same remainder. */
 struct processes {
-    struct process slots[PROCESSES_MAXIMUM];
+    struct table table; /* by number */
+    struct process *newest, *oldest;
+    struct owners owners;
 };
 
 int processes_new(struct processes **ret_processes)
@@ -39,108 +30,154 @@ int processes_new(struct processes **ret_processes)
 
     if (!processes)
         return -ENOMEM;
+    table_init(&processes->table, PROCESSES_MAXIMUM);
     *ret_processes = processes;
     return 0;
 }
 
+static void unlink_process(struct processes *processes, struct process *process)
+{
+    *(process->newer ? &process->newer->older : &processes->newest) = process->older;
+    *(process->older ? &process->older->newer : &processes->oldest) = process->newer;
+}
+
+static void link_newest(struct processes *processes, struct process *process)
+{
+    process->newer = NULL;
+    process->older = processes->newest;
+    *(processes->newest ? &processes->newest->newer : &processes->oldest) = process;
+    processes->newest = process;
+}
+
+static void forget(struct processes *processes, struct process *process)
+{
+    unlink_process(processes, process);
+    table_remove(&processes->table, process->number);
+    deallocate(process);
+}
+
 void processes_free(struct processes **processes)
 {
+    if (!*processes)
+        return;
+    while ((*processes)->oldest)
+        forget(*processes, (*processes)->oldest);
+    table_done(&(*processes)->table);
     deallocate(*processes);
     *processes = NULL;
 }
 
-/* Field 22 of /proc/PID/stat, in clock ticks since boot: whose number is it now? */
-static uint64_t start_time_now(uint32_t pid)
+static struct slice keep(char **texts, struct slice text)
 {
-    char path[64], text[1024];
-    unsigned long long ticks = 0;
-    FILE *file;
-    size_t length;
-    char *at;
+    struct slice kept = slice_of(*texts, text.length);
 
-    snprintf(path, sizeof(path), "/proc/%u/stat", pid);
-    file = fopen(path, "re");
-    if (!file)
+    if (text.length)
+        memcpy(*texts, text.data, text.length);
+    *texts += text.length;
+    return kept;
+}
+
+/* The v1 hierarchy's path when only that one names a container. */
+static bool container_find(const struct process_description *described, struct container *container)
+{
+    return container_of_cgroup(described->cgroup, container) ||
+           container_of_cgroup(described->controller, container);
+}
+
+static void describe(struct process *process, const struct process_description *described,
+                     const struct container *container)
+{
+    struct process_details *details = &process->details;
+    bool is_unified = described->cgroup.length > 1 || !described->controller.length;
+    char *texts = process->texts;
+
+    process->number = described->number;
+    process->pid = described->pid;
+    process->start_time_ns = described->start_time_ns;
+    details->executable_path = keep(&texts, described->executable_path);
+    details->command_line = keep(&texts, described->command_line);
+    details->cgroup = keep(&texts, is_unified ? described->cgroup : described->controller);
+    details->container_id = keep(&texts, container->id);
+    details->container_runtime = container->runtime; /* static */
+    details->pod_uid = keep(&texts, container->pod);
+    for (size_t i = 0; i < container->pod.length; i++)
+        if (details->pod_uid.data[i] == '_') /* in systemd's paths a dash has another meaning */
+            texts[(ptrdiff_t)i - (ptrdiff_t)container->pod.length] = '-';
+    details->started_ns = described->started_ns;
+    details->parent_pid = described->parent_pid;
+    details->own_pid = described->own_pid != described->pid ? described->own_pid : 0;
+}
+
+uint32_t processes_learn(struct processes *processes, const struct process_description *described)
+{
+    struct container container = {.id = {NULL, 0}};
+    struct process *process, *old = table_find(&processes->table, described->number);
+    uint32_t forgotten = 0;
+
+    if (!container_find(described, &container) || container.id.length > CONTAINER_TEXT_MAXIMUM)
+        container = (struct container){.id = {NULL, 0}};
+    process = allocate_zeroed(sizeof(*process) + described->executable_path.length +
+                              described->command_line.length + described->cgroup.length +
+                              described->controller.length + container.id.length +
+                              container.pod.length);
+    if (!process)
         return 0;
-    length = fread(text, 1, sizeof(text) - 1, file);
-    fclose(file);
-    text[length] = 0;
-    at = strrchr(text, ')'); /* the command may hold blanks and parentheses */
-    for (int field = 2; at && field < 22; field++)
-        at = strchr(at + 1, ' ');
-    if (at)
-        ticks = strtoull(at, NULL, 10);
-    return ticks * (1000000000ull / (uint64_t)sysconf(_SC_CLK_TCK));
-}
-
-static void copy_text(char *place, size_t size, struct slice text)
-{
-    size_t length = text.length < size ? text.length : 0; /* half an id is none */
-
-    memcpy(place, text.data, length);
-    place[length] = 0;
-}
-
-/* What the cgroup says of container and pod. */
-static void container_look_up(struct process *process)
-{
-    char path[64], text[CGROUP_TEXT_BYTES];
-    struct container container;
-    FILE *file;
-    size_t length;
-
-    snprintf(path, sizeof(path), "/proc/%u/cgroup", process->pid);
-    file = fopen(path, "re");
-    if (!file)
-        return;
-    length = fread(text, 1, sizeof(text), file);
-    fclose(file);
-    if (!container_of_process(slice_of(text, length), &container))
-        return;
-    copy_text(process->container_id, sizeof(process->container_id), container.id);
-    copy_text(process->container_runtime, sizeof(process->container_runtime), container.runtime);
-    copy_text(process->pod_uid, sizeof(process->pod_uid), container.pod);
-    for (char *at = process->pod_uid; *at; at++)
-        if (*at == '_') /* in systemd's paths a dash has a meaning of its own */
-            *at = '-';
-}
-
-static void process_look_up(struct process *process, const struct process_identity *identity)
-{
-    char link[64];
-    struct passwd entry, *found = NULL;
-    char text[1024];
-    ssize_t length = -1;
-    uint64_t tick = 1000000000ull / (uint64_t)sysconf(_SC_CLK_TCK);
-    uint64_t start = start_time_now(identity->pid);
-
-    process->pid = identity->pid;
-    process->start_time_ns = identity->start_time_ns;
-    process->path[0] = process->owner[0] = 0;
-    process->container_id[0] = process->container_runtime[0] = process->pod_uid[0] = 0;
-    /* The kernel rounds down to ticks; another start means that the number was given away. */
-    if (start / tick == identity->start_time_ns / tick) {
-        snprintf(link, sizeof(link), "/proc/%u/exe", identity->pid);
-        length = readlink(link, process->path, sizeof(process->path) - 1);
-        container_look_up(process);
+    describe(process, described, &container);
+    if (old) {
+        forget(processes, old);
+    } else if (processes->table.count >= PROCESSES_MAXIMUM) {
+        forgotten = processes->oldest->pid;
+        forget(processes, processes->oldest);
     }
-    process->path[length > 0 ? length : 0] = 0;
-    if (getpwuid_r(identity->user_id, &entry, text, sizeof(text), &found) == 0 && found)
-        snprintf(process->owner, sizeof(process->owner), "%s", entry.pw_name);
+    if (table_set(&processes->table, process->number, process))
+        deallocate(process);
     else
-        snprintf(process->owner, sizeof(process->owner), "%u", identity->user_id);
+        link_newest(processes, process);
+    return forgotten;
+}
+
+/* By pid and start, as far as /proc has it. */
+static struct process *look_up(struct processes *processes, const struct process_identity *identity)
+{
+    uint64_t number = FROM_PROC | (uint64_t)identity->pid << 32 |
+                      ((identity->start_time_ns / 1000) & UINT32_MAX);
+    struct process *process = table_find(&processes->table, number);
+    struct proc_texts *texts;
+    struct process_description described;
+
+    if (process && process->start_time_ns == identity->start_time_ns)
+        return process;
+    texts = allocate(sizeof(*texts));
+    if (!texts)
+        return NULL;
+    processes_proc_read(identity, texts, &described);
+    described.number = number;
+    processes_learn(processes, &described);
+    deallocate(texts);
+    return table_find(&processes->table, number);
 }
 
 void processes_identify(struct processes *processes, const struct process_identity *identity,
                         struct process_details *ret_details)
 {
-    struct process *process = &processes->slots[identity->pid % PROCESSES_MAXIMUM];
+    struct process *process = NULL;
 
-    if (process->pid != identity->pid || process->start_time_ns != identity->start_time_ns)
-        process_look_up(process, identity);
-    ret_details->executable_path = slice_of_string(process->path);
-    ret_details->owner = slice_of_string(process->owner);
-    ret_details->container_id = slice_of_string(process->container_id);
-    ret_details->container_runtime = slice_of_string(process->container_runtime);
-    ret_details->pod_uid = slice_of_string(process->pod_uid);
+    *ret_details = (struct process_details){.owner = {NULL, 0}};
+    if (identity->number)
+        process = table_find(&processes->table, identity->number);
+    if (!process)
+        process = look_up(processes, identity);
+    if (process) {
+        if (process != processes->newest) {
+            unlink_process(processes, process);
+            link_newest(processes, process);
+        }
+        *ret_details = process->details;
+    }
+    ret_details->owner = owners_name(&processes->owners, identity->user_id);
+}
+
+size_t processes_count(const struct processes *processes)
+{
+    return processes->table.count;
 }

@@ -1,12 +1,12 @@
 /*
- * processes: executable and owner of the processes that the kernel named, remembered for a bounded
- * number of them. /proc is asked at the first record of a process, while it most likely still
- * lives.
+ * processes: what is known of the processes that the kernel named, remembered for a bounded number
+ * of them. The kernel describes each before its first event; /proc is asked only for those that it
+ * could not describe.
  */
 #pragma once
 #include "contract/source.h"
 
-enum { PROCESSES_MAXIMUM = 4096 };
+enum { PROCESSES_MAXIMUM = 16384 };
 
 struct processes;
 
@@ -14,6 +14,15 @@ struct processes;
 int processes_new(struct processes **ret_processes);
 void processes_free(struct processes **processes);
 
-/* Empty slices where nothing is known. They live until the next call. */
+/*
+ * Remembers the process. When that was at the cost of another: its pid, else 0. Without memory it
+ * is not remembered.
+ */
+uint32_t processes_learn(struct processes *processes, const struct process_description *process);
+
+/* Empty slices where nothing is known. They live until the next call of these functions. */
 void processes_identify(struct processes *processes, const struct process_identity *identity,
                         struct process_details *ret_details);
+
+/* How many are remembered. */
+size_t processes_count(const struct processes *processes);

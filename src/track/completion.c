@@ -3,6 +3,7 @@
  * the connection knows: addresses by role, processes, times.
  */
 #include "track/connection.h"
+#include "track/process_fields.h"
 
 static void count_reason(struct streams_counters *counters, const char *reason)
 {
@@ -99,33 +100,19 @@ static void add_ends(struct connection *connection, struct record *record, bool 
         record_add_number(record, FIELD_SERVER_PORT, server->port);
 }
 
-static void add_copy(struct record *record, enum field_id field, struct slice text)
-{
-    struct slice copy = text.length ? arena_copy(record->arena, text) : text;
-    if (copy.length)
-        record_add_text(record, field, copy);
-}
-
 static void add_process(struct streams *streams, struct record *record,
                         const struct process_identity *process, bool is_peer)
 {
+    struct process_details details = {0};
+
     if (!process->pid)
         return;
-    record_add_number(record, is_peer ? FIELD_PEER_PROCESS_PID : FIELD_PROCESS_PID, process->pid);
-    struct slice command = slice_of(process->command, sizeof(process->command));
-    add_copy(record, is_peer ? FIELD_PEER_PROCESS_COMMAND : FIELD_PROCESS_COMMAND,
-             slice_part(command, 0, slice_find(command, 0)));
-    struct process_details details = {0};
     if (streams->options.identify)
         streams->options.identify(streams->options.context, process, &details);
-    add_copy(record, is_peer ? FIELD_PEER_PROCESS_EXECUTABLE_PATH : FIELD_PROCESS_EXECUTABLE_PATH,
-             details.executable_path);
-    add_copy(record, is_peer ? FIELD_PEER_PROCESS_OWNER : FIELD_PROCESS_OWNER, details.owner);
-    add_copy(record, is_peer ? FIELD_PEER_CONTAINER_ID : FIELD_CONTAINER_ID, details.container_id);
     if (is_peer)
-        return;
-    add_copy(record, FIELD_CONTAINER_RUNTIME, details.container_runtime);
-    add_copy(record, FIELD_K8S_POD_UID, details.pod_uid);
+        process_fields_add_peer(record, process, &details);
+    else
+        process_fields_add(record, process, &details);
 }
 
 static void add_times(struct record *record)

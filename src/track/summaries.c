@@ -5,6 +5,7 @@
 #include "model/icmp.h"
 #include "track/summaries.h"
 #include "track/flow.h"
+#include "track/process_fields.h"
 
 enum { SUMMARY_RECORD_MAXIMUM = 16 * 1024 };
 
@@ -237,21 +238,11 @@ static void add_socket(const struct flow_summary *summary, const struct process_
 {
     int remote = summary->is_initiator ? 1 : 0;
     const struct summary_fields *fields = &summary_fields[remote != client];
-    size_t length = strnlen(summary->process.command, sizeof(summary->process.command));
-    struct slice command = arena_copy(record->arena, slice_of(summary->process.command, length));
 
     add_positive(record, fields->rtt, summary->smoothed_rtt_ns);
     add_positive(record, fields->rtt_minimum, summary->minimum_rtt_ns);
-    if (!summary->process.pid)
-        return;
-    record_add_number(record, FIELD_PROCESS_PID, summary->process.pid);
-    if (command.length)
-        record_add_text(record, FIELD_PROCESS_COMMAND, command);
-    if (details && details->executable_path.length)
-        record_add_text(record, FIELD_PROCESS_EXECUTABLE_PATH,
-                        arena_copy(record->arena, details->executable_path));
-    if (details && details->owner.length)
-        record_add_text(record, FIELD_PROCESS_OWNER, arena_copy(record->arena, details->owner));
+    if (summary->process.pid)
+        process_fields_add(record, &summary->process, details);
 }
 
 struct record *summary_record(const struct flow_summary *summary,

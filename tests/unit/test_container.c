@@ -87,20 +87,6 @@ static void other_paths_are_none(void **state)
     }
 }
 
-static void the_unified_hierarchy_comes_first(void **state)
-{
-    (void)state;
-    struct container found;
-    assert_true(container_of_process(
-        SLICE_LITERAL("4:memory:/docker/" ID "\n0::/docker/" OTHER "\n"), &found));
-    assert_text(found.id, OTHER);
-    assert_true(container_of_process(
-        SLICE_LITERAL("9:name=systemd:/docker/" ID "\n1:cpu:/\n0::/\n"), &found));
-    assert_text(found.id, ID);
-    assert_false(container_of_process(SLICE_LITERAL("1:cpu:/\n0::/\n"), &found));
-    assert_false(container_of_process(SLICE_LITERAL("nonsense"), &found));
-}
-
 static void any_cut_is_survived(void **state)
 {
     (void)state;
@@ -116,7 +102,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layouts_are_known),
         cmocka_unit_test(other_paths_are_none),
-        cmocka_unit_test(the_unified_hierarchy_comes_first),
         cmocka_unit_test(any_cut_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,14 +140,32 @@ static __always_inline void tls_announce(struct tls_session *session)
     shared->is_announced = !emit(&open, sizeof(open));
 }
 
+/* A socket call, as far as it may tell whose session its connection carries. */
+struct tls_carrier {
+    __u64 socket; /* address of the struct sock */
+    __u64 id;     /* of the connection */
+    __u64 base;   /* of the first piece of the bytes */
+    __u32 length; /* of that piece, as far as it is the call's */
+    __u32 what;   /* TLS_CARRIER_* */
+};
+enum {
+    TLS_CARRIER_RECEIVES = 1,
+    TLS_CARRIER_LATE = 2,
+    TLS_CARRIER_INITIATOR = 4,
+    TLS_CARRIER_BOUND = 8,   /* a session of this connection is known */
+    TLS_CARRIER_VECTOR = 16, /* base is the address of a struct iovec */
+    TLS_CARRIER_KERNEL = 32, /* which is the kernel's copy */
+    TLS_CARRIER_BITS = 8,
+};
+
 /* The session belongs to this socket. `is_whole`: no plaintext has passed before. */
-static __noinline void tls_bind(struct connection *carrier, void *socket, const struct tls_key *key,
+static __noinline bool tls_bind(const struct tls_carrier *carrier, const struct tls_key *key,
                                 bool is_whole)
 {
-    bool is_late = carrier->shared.is_late || !is_whole;
+    bool is_late = (carrier->what & TLS_CARRIER_LATE) || !is_whole;
+    __u64 address = carrier->socket;
     struct tls_session *session;
     struct shared_state *shared;
-    __u64 address = (__u64)socket;
     struct tls_key *old;
     __u32 zero = 0;
 
@@ -159,22 +177,22 @@ static __noinline void tls_bind(struct connection *carrier, void *socket, const 
     }
     session = bpf_map_lookup_elem(&weir_tls_zero, &zero);
     if (!session)
-        return;
+        return false;
     if (bpf_map_update_elem(&weir_tls_sessions, key, session, BPF_ANY) ||
         bpf_map_update_elem(&weir_tls_sockets, &address, key, BPF_ANY)) {
         bpf_map_delete_elem(&weir_tls_sessions, key);
         count_loss(WEIR_LOSS_TLS_SESSIONS, 0, 0);
-        return;
+        return false;
     }
     session = bpf_map_lookup_elem(&weir_tls_sessions, key);
     if (!session)
-        return;
+        return false;
     session->socket = address;
-    ends_read(socket, &session->ends);
+    ends_read((const struct sock *)address, &session->ends);
     shared = &session->connection.shared;
     shared->id = next_connection_id();
-    shared->carrier = carrier->shared.id;
-    shared->is_initiator = carrier->shared.is_initiator;
+    shared->carrier = carrier->id;
+    shared->is_initiator = (carrier->what & TLS_CARRIER_INITIATOR) != 0;
     shared->is_late = is_late;
     if (is_late)
         session->connection.streams[0].phase = session->connection.streams[1].phase = PHASE_LOST;
@@ -184,72 +202,84 @@ static __noinline void tls_bind(struct connection *carrier, void *socket, const 
     if (selection_has_addresses() &&
         !connection_is_wanted(&session->ends, is_late, shared->is_initiator))
         shared->is_off = OFF_UNWANTED;
-    carrier->shared.has_plaintext = 1;
     tls_announce(session);
+    return true;
 }
 
 /* The first bytes of a socket call, where they lie in one piece. */
-static __always_inline bool tls_first_bytes(const struct call *call, void *bytes, __u32 size,
-                                            __u64 *ret_base)
+static __always_inline bool tls_first_bytes(struct tls_carrier *carrier, void *bytes, __u32 size)
 {
-    __u64 base = call->cursor.base, left = call->cursor.left;
     struct user_iovec vector;
 
-    if (call->unseen || call->length < size)
-        return false;
-    if (!left && call->cursor.count) {
-        if (call->cursor.is_kernel_vector
-                ? bpf_probe_read_kernel(&vector, sizeof(vector), (void *)call->cursor.vector)
-                : bpf_probe_read_user(&vector, sizeof(vector), (void *)call->cursor.vector))
+    if (carrier->what & TLS_CARRIER_VECTOR) {
+        if (carrier->what & TLS_CARRIER_KERNEL
+                ? bpf_probe_read_kernel(&vector, sizeof(vector), (void *)carrier->base)
+                : bpf_probe_read_user(&vector, sizeof(vector), (void *)carrier->base))
             return false;
-        base = vector.iov_base + call->cursor.skip;
-        left = vector.iov_len - call->cursor.skip;
+        carrier->base = vector.iov_base;
+        if (vector.iov_len < carrier->length)
+            carrier->length = vector.iov_len;
+        carrier->what &= ~TLS_CARRIER_VECTOR;
     }
-    *ret_base = base;
-    return left >= size && !bpf_probe_read_user(bytes, size, (void *)base);
+    return carrier->length >= size && !bpf_probe_read_user(bytes, size, (void *)carrier->base);
 }
 
-/* A socket call inside a library's call: the session's connection. */
-static __always_inline void tls_learn(struct connection *carrier, const struct call *call,
-                                      const struct tls_call *around)
+/* A socket call inside a library's call: the session's connection. True: it is now known. */
+static __always_inline bool tls_learn(struct tls_carrier *carrier, const struct tls_call *around)
 {
     struct tls_key key = {around->session, bpf_get_current_pid_tgid() >> 32};
     struct tls_session *session = bpf_map_lookup_elem(&weir_tls_sessions, &key);
-    __u64 bytes = 0, base = 0;
+    __u64 bytes = 0;
 
-    if (session && session->socket == (__u64)call->socket)
-        return;
-    if (!tls_first_bytes(call, &bytes, TLS_HEADER, &base) || !tls_is_record((__u8 *)&bytes))
-        return;
-    if (base == around->buffer) /* handed through as it is: no TLS between the two */
-        return;
-    if (!session) {
-        tls_bind(carrier, call->socket, &key, *(__u8 *)&bytes == TLS_TYPE_HANDSHAKE);
-    } else if (!session->is_refused) {
+    if (session && session->socket == carrier->socket)
+        return false;
+    if (!tls_first_bytes(carrier, &bytes, TLS_HEADER) || !tls_is_record((__u8 *)&bytes))
+        return false;
+    if (carrier->base == around->buffer) /* handed through as it is: no TLS between the two */
+        return false;
+    if (!session)
+        return tls_bind(carrier, &key, *(__u8 *)&bytes == TLS_TYPE_HANDSHAKE);
+    if (!session->is_refused) {
         session->is_refused = 1;
         count_loss(WEIR_LOSS_TLS_CONFLICT, 0, 0);
     }
+    return false;
 }
 
 /* A record is sent that a session of this process has written to memory: it is the session's. */
-static __always_inline void tls_prove(struct connection *carrier, const struct call *call)
+static __always_inline bool tls_prove(struct tls_carrier *carrier)
 {
     struct tls_proof proof = {.process = bpf_get_current_pid_tgid() >> 32};
     struct tls_key *found, key;
-    __u64 base;
 
-    if (call->direction != WEIR_SENT || carrier->shared.has_plaintext ||
+    if ((carrier->what & (TLS_CARRIER_RECEIVES | TLS_CARRIER_BOUND)) ||
         !bpf_map_lookup_elem(&weir_tls_processes, &proof.process) ||
-        !tls_first_bytes(call, proof.bytes, TLS_PROOF, &base) ||
-        !tls_is_record((__u8 *)proof.bytes))
-        return;
+        !tls_first_bytes(carrier, proof.bytes, TLS_PROOF) || !tls_is_record((__u8 *)proof.bytes))
+        return false;
     found = bpf_map_lookup_elem(&weir_tls_proofs, &proof);
     if (!found)
-        return;
+        return false;
     key = *found;
     bpf_map_delete_elem(&weir_tls_proofs, &proof);
-    if (!bpf_map_lookup_elem(&weir_tls_sessions, &key))
-        tls_bind(carrier, call->socket, &key, *(__u8 *)proof.bytes == TLS_TYPE_HANDSHAKE);
+    return !bpf_map_lookup_elem(&weir_tls_sessions, &key) &&
+           tls_bind(carrier, &key, *(__u8 *)proof.bytes == TLS_TYPE_HANDSHAKE);
+}
+
+/*
+ * What a socket call tells of sessions; true: whose session it carries has been found out. The
+ * fields of struct tls_carrier, the last two of them in one; a function of its own for the
+ * verifier.
+ */
+__noinline int weir_tls_socket_call(__u64 socket, __u64 id, __u64 base, __u64 length_and_what,
+                                    __u64 stack)
+{
+    struct tls_carrier carrier = {.socket = socket, .id = id, .base = base};
+    struct tls_thread *thread = tls_thread_get();
+    struct tls_call *around = thread ? tls_call_around(thread, stack) : NULL;
+
+    carrier.length = length_and_what >> TLS_CARRIER_BITS;
+    carrier.what = length_and_what & ((1 << TLS_CARRIER_BITS) - 1);
+    return around ? tls_learn(&carrier, around) : tls_prove(&carrier);
 }
 
 /* The connection whose call may tell of a session; NULL: it can not. */
@@ -263,16 +293,29 @@ static __always_inline struct connection *tls_carrier(struct connection *connect
     return connection && !connection->shared.is_http ? connection : NULL;
 }
 
-/* What a socket call tells of sessions. */
-static __noinline void tls_socket_call(struct connection *carrier, const struct call *call)
+static __always_inline void tls_socket_call(struct connection *carrier, const struct call *call)
 {
-    struct tls_thread *thread = tls_thread_get();
-    struct tls_call *around = thread ? tls_call_around(thread, call->stack) : NULL;
+    const struct cursor *cursor = &call->cursor;
+    __u64 base = cursor->base, length = cursor->left, what, socket = 0;
 
-    if (around)
-        tls_learn(carrier, call, around);
-    else
-        tls_prove(carrier, call);
+    what = (call->direction == WEIR_RECEIVED ? TLS_CARRIER_RECEIVES : 0) |
+           (carrier->shared.is_late ? TLS_CARRIER_LATE : 0) |
+           (carrier->shared.is_initiator ? TLS_CARRIER_INITIATOR : 0) |
+           (carrier->shared.has_plaintext ? TLS_CARRIER_BOUND : 0);
+    if (!length && cursor->count && !cursor->skip) {
+        what |= TLS_CARRIER_VECTOR | (cursor->is_kernel_vector ? TLS_CARRIER_KERNEL : 0);
+        base = cursor->vector;
+        length = call->length;
+    }
+    if (length > call->length)
+        length = call->length;
+    if (call->unseen)
+        length = 0;
+    /* As a number: the verifier takes no pointer for one. */
+    bpf_probe_read_kernel(&socket, sizeof(socket), &call->socket);
+    if (weir_tls_socket_call(socket, carrier->shared.id, base, length << TLS_CARRIER_BITS | what,
+                             call->stack))
+        carrier->shared.has_plaintext = 1;
 }
 
 /* Plaintext whose connection is not known. */
@@ -287,28 +330,45 @@ static __always_inline void tls_lose(__u32 reason, __u64 buffer, __u64 length)
     count_loss(reason, is_usual_method(first), length);
 }
 
-/* `length` bytes of plaintext that a session has taken or given. */
-static __always_inline void tls_data(const struct tls_key *key, __u32 direction, __u64 buffer,
-                                     __u32 length, bool is_doubtful)
+/* The selection has changed since the session was judged. */
+__noinline int weir_tls_judge(__u64 object)
 {
-    struct tls_session *session = bpf_map_lookup_elem(&weir_tls_sessions, key);
+    struct tls_key key = {object, bpf_get_current_pid_tgid() >> 32};
+    struct tls_session *session = bpf_map_lookup_elem(&weir_tls_sessions, &key);
+
+    if (session)
+        connection_judge(&session->connection, NULL, &session->ends);
+    return 0;
+}
+
+enum { TLS_DATA_RECEIVED = 1, TLS_DATA_DOUBTFUL = 2 };
+
+/*
+ * `length` bytes of plaintext that a session of this process has taken or given. `what`:
+ * TLS_DATA_*. A function of its own for the verifier, which looks at it once, whatever came before.
+ */
+__noinline int weir_tls_data(__u64 object, __u64 buffer, __u32 length, __u32 what)
+{
+    struct tls_key key = {object, bpf_get_current_pid_tgid() >> 32};
+    struct tls_session *session = bpf_map_lookup_elem(&weir_tls_sessions, &key);
     struct call call = {};
 
     if (!session || session->is_refused) {
-        if (session || !is_doubtful)
+        if (session || !(what & TLS_DATA_DOUBTFUL))
             tls_lose(session ? WEIR_LOSS_TLS_CONFLICT : WEIR_LOSS_TLS_SOCKET, buffer, length);
-        return;
+        return 0;
     }
     if (RARELY(session->connection.shared.generation != weir_selections.generation))
-        connection_judge(&session->connection, NULL, &session->ends);
+        weir_tls_judge(object);
     if (session->connection.shared.is_off)
-        return;
+        return 0;
     call.socket = (void *)session->socket;
-    call.direction = direction & 1;
+    call.direction = what & TLS_DATA_RECEIVED ? WEIR_RECEIVED : WEIR_SENT;
     call.length = length;
     cursor_one(&call.cursor, buffer, length);
     if (!buffer)
         call.unseen = UNSEEN + WEIR_LOSS_FAULT;
     if (!call_is_over(&session->connection, &call))
         call_handle(&session->connection, &call, &session->ends);
+    return 0;
 }

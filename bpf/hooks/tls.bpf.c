@@ -177,9 +177,9 @@ SEC("uretprobe")
 int weir_tls_return(struct pt_regs *regs)
 {
     struct tls_call call = {};
-    struct tls_key key;
     __s32 result = RESULT(regs);
     __u64 length = 0;
+    __u32 what;
 
     if (!tls_call_take(regs, &call) || !(call.kind & TLS_KIND_DATA) || result <= 0)
         return 0;
@@ -188,10 +188,10 @@ int weir_tls_return(struct pt_regs *regs)
         return 0;
     if (!length || length > 0x7fffffff)
         return 0;
-    key.session = call.session;
-    key.process = bpf_get_current_pid_tgid() >> 32;
-    tls_data(&key, call.direction, call.buffer, length, call.kind & TLS_KIND_DOUBTFUL);
-    return 0;
+    what = call.direction == WEIR_RECEIVED ? TLS_DATA_RECEIVED : 0;
+    if (call.kind & TLS_KIND_DOUBTFUL)
+        what |= TLS_DATA_DOUBTFUL;
+    return weir_tls_data(call.session, call.buffer, length, what);
 }
 
 /* BIO_write: the library puts a record where only the application will find it. */

@@ -24,10 +24,13 @@ void delivery_take(struct delivery *delivery, struct record *record)
 {
     add_host_name(delivery, record);
     if (!delivery_is_full(delivery) && stage_mask.refine(delivery->mask, record) == STAGE_PASS &&
-        stage_filter.refine(delivery->query, record) == STAGE_PASS)
+        stage_filter.refine(delivery->query, record) == STAGE_PASS) {
+        if (delivery->metrics)
+            metrics_take(delivery->metrics, record);
         delivery->handed_out += outputs_write(&delivery->outputs, record, true);
-    else
+    } else {
         delivery->filtered++;
+    }
     record_unref(&record);
 }
 
@@ -229,6 +232,7 @@ int delivery_start(struct delivery *delivery, const struct delivery_options *opt
     memset(delivery, 0, sizeof(*delivery));
     delivery->host_name = slice_of_string(options->host_name);
     delivery->record_limit = options->record_limit;
+    delivery->metrics = options->metrics;
     loss_reporter_init(&delivery->losses, options->loss_interval_ns, started_ns);
     result = refine_start(delivery, options);
     return result ? result : open_outputs(delivery, options);

@@ -6,6 +6,7 @@
 #include "agent/losses.h"
 #include "agent/outputs.h"
 #include "refine/mask.h"
+#include "refine/metrics.h"
 
 struct delivery_options {
     /* the output of -o and -w; without it only the sinks */
@@ -20,6 +21,7 @@ struct delivery_options {
     const struct block_list *sinks; /* borrowed as long as the delivery lives */
     const char *config_path;        /* where they stand; NULL: nowhere */
 
+    struct metrics *metrics;   /* borrowed as long as the delivery lives; NULL: none */
     struct slice query;        /* expression of what is wanted; empty: everything */
     struct mask_options mask;  /* borrowed while delivery_start runs */
     const char *host_name;     /* field host.name, borrowed; NULL: absent */
@@ -36,6 +38,7 @@ struct delivery {
     void *mask;
     struct loss_reporter losses;
     uint64_t filtered, handed_out;
+    struct metrics *metrics; /* counts what passes; NULL: nothing is counted */
 };
 
 /* Says what is wrong with the sinks. 0, or -EINVAL or -ENOMEM and a message. */

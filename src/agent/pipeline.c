@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "agent/commands.h"
 #include "agent/delivery.h"
+#include "agent/exporter.h"
 #include "agent/enrichment.h"
 #include "agent/packet_source.h"
 #include "agent/selection.h"
@@ -30,6 +31,7 @@ struct pipeline {
     struct enrichment *enrichment;
     struct streams *streams;
     struct delivery delivery;
+    struct exporter *exporter;      /* NULL: no metrics */
     struct capture *capture;        /* NULL: the sockets are not looked at */
     struct packet_source *packets;  /* NULL: nor are packets */
     uint64_t sockets, lost_sockets; /* closed ones that were told; without memory for a record */
@@ -116,6 +118,15 @@ static void losses_write(struct pipeline *pipeline, uint64_t time_ns)
     delivery_tell_losses(&pipeline->delivery, &totals, time_ns);
 }
 
+static void totals_publish(struct pipeline *pipeline, uint64_t time_ns)
+{
+    struct totals totals;
+
+    totals_gather(pipeline, &totals);
+    delivery_add_totals(&pipeline->delivery, &totals);
+    exporter_publish(pipeline->exporter, &totals, &pipeline->delivery, time_ns);
+}
+
 /* Takes what the rings hold through all stages. The number of ring records, or -errno. */
 static int pipeline_drain(struct pipeline *pipeline)
 {
@@ -127,6 +138,8 @@ static int pipeline_drain(struct pipeline *pipeline)
     streams_tick(pipeline->streams, time_ns);
     if (delivery_losses_are_due(&pipeline->delivery, time_ns))
         losses_write(pipeline, time_ns);
+    if (exporter_is_due(pipeline->exporter, time_ns))
+        totals_publish(pipeline, time_ns);
     delivery_push(&pipeline->delivery);
     return count < 0 ? count : others < 0 ? others : count + others;
 }
@@ -145,6 +158,7 @@ static struct delivery_options delivery_options_of(const struct pipeline *pipeli
         .is_blocking = strcmp(options->on_full, "block") == 0,
         .sinks = &options->sinks,
         .config_path = (*pipeline->setup)->path,
+        .metrics = exporter_metrics(pipeline->exporter),
         .query = query,
         .mask = {.is_disabled = options->is_masking_disabled,
                  .key = slice_of(options->mask_key, options->mask_key_length),
@@ -329,6 +343,8 @@ static int stages_start(struct pipeline *pipeline)
         result = enrichment_new(&pipeline->enrichment);
     if (result == 0)
         result = told(streams_new(&streams_options, &pipeline->streams));
+    if (result == 0 && options->metrics)
+        result = exporter_start(options->metrics, options->is_quiet, &pipeline->exporter);
     if (result == 0) {
         struct delivery_options delivery_options =
             delivery_options_of(pipeline, options, buffer_slice(&text));
@@ -423,6 +439,7 @@ static void pipeline_done(struct pipeline *pipeline)
     if (pipeline->streams)
         streams_free(&pipeline->streams);
     enrichment_free(&pipeline->enrichment);
+    exporter_stop(&pipeline->exporter); /* before what it shows */
     delivery_done(&pipeline->delivery);
     if (pipeline->signals >= 0)
         close(pipeline->signals);

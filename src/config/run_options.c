@@ -381,6 +381,17 @@ static const struct option options[] = {
      .minimum = 1,
      .group = "Capture",
      .help = "Stop when so many records have been written."},
+    {.name = "metrics",
+     .kind = OPTION_TEXT,
+     VALUE(metrics),
+     .argument = "[ADDRESS:]PORT",
+     .implied = "9478",
+     .group = "Metrics",
+     .help =
+         "Listen there and answer /metrics in Prometheus' format: requests, errors, durations and "
+         "sizes by service, method, route and status, calls of other protocols, connections, "
+         "drops, and weir's own counters. Without an address: the loopback one. What the filter "
+         "refuses is not counted."},
     {.name = "ready-file",
      .kind = OPTION_TEXT,
      VALUE(ready_file),

@@ -68,6 +68,7 @@ struct run_options {
     uint64_t loss_interval_ns; /* between loss records */
     uint64_t duration_ns;      /* stop after; 0: never */
     uint64_t record_limit;     /* stop after so many records; 0: never */
+    const char *metrics;       /* where to listen; NULL: nowhere */
     const char *ready_file;    /* created when capture is live; NULL: none */
 };
 

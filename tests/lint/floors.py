@@ -15,6 +15,7 @@ ALSO = {"config": {"model"}}
 # A third-party header stays where it is put to use.
 THIRD_PARTY = {"bpf/": ("src/capture/",), "pcre2.h": ("src/model/",),
                "yaml.h": ("src/config/",), "jansson.h": ("src/serve/",),
+               "microhttpd.h": ("src/serve/",),
                "openssl/": ("src/refine/", "src/capture/",  # both make the same digests
                             "src/parse/"),  # fingerprints, Initial packets of QUIC
                "zlib.h": ("src/capture/", "src/sink/"),

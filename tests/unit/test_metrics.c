@@ -76,7 +76,8 @@ static char *page_of(struct metrics *metrics)
 }
 
 #define LABELS                                                                                     \
-    "{service_name=\"ng\\\"inx\\\\\\n\\\\u001b\",http_request_method=\"_OTHER\",http_route=\"/a/{id}\","
+    "{service_name=\"ng\\\"inx\\\\\\n\\\\u001b\",http_request_method=\"_OTHER\","                  \
+    "http_route=\"/a/{id}\","
 
 static void durations_fall_into_buckets(void **state)
 {

@@ -2,7 +2,11 @@
 #pragma once
 #include "bpf/emit.h"
 
-enum { PIECES_FILL = 64, PIECES_SKIP = 1100 /* more than UIO_MAXIOV */ };
+enum {
+    PIECES_FILL = 64,
+    PIECES_SKIP = 64, /* at a time, and so many times: together more than UIO_MAXIOV */
+    TIMES_SKIP = 17,
+};
 
 /* Loads the next vector into the cursor. False: none is left, or it cannot be read. */
 static __always_inline bool cursor_next(struct cursor *cursor)
@@ -67,6 +71,28 @@ __noinline int weir_fill(__u32 slot, __u32 want)
     return 0;
 }
 
+/* As far as weir_skip comes with some pieces: the bytes that are left; FOREVER: the call has ended.
+ * A function of its own, since the verifier walks every round of a loop. */
+__noinline __u64 weir_skip_pieces(__u32 slot, __u64 bytes)
+{
+    struct work *work = work_get(slot);
+
+    if (!work)
+        return FOREVER;
+    for (int i = 0; i < PIECES_SKIP; i++) {
+        if (bytes <= work->cursor.left) {
+            work->cursor.base += bytes;
+            work->cursor.left -= bytes;
+            return 0;
+        }
+        bytes -= work->cursor.left;
+        work->cursor.left = 0;
+        if (!cursor_next(&work->cursor))
+            return FOREVER;
+    }
+    return bytes;
+}
+
 /* Moves the cursor on without reading the bytes. 0, or -1 as in weir_fill. */
 __noinline int weir_skip(__u32 slot, __u64 bytes)
 {
@@ -81,16 +107,10 @@ __noinline int weir_skip(__u32 slot, __u64 bytes)
     work->cursor.total -= bytes;
     if (work->unseen)
         return 0;
-    for (int i = 0; i < PIECES_SKIP; i++) {
-        if (bytes <= work->cursor.left) {
-            work->cursor.base += bytes;
-            work->cursor.left -= bytes;
-            return 0;
-        }
-        bytes -= work->cursor.left;
-        work->cursor.left = 0;
-        if (!cursor_next(&work->cursor))
+    for (int i = 0; i < TIMES_SKIP && bytes; i++) {
+        bytes = weir_skip_pieces(slot, bytes);
+        if (bytes == FOREVER)
             return -1;
     }
-    return -1;
+    return bytes ? -1 : 0;
 }

@@ -7,6 +7,7 @@
  */
 #pragma once
 #include "bpf/calls.h"
+#include "bpf/go.h"
 
 enum tls_kind {
     TLS_KIND_INSIDE = 0, /* no plaintext is moved: only what happens inside is of interest */
@@ -276,9 +277,16 @@ __noinline int weir_tls_socket_call(__u64 socket, __u64 id, __u64 base, __u64 le
     struct tls_carrier carrier = {.socket = socket, .id = id, .base = base};
     struct tls_thread *thread = tls_thread_get();
     struct tls_call *around = thread ? tls_call_around(thread, stack) : NULL;
+    struct go_call *go = around ? NULL : go_call_current();
+    struct tls_call inside = {};
 
     carrier.length = length_and_what >> TLS_CARRIER_BITS;
     carrier.what = length_and_what & ((1 << TLS_CARRIER_BITS) - 1);
+    if (go) {
+        inside.session = go->session;
+        inside.buffer = go->buffer;
+        around = &inside;
+    }
     return around ? tls_learn(&carrier, around) : tls_prove(&carrier);
 }
 

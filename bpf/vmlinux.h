@@ -250,8 +250,12 @@ struct cgroup___before_6_1 {
     int level;
     __u64 ancestor_ids[1]; /* as many as the level says, and its own */
 };
+struct thread_struct {
+    unsigned long fsbase; /* x86 */
+};
 struct task_struct {
     struct thread_info thread_info;
+    struct thread_struct thread;
     unsigned int flags;
     int tgid;
     __u64 start_boottime;
@@ -272,7 +276,7 @@ struct task_struct___before_5_5 {
 
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
-    unsigned long r10, r9, r8, ax, cx, dx, si, di, orig_ax, sp;
+    unsigned long r14, bx, r10, r9, r8, ax, cx, dx, si, di, orig_ax, sp;
 };
 #elif defined(__TARGET_ARCH_arm64)
 struct user_pt_regs {

@@ -11,6 +11,7 @@ char weir_license[] SEC("license") = "Dual BSD/GPL";
 #include "bpf/hooks/syscall.bpf.c"
 #include "bpf/hooks/fentry.bpf.c"
 #include "bpf/hooks/tls.bpf.c"
+#include "bpf/hooks/go_tls.bpf.c"
 #include "bpf/hooks/tc.bpf.c"
 #include "bpf/hooks/xdp.bpf.c"
 #include "bpf/hooks/packet_socket.bpf.c"

@@ -172,9 +172,10 @@ static const struct option options[] = {
      .kind = OPTION_FLAG,
      VALUE(is_tls_disabled),
      .group = "Selection",
-     .help = "Leave TLS libraries alone. Without it, what OpenSSL, BoringSSL, GnuTLS and NSS "
-             "encrypt and decrypt is logged like plain traffic, with the source tls, for all "
-             "processes that use them; each call of theirs costs some microseconds more."},
+     .help =
+         "Leave TLS libraries alone. Without it, what OpenSSL, BoringSSL, GnuTLS, NSS and "
+         "Go's crypto/tls encrypt and decrypt is logged like plain traffic, with the source "
+         "tls, for all processes that use them; each call of theirs costs some microseconds more."},
 
     {.name = "command-line",
      .kind = OPTION_FLAG,

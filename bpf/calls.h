@@ -54,7 +54,7 @@ static __always_inline void shared_merge(struct shared_state *to, const struct s
         to->is_copied = 1;
     if (from->is_known)
         to->is_known = 1;
-    if (from->framing && !to->framing)
+    if (from->framing && to->framing <= FRAMING_SHORT)
         to->framing = from->framing;
     if (from->is_unframed)
         to->is_unframed = 1;

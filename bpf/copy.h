@@ -17,40 +17,6 @@ enum {
 };
 
 /*
- * Do these first bytes look like a protocol whose calls user space records? RESP: an array of a
- * command. HTTP/2: RFC 9113 §3.4, or a server's SETTINGS. PostgreSQL: a startup packet or the
- * request for TLS. MySQL: the server's greeting, version 10. Kafka: a size, then api key, version,
- * and the client's id. enum framing.
- */
-static __always_inline __u8 copy_framing(const struct stream *stream)
-{
-    const __u8 *first = stream->first;
-    __u32 length = stream->first_length;
-
-    if (length < 8)
-        return FRAMING_NONE;
-    if (first[0] == '*' && first[1] >= '1' && first[1] <= '9')
-        return FRAMING_REDIS;
-    if (*(const __u64 *)first == WORD8('P', 'R', 'I', ' ', '*', ' ', 'H', 'T'))
-        return FRAMING_HTTP2;
-    if (first[2] == 0 && first[3] == 0 && first[4] == 10)
-        return FRAMING_MYSQL;
-    if (first[0] || first[1] > 15)
-        return FRAMING_NONE;
-    if (length >= 9 && first[1] == 0 && first[3] == 4 && !first[4] &&
-        !(*(const __u64 *)first >> 40) && !first[8])
-        return FRAMING_HTTP2;
-    if (first[4] == 0x04 && first[5] == 0xd2 && first[6] == 0x16)
-        return FRAMING_POSTGRESQL;
-    if (first[4] == 0 && first[5] == 3 && first[6] == 0)
-        return FRAMING_POSTGRESQL;
-    if (length >= 14 && first[4] == 0 && first[5] < 128 && first[6] == 0 && first[7] < 32 &&
-        (first[12] == 0 || (first[12] == 0xff && first[13] == 0xff)))
-        return FRAMING_KAFKA;
-    return FRAMING_NONE;
-}
-
-/*
  * This direction is not HTTP/1, or no longer; data[0] is where what is to be copied begins. So many
  * bytes of it, which are in `first`, were handed over before.
  */

@@ -117,6 +117,23 @@ static __always_inline int walk_line(struct work *work, struct stream *stream)
     return STEP_AGAIN;
 }
 
+/* FRAME_HEADER bytes are there, which may be more than the header. */
+static __always_inline int walk_decides(struct work *work, struct stream *stream)
+{
+    __u32 more;
+
+    stream->framing = work->shared.framing = frame_kind(stream);
+    if (stream->framing == FRAMING_REDIS || stream->framing == FRAMING_NONE)
+        return STEP_OTHER;
+    work->shared.is_known = 1;
+    more = FRAME_HEADER - frame_header(stream);
+    stream->first_length = 0;
+    if (!frame_measure(work, stream) || stream->content_length < more)
+        return STEP_OTHER;
+    stream->content_length -= more;
+    return STEP_AGAIN;
+}
+
 /* In a frame's header. */
 static __always_inline int walk_header(struct work *work, struct stream *stream)
 {
@@ -151,6 +168,8 @@ static __always_inline int walk_header(struct work *work, struct stream *stream)
     work->at = at;
     if (stream->first_length < need || frame_header(stream) > need)
         return STEP_AGAIN;
+    if (stream->framing == FRAMING_SHORT)
+        return walk_decides(work, stream);
     stream->first_length = 0;
     return frame_measure(work, stream) ? STEP_AGAIN : STEP_OTHER;
 }

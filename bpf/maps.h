@@ -109,6 +109,7 @@ enum off {
 /* How what is copied is divided, see frames.h. */
 enum framing {
     FRAMING_NONE,
+    FRAMING_SHORT,   /* the first call was too short to tell */
     FRAMING_UPGRADE, /* behind an upgrade: the first byte tells */
     FRAMING_TUNNEL,  /* behind CONNECT: TLS, or nothing that is looked at */
     FRAMING_HTTP2,

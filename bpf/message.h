@@ -42,8 +42,8 @@ static __always_inline int not_http(struct work *work, bool was_lost)
     if (!work->shared.is_http && !was_lost && !work->shared.is_late) {
         if (weir_settings.with_protocols) {
             work->shared.is_copied = 1;
-            work->shared.framing = copy_framing(stream);
-            work->shared.is_known = work->shared.framing != FRAMING_NONE;
+            work->shared.framing = frame_kind(stream);
+            work->shared.is_known = work->shared.framing > FRAMING_SHORT;
             copy_starts(work);
             return STEP_DONE; /* weir_call goes on in copy.h */
         }

@@ -107,6 +107,7 @@ struct parser {
     const char *record_type;    /* field `type` of its records */
     const char *protocol;       /* network.protocol.name; NULL: the parser adds the field itself */
     unsigned transports;        /* set of enum parser_transport; 0: PARSER_STREAM */
+    bool is_silent;             /* makes no records, only leads to a successor */
     bool is_start_enough;       /* a connection's beginning is looked at, and nothing else */
     bool is_known_to_source;    /* socket hooks find its messages themselves and copy no more */
     const uint16_t *port_hints; /* ends with 0; only decides who is asked first */

@@ -8,6 +8,7 @@
  *   tls_fingerprint.c   JA3, JA3S, JA4, JA4S
  *   tls_certificate.c   X.509
  *   tls_names.c         versions, cipher suites, groups, alerts by name
+ *   dtls.c              the record layer of datagrams
  *   quic.c, quic_packet.c, quic_crypto.c   Initial packets of QUIC
  */
 #pragma once
@@ -110,7 +111,7 @@ struct tls_session {
     struct record *record; /* NULL: not begun, or over */
     bool is_begun;
     bool is_over;
-    bool is_quic;
+    bool is_quic, is_dtls;
     bool has_client_hello, has_server_hello, has_hello_done, has_certificate[2];
     uint8_t client; /* enum direction; known when is_begun */
     uint8_t alert_count;

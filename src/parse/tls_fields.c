@@ -168,7 +168,9 @@ void tls_fields_add_server(struct tls_session *session, const struct tls_hello *
 
     record_add_text(record, FIELD_TLS_VERSION, tls_version_name(record->arena, version));
     record_add_text(record, FIELD_TLS_VERSION_PROTOCOL,
-                    version > 0x0300 ? SLICE_LITERAL("tls") : SLICE_LITERAL("ssl"));
+                    session->is_dtls   ? SLICE_LITERAL("dtls")
+                    : version > 0x0300 ? SLICE_LITERAL("tls")
+                                       : SLICE_LITERAL("ssl"));
     if (hello->ciphers.length == 2) {
         uint16_t cipher = (uint16_t)(hello->ciphers.data[0] << 8 | hello->ciphers.data[1]);
         record_add_text(record, FIELD_TLS_CIPHER, tls_cipher_name(record->arena, cipher));

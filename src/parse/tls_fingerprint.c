@@ -62,10 +62,15 @@ static void add_digest(struct text *text, const struct text *raw, bool is_empty)
     text->is_cut |= raw->is_cut;
 }
 
-static const char *version_letters(uint16_t version)
+static const char *version_letters(const struct tls_session *session, uint16_t version)
 {
     static const char *const names[] = {"s3", "10", "11", "12", "13"};
 
+    if (session->is_dtls)
+        return version == TLS_VERSION_1_3   ? "d3"
+               : version == TLS_VERSION_1_2 ? "d2"
+               : version == 0x0301          ? "d1"
+                                            : "00";
     if (version >= 0x0300 && version <= TLS_VERSION_1_3)
         return names[version - 0x0300];
     return version == 0x0002 || version == 0x0200 ? "s2" : "00";
@@ -164,8 +169,8 @@ static void add_ja4(struct tls_session *session, const struct tls_hello *hello,
     struct slice data;
 
     text_clear(&text);
-    text_add_byte(&text, session->is_quic ? 'q' : 't');
-    text_add_string(&text, version_letters(highest_version(hello)));
+    text_add_byte(&text, session->is_quic ? 'q' : session->is_dtls ? 'd' : 't');
+    text_add_string(&text, version_letters(session, highest_version(hello)));
     text_add_byte(&text, tls_extension_find(hello, TLS_EXTENSION_SERVER_NAME, &data) ? 'd' : 'i');
     add_count(&text, ciphers->count);
     add_count(&text, types->count);
@@ -212,7 +217,8 @@ void tls_fingerprint_add_client(struct tls_session *session, const struct tls_he
         record_set_flag(session->record, RECORD_FLAG_TRUNCATED);
         return;
     }
-    add_ja3(session->record, hello, &ciphers, &types);
+    if (!session->is_dtls) /* JA3 knows TLS only */
+        add_ja3(session->record, hello, &ciphers, &types);
     add_ja4(session, hello, &ciphers, &types); /* sorts the ciphers */
 }
 
@@ -229,10 +235,11 @@ void tls_fingerprint_add_server(struct tls_session *session, const struct tls_he
     text_add_number(&raw, hello->version, 1);
     add_decimal_list(&raw, &cipher);
     add_decimal_list(&raw, &types);
-    add_md5(session->record, FIELD_TLS_SERVER_JA3S, &raw);
+    if (!session->is_dtls)
+        add_md5(session->record, FIELD_TLS_SERVER_JA3S, &raw);
     text_clear(&text);
-    text_add_byte(&text, session->is_quic ? 'q' : 't');
-    text_add_string(&text, version_letters(tls_hello_chosen_version(hello)));
+    text_add_byte(&text, session->is_quic ? 'q' : session->is_dtls ? 'd' : 't');
+    text_add_string(&text, version_letters(session, tls_hello_chosen_version(hello)));
     add_count(&text, types.count);
     add_protocol(&text, tls_hello_first_protocol(hello));
     text_add_byte(&text, '_');

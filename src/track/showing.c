@@ -27,7 +27,8 @@ static bool start_parser(struct connection *connection, const struct parser *par
     }
     connection->parser = parser;
     connection->emitter.wants_payloads = false;
-    connection->protocol = parser->protocol ? parser->protocol : parser->record_type;
+    if (!parser->is_silent)
+        connection->protocol = parser->protocol ? parser->protocol : parser->record_type;
     tell_protocol(connection);
     return true;
 }

@@ -78,7 +78,8 @@ class Kafka:
         check(len(answered) >= len(records) - 6, "kafka: but for what waited when kcat ended, all "
               "are answered", f"{len(answered)} of {len(records)}")
         check(all("orders" in (r.get("messaging.destination.name"), *r.get("kafka.topics", ()))
-                  for r in records if r.get("messaging.operation.name") == "Produce"), "kafka: the topic")
+                  for r in records if r.get("messaging.operation.name") == "Produce"),
+              "kafka: the topic")
 
     def stop(self):
         self.process.stdin.close()

@@ -12,6 +12,7 @@
 #pragma once
 #include "base/table.h"
 #include "contract/parser.h"
+#include "parse/event_stream.h"
 #include "parse/hpack.h"
 #include "parse/http_fields.h"
 #include "parse/websocket_frames.h"
@@ -71,6 +72,10 @@ struct http2_messages {
     uint8_t prefix[5];
     uint8_t prefix_length;
     bool is_trailer; /* gRPC-Web: the message in progress is the trailer */
+    bool is_text;    /* gRPC-Web in base64 */
+    uint8_t digits;  /* of a group of four that are there */
+    uint8_t padding; /* of them, '=' */
+    uint32_t group;
 };
 
 /* One direction of a stream. */
@@ -80,8 +85,10 @@ struct http2_half {
     bool has_data;
     bool is_body_unknown; /* bytes of it may be missing */
     bool counts_messages; /* of gRPC, none of which was missed */
+    bool counts_events;   /* of text/event-stream, likewise */
     uint64_t body_size;
     struct http2_messages messages;
+    struct event_stream events;
     struct websocket_side *websocket; /* NULL: not counted */
 };
 
@@ -94,6 +101,7 @@ struct http2_stream {
     uint32_t reasons;
     struct http2_half halves[2]; /* by enum http2_side */
     bool is_grpc, is_connect, is_websocket;
+    bool is_grpc_text; /* gRPC-Web in base64 */
     bool has_gap;
     bool is_reset;
     uint32_t error; /* of RST_STREAM */

@@ -183,7 +183,8 @@ static void take(struct http2_call *call)
             take_request(call, stream, &head, block);
         else if (stream)
             take_response(call, stream, &head, block);
-        if (stream && (stream->is_grpc || stream->is_websocket))
+        if (stream && (stream->is_grpc || stream->is_websocket ||
+                       stream->halves[HTTP2_RESPONSE].counts_events))
             call->emitter->wants_payloads = true;
         enum http2_side side = is_request ? HTTP2_REQUEST : HTTP2_RESPONSE;
         if (stream && (block->ends_stream || block->is_promise))

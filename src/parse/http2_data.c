@@ -42,13 +42,52 @@ static void take_messages(struct http2_messages *messages, struct slice bytes)
     }
 }
 
+/* The value of a digit of base64 (RFC 4648 §4); 64: it is none. */
+static uint32_t digit_of(uint8_t byte)
+{
+    if (byte >= 'A' && byte <= 'Z')
+        return byte - 'A';
+    if (byte >= 'a' && byte <= 'z')
+        return byte - 'a' + 26u;
+    if (byte >= '0' && byte <= '9')
+        return byte - '0' + 52u;
+    return byte == '+' ? 62 : byte == '/' ? 63 : 64;
+}
+
+/* gRPC-Web's text: base64, which may be padded in the middle. False: it is none. */
+static bool take_text(struct http2_messages *messages, struct slice bytes)
+{
+    for (size_t i = 0; i < bytes.length; i++) {
+        uint32_t digit = digit_of(bytes.data[i]);
+        if (bytes.data[i] == '=' && messages->digits >= 2) {
+            messages->padding++;
+            digit = 0;
+        } else if (digit > 63 || messages->padding) {
+            return false;
+        }
+        messages->group = messages->group << 6 | digit;
+        if (++messages->digits < 4)
+            continue;
+        uint8_t plain[3] = {(uint8_t)(messages->group >> 16), (uint8_t)(messages->group >> 8),
+                            (uint8_t)messages->group};
+        take_messages(messages, slice_of(plain, 3u - messages->padding));
+        messages->digits = messages->padding = 0;
+        messages->group = 0;
+    }
+    return true;
+}
+
 void http2_data_take(struct http2_half *half, struct slice bytes)
 {
     half->body_size += bytes.length;
     if (half->websocket)
         websocket_side_take(half->websocket, bytes);
+    else if (half->counts_messages && half->messages.is_text)
+        half->counts_messages = take_text(&half->messages, bytes);
     else if (half->counts_messages)
         take_messages(&half->messages, bytes);
+    else if (half->counts_events)
+        event_stream_take(&half->events, bytes);
 }
 
 void http2_data_pass(struct http2_half *half, uint64_t count, bool is_missing)
@@ -57,12 +96,12 @@ void http2_data_pass(struct http2_half *half, uint64_t count, bool is_missing)
     half->body_size += count;
     if (half->websocket) {
         websocket_side_pass(half->websocket, count);
-    } else if (messages->prefix_length == PREFIX && count <= messages->left) {
+    } else if (messages->prefix_length == PREFIX && count <= messages->left && !messages->is_text) {
         messages->left -= count;
         if (!messages->left)
             end_message(messages);
     } else if (count && is_missing) {
-        half->counts_messages = false;
+        half->counts_messages = half->counts_events = false;
     }
 }
 
@@ -72,7 +111,11 @@ uint32_t http2_data_skip(const struct http2_half *half, uint32_t left)
     if (half->websocket)
         skip = websocket_side_skip(half->websocket);
     else if (half->counts_messages)
-        skip = half->messages.prefix_length == PREFIX ? half->messages.left : 0;
+        skip = half->messages.prefix_length == PREFIX && !half->messages.is_text
+                   ? half->messages.left
+                   : 0;
+    else if (half->counts_events)
+        skip = 0;
     return skip < left ? (uint32_t)skip : left;
 }
 
@@ -81,6 +124,7 @@ void http2_data_expect(struct http2_stream *stream)
     for (size_t i = 0; i < 2; i++) {
         struct http2_half *half = &stream->halves[i];
         half->counts_messages = stream->is_grpc;
+        half->messages.is_text = stream->is_grpc_text;
         if (stream->is_websocket && !half->websocket)
             half->websocket = allocate_zeroed(sizeof(*half->websocket)); /* or nothing is counted */
     }
@@ -107,6 +151,9 @@ void http2_data_add_fields(struct http2_stream *stream)
     }
     add_messages(stream, HTTP2_REQUEST, FIELD_RPC_REQUEST_MESSAGES, FIELD_RPC_REQUEST_BYTES);
     add_messages(stream, HTTP2_RESPONSE, FIELD_RPC_RESPONSE_MESSAGES, FIELD_RPC_RESPONSE_BYTES);
+    if (stream->halves[HTTP2_RESPONSE].counts_events)
+        record_add_number(stream->record, FIELD_HTTP_RESPONSE_EVENTS,
+                          stream->halves[HTTP2_RESPONSE].events.events);
     if (stream->is_websocket &&
         !websocket_fields_add(stream->record, stream->halves[HTTP2_REQUEST].websocket,
                               stream->halves[HTTP2_RESPONSE].websocket))

@@ -175,8 +175,9 @@ static bool add_grpc(struct http2_stream *stream, const struct http2_head *head)
     if (!slice_is_equal_ignoring_case(slice_part(head->content_type, 0, type.length), type) ||
         (tail.length && !strchr("+;- ", tail.data[0])))
         return true;
-    stream->is_grpc = slice_part(tail, 0, 9).length < 9 ||
-                      memcmp(tail.data, "-web-text", 9) != 0; /* in base64 */
+    stream->is_grpc = true;
+    stream->is_grpc_text = tail.length >= 9 &&
+                           memcmp(tail.data, "-web-text", 9) == 0; /* in base64 */
     if (!record_add_text(stream->record, FIELD_RPC_SYSTEM, SLICE_LITERAL("grpc")))
         return false;
     path = slice_part(path, 0, slice_find(path, '?'));
@@ -285,6 +286,8 @@ void http2_head_add_response(struct http2_stream *stream, const struct http2_hea
         add_grpc_status(stream, head);
     if (stream->is_grpc && !stream->halves[HTTP2_REQUEST].has_head)
         http2_data_expect(stream);
+    struct slice type = slice_part(head->content_type, 0, slice_find(head->content_type, ';'));
+    stream->halves[HTTP2_RESPONSE].counts_events = IS(type, "text/event-stream");
     if (!is_good)
         record_set_flag(record, RECORD_FLAG_TRUNCATED);
     bool is_whole = !block->list.is_partial && !block->list.is_truncated;

@@ -1,7 +1,8 @@
 /* conversations: what the tests that run over all parsers play. A parser adds its own here. */
 #include "tests/lib/conversations_db.h"
 
-extern const struct feeder_step http2_plain[], http2_grpc[], http2_joined[], http2_others[];
+extern const struct feeder_step http2_plain[], http2_grpc[], http2_texts[], http2_joined[],
+    http2_others[];
 extern const struct feeder_step http2_upgrade[], http2_refused[], websocket_chat[];
 extern const struct feeder_step dns_stream[], dns_transfer[], dns_datagrams[];
 extern const struct feeder_step tls_1_2[], tls_1_3[], tls_alert[], tls_old[];
@@ -96,6 +97,7 @@ const struct conversation conversations[] = {
     {"quic", "closed", quic_closed},
     {"http2", "plain", http2_plain},
     {"http2", "grpc", http2_grpc},
+    {"http2", "texts", http2_texts},
     {"http2", "joined in the middle", http2_joined},
     {"http2", "push, WebSocket, GOAWAY", http2_others},
     {"http2", "upgrade from HTTP/1.1", http2_upgrade},

@@ -94,6 +94,37 @@ const struct feeder_step http2_plain[] = {
     {0, NULL, 0},
 };
 
+/* gRPC-Web in base64, and server-sent events. */
+const struct feeder_step http2_texts[] = {
+    STEP('>',
+     PREFACE
+     FRAME("\x00", SETTINGS, "\x00", "\x00")
+     FRAME("\x28", HEADERS, "\x04", "\x01")
+     "\x83\x86"
+     "D\x06/s.S/M"
+     "A\x01s"
+     "_\x19" "application/grpc-web-text"
+     FRAME("\x07", HEADERS, "\x05", "\x03")
+     "\x82\x86"
+     "D\x02/e"
+     "\xc0"
+     FRAME("\x0c", DATA, "\x01", "\x01")
+     "AAAAAANhYmM="),
+    STEP('<',
+     FRAME("\x00", SETTINGS, "\x00", "\x00")
+     FRAME("\x1c", HEADERS, "\x04", "\x01")
+     "\x88"
+     "_\x19" "application/grpc-web-text"
+     FRAME("\x14", HEADERS, "\x04", "\x03")
+     "\x88"
+     "_\x11" "text/event-stream"
+     FRAME("\x14", DATA, "\x01", "\x01")
+     "AAAAAANhYmM=gAAAAAA="
+     FRAME("\x25", DATA, "\x01", "\x03")
+     ":c\n\ndata: a\n\ndata\r\n\r\nid: 1\n\ndata: cut"),
+    {0, NULL, 0},
+};
+
 const struct feeder_step http2_grpc[] = {
     STEP('>',
      PREFACE

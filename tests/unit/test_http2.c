@@ -10,7 +10,8 @@
 #define CONTINUATION 9
 #define END 5 /* END_STREAM and END_HEADERS */
 
-extern const struct feeder_step http2_plain[], http2_grpc[], http2_joined[], http2_others[];
+extern const struct feeder_step http2_texts[], http2_plain[], http2_grpc[], http2_joined[],
+    http2_others[];
 extern const struct feeder_step http2_upgrade[], websocket_chat[];
 
 static struct buffer wire;
@@ -102,6 +103,22 @@ static void calls_of_grpc(void **state)
     expect(2, "error.type", "CANCEL");
     expect(2, "rpc.grpc.status_code", NULL);
     expect_flags(2, BIT(RESET) | BIT(INCOMPLETE));
+    stop();
+}
+
+static void texts_are_counted(void **state)
+{
+    (void)state;
+    play(http2_texts);
+    assert_int_equal(feeder.record_count, 2);
+    expect(0, "rpc.method", "M");
+    expect(0, "rpc.request.messages", "1");
+    expect(0, "rpc.request.bytes", "3");
+    expect(0, "rpc.response.messages", "1"); /* the other one is the trailer */
+    expect(0, "rpc.response.bytes", "3");
+    expect(0, "http.response.events", NULL);
+    expect(1, "http.response.events", "2");
+    expect(1, "http.response.body.size", "37");
     stop();
 }
 
@@ -440,6 +457,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stream_is_a_record),
         cmocka_unit_test(calls_of_grpc),
+        cmocka_unit_test(texts_are_counted),
         cmocka_unit_test(joined_in_the_middle),
         cmocka_unit_test(pushes_and_tunnels),
         cmocka_unit_test(an_upgrade_is_one_exchange),

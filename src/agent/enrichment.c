@@ -1,36 +1,64 @@
 #include "agent/enrichment.h"
 #include <errno.h>
-#include <stdio.h>
+#include <time.h>
 #include "base/allocate.h"
 #include "capture/capture.h"
+#include "metadata/containers.h"
 #include "refine/processes.h"
 
-struct enrichment {
-    struct processes *processes;
-    struct capture *capture;
+enum { FLUSH_STEP_NS = 2000000 };
+
+static const char *const usual_sockets[] = {"/var/run/docker.sock", "/run/podman/podman.sock",
+                                            NULL};
+
+struct waiting {
+    struct record *record;
+    uint64_t until_ns;
 };
 
-int enrichment_new(struct enrichment **ret_enrichment)
+struct enrichment {
+    struct enrichment_options options;
+    struct processes *processes;
+    struct containers *containers;
+    struct capture *capture;
+    struct waiting waiting[ENRICHMENT_WAITING_MAXIMUM]; /* a ring */
+    size_t first, count;
+    uint64_t waited, went_without, pushed_out;
+};
+
+int enrichment_new(const struct enrichment_options *options, struct enrichment **ret_enrichment)
 {
     struct enrichment *enrichment = allocate_zeroed(sizeof(*enrichment));
+    struct containers_options containers_options = {
+        .sockets = options->sockets ? options->sockets : usual_sockets,
+        .variables = options->variables,
+    };
     int result = enrichment ? processes_new(&enrichment->processes) : -ENOMEM;
 
+    if (result == 0)
+        result = containers_new(&containers_options, &enrichment->containers);
     if (result) {
         fprintf(stderr, "weir: %s\n", strerror(-result));
         enrichment_free(&enrichment);
         return result;
     }
+    enrichment->options = *options;
     *ret_enrichment = enrichment;
     return 0;
 }
 
 void enrichment_free(struct enrichment **enrichment)
 {
-    if (!*enrichment)
+    struct enrichment *old = *enrichment;
+
+    if (!old)
         return;
-    if ((*enrichment)->processes)
-        processes_free(&(*enrichment)->processes);
-    deallocate(*enrichment);
+    for (; old->count; old->count--)
+        record_unref(&old->waiting[old->first++ % ENRICHMENT_WAITING_MAXIMUM].record);
+    containers_free(&old->containers);
+    if (old->processes)
+        processes_free(&old->processes);
+    deallocate(old);
     *enrichment = NULL;
 }
 
@@ -52,4 +80,89 @@ void enrichment_identify(void *context, const struct process_identity *identity,
                          struct process_details *ret_details)
 {
     processes_identify(((struct enrichment *)context)->processes, identity, ret_details);
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+/* Labels the record as far as is known. Is more on its way? */
+static bool is_awaited(struct enrichment *enrichment, struct record *record, uint64_t time_ns)
+{
+    const struct value *id = record_find_const(record, FIELD_CONTAINER_ID);
+
+    return id &&
+           containers_tell(enrichment->containers, id->text, time_ns, record) == CONTAINERS_ASKED;
+}
+
+static void hand_on_first(struct enrichment *enrichment)
+{
+    struct waiting *first = &enrichment->waiting[enrichment->first];
+
+    enrichment->first = (enrichment->first + 1) % ENRICHMENT_WAITING_MAXIMUM;
+    enrichment->count--;
+    enrichment->options.on_record(enrichment->options.context, first->record);
+}
+
+void enrichment_take(struct enrichment *enrichment, struct record *record)
+{
+    uint64_t time_ns;
+    size_t last;
+
+    if (!record_find_const(record, FIELD_CONTAINER_ID)) {
+        enrichment->options.on_record(enrichment->options.context, record);
+        return;
+    }
+    time_ns = now_ns();
+    if (!enrichment->count && !is_awaited(enrichment, record, time_ns)) {
+        enrichment->options.on_record(enrichment->options.context, record);
+        return;
+    }
+    if (enrichment->count == ENRICHMENT_WAITING_MAXIMUM) {
+        enrichment->pushed_out +=
+            is_awaited(enrichment, enrichment->waiting[enrichment->first].record, time_ns);
+        hand_on_first(enrichment);
+    }
+    last = (enrichment->first + enrichment->count++) % ENRICHMENT_WAITING_MAXIMUM;
+    enrichment->waiting[last] = (struct waiting){record, time_ns + enrichment->options.wait_ns};
+    enrichment->waited++;
+}
+
+void enrichment_tick(struct enrichment *enrichment)
+{
+    uint64_t time_ns = enrichment->count ? now_ns() : 0;
+
+    while (enrichment->count) {
+        const struct waiting *first = &enrichment->waiting[enrichment->first];
+
+        if (is_awaited(enrichment, first->record, time_ns)) {
+            if (time_ns < first->until_ns)
+                return;
+            enrichment->went_without++;
+        }
+        hand_on_first(enrichment);
+    }
+}
+
+void enrichment_flush(struct enrichment *enrichment)
+{
+    enrichment_tick(enrichment);
+    while (enrichment->count) {
+        nanosleep(&(struct timespec){.tv_nsec = FLUSH_STEP_NS}, NULL);
+        enrichment_tick(enrichment);
+    }
+}
+
+void enrichment_tell(const struct enrichment *enrichment, FILE *file)
+{
+    if (enrichment->went_without + enrichment->pushed_out)
+        fprintf(file,
+                "weir: %llu records of containers went without their names: the runtime "
+                "took longer than --metadata-wait; %llu, because too many waited\n",
+                (unsigned long long)enrichment->went_without,
+                (unsigned long long)enrichment->pushed_out);
 }

@@ -1,15 +1,28 @@
 /*
- * enrichment: who the processes, containers and pods of a record are. It is asked while records are
- * made, and hands them on when it knows enough.
+ * enrichment: who the processes and containers of a record are. It is asked while records are made;
+ * finished records pass through it, and wait for a bounded time when what a runtime says of their
+ * container is on its way.
  */
 #pragma once
+#include <stdio.h>
 #include "contract/source.h"
 
 struct capture;
 struct enrichment;
 
-/* 0 or -errno, told on stderr. */
-int enrichment_new(struct enrichment **ret_enrichment);
+enum { ENRICHMENT_WAITING_MAXIMUM = 4096 };
+
+struct enrichment_options {
+    const char *const *sockets;   /* of Docker-compatible runtimes, ends with NULL; NULL: usual */
+    const char *const *variables; /* of containers' environments, ends with NULL; may be NULL */
+    uint64_t wait_ns;             /* how long a record waits at most */
+    void *context;
+    void (*on_record)(void *context, struct record *record); /* the reference is the callee's */
+};
+
+/* 0 or -errno, told on stderr. The options' texts are copied. */
+int enrichment_new(const struct enrichment_options *options, struct enrichment **ret_enrichment);
+/* Records that wait are given up, see enrichment_flush. */
 void enrichment_free(struct enrichment **enrichment);
 
 /* Where descriptions come from, to be told what is forgotten; NULL: nowhere. */
@@ -19,3 +32,15 @@ void enrichment_set_capture(struct enrichment *enrichment, struct capture *captu
 void enrichment_learn(void *context, const struct process_description *process);
 void enrichment_identify(void *context, const struct process_identity *identity,
                          struct process_details *ret_details);
+
+/*
+ * A finished record; takes the reference. Records of containers keep their order among themselves,
+ * all others pass at once.
+ */
+void enrichment_take(struct enrichment *enrichment, struct record *record);
+/* Hands on what need not wait any longer. */
+void enrichment_tick(struct enrichment *enrichment);
+/* Waits for what is on its way, and hands everything on. */
+void enrichment_flush(struct enrichment *enrichment);
+/* What went without what it waited for; nothing when there is none. */
+void enrichment_tell(const struct enrichment *enrichment, FILE *file);

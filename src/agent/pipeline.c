@@ -49,6 +49,12 @@ static uint64_t now_ns(clockid_t clock)
 
 static void on_record(void *context, struct record *record)
 {
+    enrichment_take(((struct pipeline *)context)->enrichment, record);
+}
+
+/* What is to be known of the record is known. */
+static void on_enriched(void *context, struct record *record)
+{
     delivery_take(&((struct pipeline *)context)->delivery, record);
 }
 
@@ -82,7 +88,7 @@ static void on_socket(void *context, const struct flow_summary *socket)
     if (pipeline->packets)
         packet_source_note(pipeline->packets, socket);
     if (record)
-        delivery_take(&pipeline->delivery, record);
+        enrichment_take(pipeline->enrichment, record);
     else
         pipeline->lost_sockets++;
 }
@@ -136,6 +142,7 @@ static int pipeline_drain(struct pipeline *pipeline)
     if (pipeline->packets)
         others = packet_source_drain(pipeline->packets);
     streams_tick(pipeline->streams, time_ns);
+    enrichment_tick(pipeline->enrichment);
     if (delivery_losses_are_due(&pipeline->delivery, time_ns))
         losses_write(pipeline, time_ns);
     if (exporter_is_due(pipeline->exporter, time_ns))
@@ -334,13 +341,20 @@ static int stages_start(struct pipeline *pipeline)
         .on_protocol = on_protocol,
         .on_record = on_record,
     };
+    struct enrichment_options enrichment_options = {
+        .sockets = options->container_sockets.count ? options->container_sockets.items : NULL,
+        .variables = options->container_variables.items,
+        .wait_ns = options->metadata_wait_ns,
+        .context = pipeline,
+        .on_record = on_enriched,
+    };
     struct buffer text;
     int result;
 
     buffer_init(&text, 1024 * 1024);
     result = selection_make(options, &text, &pipeline->selection);
     if (result == 0)
-        result = enrichment_new(&pipeline->enrichment);
+        result = enrichment_new(&enrichment_options, &pipeline->enrichment);
     if (result == 0)
         result = told(streams_new(&streams_options, &pipeline->streams));
     if (result == 0 && options->metrics)
@@ -422,6 +436,7 @@ static void pipeline_end(struct pipeline *pipeline)
         capture_detach(pipeline->capture);
     pipeline_drain(pipeline);
     streams_flush(pipeline->streams, now_ns(CLOCK_REALTIME));
+    enrichment_flush(pipeline->enrichment);
     if (pipeline->packets)
         packet_source_end(pipeline->packets);
     losses_write(pipeline, now_ns(CLOCK_REALTIME));
@@ -429,6 +444,7 @@ static void pipeline_end(struct pipeline *pipeline)
     totals_gather(pipeline, &totals);
     if (pipeline->packets)
         packet_source_tell(pipeline->packets, stderr);
+    enrichment_tell(pipeline->enrichment, stderr);
     delivery_print_totals(&pipeline->delivery, &totals);
 }
 

@@ -184,6 +184,30 @@ static const struct option options[] = {
      .help = "Name the processes' command lines too, as they were when weir first heard of them: "
              "process.command_line, of 4096 bytes at most. Programs that take secrets as arguments "
              "show them there."},
+    {.name = "container-socket",
+     .kind = OPTION_TEXTS,
+     VALUE(container_sockets),
+     .argument = "PATH,...",
+     .group = "Identity",
+     .help = "Ask for names, images and labels of containers here: sockets of the Docker Engine "
+             "API, which Podman serves too. Without it /var/run/docker.sock and "
+             "/run/podman/podman.sock, where they are there."},
+    {.name = "container-env",
+     .kind = OPTION_TEXTS,
+     VALUE(container_variables),
+     .argument = "NAME,...",
+     .group = "Identity",
+     .help = "Name these variables of containers' environments too, in container.environment."},
+    {.name = "metadata-wait",
+     .kind = OPTION_DURATION,
+     VALUE(metadata_wait_ns),
+     .argument = "TIME",
+     .default_text = "500ms",
+     .minimum = 0,
+     .maximum = 60 * SECOND,
+     .group = "Identity",
+     .help = "How long a record waits at most for what a runtime says of its container. Records "
+             "that went without are counted."},
 
     {.name = "mask-name",
      .kind = OPTION_TEXTS,

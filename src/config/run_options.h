@@ -37,7 +37,10 @@ struct run_options {
     bool is_tls_disabled; /* no plaintext of TLS libraries */
 
     /* identity */
-    bool with_command_line; /* of processes */
+    bool with_command_line;             /* of processes */
+    struct text_list container_sockets; /* of runtimes; empty: the usual ones */
+    struct text_list container_variables;
+    uint64_t metadata_wait_ns; /* how long a record waits for it */
 
     /* masking */
     bool is_masking_disabled;

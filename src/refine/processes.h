@@ -18,7 +18,7 @@ void processes_free(struct processes **processes);
  * Remembers the process. When that was at the cost of another: its pid, else 0. Without memory it
  * is not remembered.
  */
-uint32_t processes_learn(struct processes *processes, const struct process_description *process);
+uint32_t processes_learn(struct processes *processes, const struct process_description *described);
 
 /* Empty slices where nothing is known. They live until the next call of these functions. */
 void processes_identify(struct processes *processes, const struct process_identity *identity,

@@ -1,0 +1,267 @@
+#!/usr/bin/python3
+"""
+Names of containers: from a runtime that answers late, not at all or with nonsense, and from Podman.
+The first record of a container is labelled too.
+
+TIMEOUT: 300
+"""
+
+import http.server
+import json
+import os
+import shutil
+import socket
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from harness import (Weir, check, check_clean_end, check_empty, note, require_weir, run_main,
+                     temporary_directory)
+from harness import traffic, servers
+
+KNOWN, SLOW, ABSENT, ODD = ("a1" * 32, "b2" * 32, "c3" * 32, "d4" * 32)
+LABELS = {"app": "shop", "io.kubernetes.pod.name": "shop-7d9f", "tier": "f\u00fcnf",
+          "io.kubernetes.pod.namespace": "prod", "io.kubernetes.container.name": "web"}
+ANSWER_SECONDS = 0.3  # of a runtime that takes its time
+
+CHILD = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from play import Stage
+sys.stdin.readline()
+stage = Stage()
+for number in range(3):
+    play = stage.open()
+    play.c(b"GET /container/%d HTTP/1.1\\r\\nHost: c\\r\\n\\r\\n" % number)
+    play.s(b"HTTP/1.1 204 No Content\\r\\n\\r\\n")
+    play.close()
+print(stage.port)
+"""
+
+
+class Runtime(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """What a Docker-compatible daemon answers to GET /containers/ID/json."""
+
+    daemon_threads = True
+
+    def __init__(self, path):
+        self.asked, self.release = [], threading.Event()
+        super().__init__(str(path), Handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def address_string(self):
+        return "weir"
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):  # noqa: N802 (the base class wants that name)
+        number = self.path.split("/")[2]
+        self.server.asked.append(number)
+        body = json.dumps({"Id": number, "Name": "/front", "Config": {
+            "Image": "registry.local:5000/shop/front:1.2", "Labels": LABELS,
+            "Env": ["SECRET=1", "STAGE=blue", "STAGE2=red"]}}).encode()
+        if number == SLOW:
+            self.server.release.wait(60)
+        if number == ODD:
+            body = b"{\"Config\": [1, 2"
+        time.sleep(ANSWER_SECONDS)
+        self.send_response(404 if number == ABSENT else 200)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def cgroup_root():
+    for line in Path("/proc/mounts").read_text().splitlines():
+        columns = line.split()
+        if columns[2] == "cgroup2":
+            return Path(columns[1])
+    return None
+
+
+class Group:
+    """A control group that is named as a container's is."""
+
+    def __init__(self, number):
+        self.path = cgroup_root() / f"docker-{number}.scope"
+
+    def __enter__(self):
+        self.path.mkdir()
+        return self
+
+    def __exit__(self, *_):
+        traffic.wait_until(lambda: not (self.path / "cgroup.procs").read_text())
+        self.path.rmdir()
+
+    def start(self):
+        child = subprocess.Popen([sys.executable, "-c", CHILD, str(Path(__file__).parent)],
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        (self.path / "cgroup.procs").write_text(str(child.pid))
+        return child
+
+
+def play(number, weir, count=3):
+    """Three exchanges within the container; its records."""
+    with Group(number) as group:
+        child = group.start()
+        port = int(child.communicate(b"\n")[0])
+        return weir.wait_for_records(count, 30, server_port=port)
+
+
+def check_known(records):
+    wanted = {"container.id": KNOWN, "container.name": "front",
+              "container.image.name": "registry.local:5000/shop/front",
+              "container.image.tags": ["1.2"], "container.environment": ["STAGE=blue"],
+              "k8s.pod.name": "shop-7d9f", "k8s.namespace.name": "prod",
+              "k8s.container.name": "web"}
+    bad = [f"{name}: {record.get(name)!r}" for record in records for name, value in wanted.items()
+           if record.get(name) != value]
+    bad += [f"labels: {record.get('container.labels')}" for record in records
+            if sorted(record.get("container.labels", ())) !=
+            sorted(f"{name}={value}" for name, value in LABELS.items())]
+    check(len(records) == 3, "an answer that takes its time is waited for", str(records)[:600])
+    check_empty(bad, "every record is labelled, the first one too")
+    check([record["url.path"] for record in records] == [f"/container/{n}" for n in range(3)],
+          "and they keep their order")
+
+
+def check_runtime():
+    path = temporary_directory() / "runtime.sock"
+    runtime = Runtime(path)
+    with Weir("--container-socket", f"/nowhere/at/all,{path}", "--container-env", "STAGE",
+              "--metadata-wait", "20s") as weir:
+        check_known(play(KNOWN, weir))
+        for number, what in ((ABSENT, "unknown to it"), (ODD, "told as nonsense")):
+            records = play(number, weir)
+            check(len(records) == 3 and not [record for record in records
+                                             if "container.name" in record],
+                  f"a container that is {what} has no name", str(records)[:600])
+        check_clean_end(weir)
+        check("went without" not in weir.stderr(), "none went without", weir.stderr()[-500:])
+    check(runtime.asked.count(KNOWN) == 1, "one question for one container", str(runtime.asked))
+    with Weir("--container-socket", path, "--metadata-wait", "50ms") as weir:
+        records = play(SLOW, weir)
+        check(len(records) == 3 and not [record for record in records
+                                         if "container.name" in record],
+              "a runtime that does not answer holds nothing up for longer than --metadata-wait",
+              str(records)[:600])
+        runtime.release.set()
+        check_clean_end(weir)
+        check("went without their names" in weir.stderr(), "and that is counted",
+              weir.stderr()[-500:])
+    runtime.shutdown()
+
+
+# --- Podman -----------------------------------------------------------------------------------
+
+CONF = """
+[containers]
+default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
+[engine]
+cgroup_manager = "cgroupfs"
+runtime = "runc"
+events_logger = "file"
+"""
+
+
+class Podman:
+    def __init__(self):
+        self.folder = temporary_directory()
+        (self.folder / "containers.conf").write_text(CONF)
+        self.environment = dict(os.environ, CONTAINERS_CONF=str(self.folder / "containers.conf"))
+        self.base = ["podman", "--root", str(self.folder / "root"), "--runroot",
+                     str(self.folder / "run"), "--storage-driver", "vfs"]
+
+    def run(self, *arguments, **options):
+        return subprocess.run([*self.base, *arguments], env=self.environment, text=True,
+                              capture_output=True, timeout=120, check=False, **options)
+
+    def make_image(self):
+        root = self.folder / "image"
+        (root / "bin").mkdir(parents=True)
+        shutil.copy(shutil.which("busybox"), root / "bin/busybox")
+        for name in ("sh", "wget", "sleep"):
+            (root / "bin" / name).symlink_to("busybox")
+        archive = self.folder / "image.tar"
+        subprocess.run(["tar", "-C", str(root), "-cf", str(archive), "."], check=True)
+        return self.run("import", str(archive), "localhost/caller:7")
+
+    def serve(self, path):
+        return subprocess.Popen([*self.base, "system", "service", "--time", "0", f"unix://{path}"],
+                                env=self.environment, stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL, preexec_fn=servers.die_with_parent)
+
+
+def check_podman():
+    if not all(map(shutil.which, ("podman", "runc", "busybox", "tar"))):
+        note("left out: no podman, runc or busybox")
+        return
+    podman, path = Podman(), temporary_directory() / "podman.sock"
+    made = podman.make_image()
+    if made.returncode:
+        note(f"left out: podman makes no image here: {made.stderr.strip()[-200:]}")
+        return
+    service = podman.serve(path)
+    try:
+        if not traffic.wait_until(path.exists, 30):
+            note("left out: podman serves no API here")
+            return
+        with socket.create_server(("127.0.0.1", 0)) as listener, \
+                Weir("--container-socket", path, "--both-sides", "--metadata-wait", "30s") as weir:
+            port = listener.getsockname()[1]
+            threading.Thread(target=answer_one, args=(listener,), daemon=True).start()
+            ran = podman.run("run", "--name", "weir-caller", "--network", "host", "--label",
+                             "team=a", "localhost/caller:7", "/bin/wget", "-q", "-O", "-",
+                             f"http://127.0.0.1:{port}/from-podman")
+            if ran.returncode:
+                note(f"left out: podman runs no container here: {ran.stderr.strip()[-300:]}")
+                return
+            weir.wait_for_records(2, 30, server_port=port)
+            check_clean_end(weir)
+        records = [record for record in weir.records(server_port=port)
+                   if record["role"] == "client"]
+        number = podman.run("inspect", "--format", "{{.Id}}", "weir-caller").stdout.strip()
+        record = records[0] if records else {}
+        found = [record.get(name) for name in
+                 ("container.id", "container.name", "container.image.name", "container.image.tags",
+                  "container.labels", "process.executable.path")]
+        check(found == [number, "weir-caller", "localhost/caller", ["7"], ["team=a"],
+                        "/bin/busybox"],
+              "Podman: the only request of a container that is gone at once is labelled",
+              str(found))
+    finally:
+        podman.run("rm", "--force", "--all")
+        service.terminate()
+        service.wait()
+
+
+def answer_one(listener):
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n")
+
+
+def has_groups():
+    try:
+        with Group("ee" * 32):
+            return True
+    except (OSError, TypeError) as error:
+        note(f"left out: no cgroup v2 directory can be made here ({error})")
+        return False
+
+
+def main():
+    require_weir()
+    if has_groups():
+        check_runtime()
+    check_podman()
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -17,7 +17,9 @@ struct waiting {
 };
 
 struct enrichment {
-    struct enrichment_options options;
+    uint64_t wait_ns;
+    void *context;
+    void (*on_record)(void *context, struct record *record);
     struct processes *processes;
     struct containers *containers;
     struct capture *capture;
@@ -26,12 +28,15 @@ struct enrichment {
     uint64_t waited, went_without, pushed_out;
 };
 
-int enrichment_new(const struct enrichment_options *options, struct enrichment **ret_enrichment)
+int enrichment_new(const struct run_options *options, void *context,
+                   void (*on_record)(void *context, struct record *record),
+                   struct enrichment **ret_enrichment)
 {
     struct enrichment *enrichment = allocate_zeroed(sizeof(*enrichment));
     struct containers_options containers_options = {
-        .sockets = options->sockets ? options->sockets : usual_sockets,
-        .variables = options->variables,
+        .sockets = options->container_sockets.count ? options->container_sockets.items
+                                                    : usual_sockets,
+        .variables = options->container_variables.items,
     };
     int result = enrichment ? processes_new(&enrichment->processes) : -ENOMEM;
 
@@ -42,7 +47,9 @@ int enrichment_new(const struct enrichment_options *options, struct enrichment *
         enrichment_free(&enrichment);
         return result;
     }
-    enrichment->options = *options;
+    enrichment->wait_ns = options->metadata_wait_ns;
+    enrichment->context = context;
+    enrichment->on_record = on_record;
     *ret_enrichment = enrichment;
     return 0;
 }
@@ -105,7 +112,7 @@ static void hand_on_first(struct enrichment *enrichment)
 
     enrichment->first = (enrichment->first + 1) % ENRICHMENT_WAITING_MAXIMUM;
     enrichment->count--;
-    enrichment->options.on_record(enrichment->options.context, first->record);
+    enrichment->on_record(enrichment->context, first->record);
 }
 
 void enrichment_take(struct enrichment *enrichment, struct record *record)
@@ -114,12 +121,12 @@ void enrichment_take(struct enrichment *enrichment, struct record *record)
     size_t last;
 
     if (!record_find_const(record, FIELD_CONTAINER_ID)) {
-        enrichment->options.on_record(enrichment->options.context, record);
+        enrichment->on_record(enrichment->context, record);
         return;
     }
     time_ns = now_ns();
     if (!enrichment->count && !is_awaited(enrichment, record, time_ns)) {
-        enrichment->options.on_record(enrichment->options.context, record);
+        enrichment->on_record(enrichment->context, record);
         return;
     }
     if (enrichment->count == ENRICHMENT_WAITING_MAXIMUM) {
@@ -128,7 +135,7 @@ void enrichment_take(struct enrichment *enrichment, struct record *record)
         hand_on_first(enrichment);
     }
     last = (enrichment->first + enrichment->count++) % ENRICHMENT_WAITING_MAXIMUM;
-    enrichment->waiting[last] = (struct waiting){record, time_ns + enrichment->options.wait_ns};
+    enrichment->waiting[last] = (struct waiting){record, time_ns + enrichment->wait_ns};
     enrichment->waited++;
 }
 

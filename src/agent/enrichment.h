@@ -5,6 +5,7 @@
  */
 #pragma once
 #include <stdio.h>
+#include "config/run_options.h"
 #include "contract/source.h"
 
 struct capture;
@@ -12,16 +13,13 @@ struct enrichment;
 
 enum { ENRICHMENT_WAITING_MAXIMUM = 4096 };
 
-struct enrichment_options {
-    const char *const *sockets;   /* of Docker-compatible runtimes, ends with NULL; NULL: usual */
-    const char *const *variables; /* of containers' environments, ends with NULL; may be NULL */
-    uint64_t wait_ns;             /* how long a record waits at most */
-    void *context;
-    void (*on_record)(void *context, struct record *record); /* the reference is the callee's */
-};
-
-/* 0 or -errno, told on stderr. The options' texts are copied. */
-int enrichment_new(const struct enrichment_options *options, struct enrichment **ret_enrichment);
+/*
+ * `on_record` gets the records, with their references. The options' texts are copied. 0 or -errno,
+ * told on stderr.
+ */
+int enrichment_new(const struct run_options *options, void *context,
+                   void (*on_record)(void *context, struct record *record),
+                   struct enrichment **ret_enrichment);
 /* Records that wait are given up, see enrichment_flush. */
 void enrichment_free(struct enrichment **enrichment);
 

@@ -341,20 +341,13 @@ static int stages_start(struct pipeline *pipeline)
         .on_protocol = on_protocol,
         .on_record = on_record,
     };
-    struct enrichment_options enrichment_options = {
-        .sockets = options->container_sockets.count ? options->container_sockets.items : NULL,
-        .variables = options->container_variables.items,
-        .wait_ns = options->metadata_wait_ns,
-        .context = pipeline,
-        .on_record = on_enriched,
-    };
     struct buffer text;
     int result;
 
     buffer_init(&text, 1024 * 1024);
     result = selection_make(options, &text, &pipeline->selection);
     if (result == 0)
-        result = enrichment_new(&enrichment_options, &pipeline->enrichment);
+        result = enrichment_new(options, pipeline, on_enriched, &pipeline->enrichment);
     if (result == 0)
         result = told(streams_new(&streams_options, &pipeline->streams));
     if (result == 0 && options->metrics)

@@ -96,7 +96,7 @@ static __always_inline int step_head(struct work *work, __u32 slot, bool was_los
         if (!weir_first_line_ends(slot))
             return not_http(work, was_lost);
         work->shared.is_http = 1;
-        wanted_decide(work, slot);
+        wanted_decide(slot);
     }
     if (verdict != SCAN_HEAD_ENDS)
         return STEP_AGAIN;
@@ -104,7 +104,7 @@ static __always_inline int step_head(struct work *work, __u32 slot, bool was_los
         stream->phase = PHASE_START;
         return weir_flush(slot);
     }
-    wanted_decide(work, slot);
+    wanted_decide(slot);
     head_is_whole(work);
     return weir_flush(slot);
 }

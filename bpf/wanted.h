@@ -61,19 +61,19 @@ __noinline int weir_is_unwanted(__u32 slot)
     return !generations || !(*generations >> generation & 1);
 }
 
-/*
- * At the end of a message's start line, or of its head: stream.is_unwanted. Numbers are certain
- * where the message began where the one before it ended.
- */
-static __always_inline void wanted_decide(struct work *work, __u32 slot)
+/* Numbers are certain where the message began where the one before it ended. */
+__noinline int weir_wanted_decide(__u32 slot)
 {
-    struct stream *stream = &work->stream;
-    __u64 number = stream->messages_before;
+    struct work *work = work_get(slot);
+    struct stream *stream;
+    __u64 number;
 
-    if (!RARELY(weir_message_filter.is_on))
-        return;
+    if (!work)
+        return 0;
+    stream = &work->stream;
+    number = stream->messages_before;
     if (stream->is_started || stream->is_found || stream->is_uncertain)
-        return;
+        return 0;
     if (stream->kind == KIND_RESPONSE)
         stream->is_unwanted = !stream->is_orphan &&
                               work->other_messages - number <= UNWANTED_WINDOW &&
@@ -81,6 +81,14 @@ static __always_inline void wanted_decide(struct work *work, __u32 slot)
     else if (stream->kind == KIND_REQUEST)
         stream->is_unwanted = number - work->other_messages < UNWANTED_WINDOW &&
                               weir_is_unwanted(slot);
+    return 0;
+}
+
+/* At the end of a message's start line, or of its head: stream.is_unwanted. */
+static __always_inline void wanted_decide(__u32 slot)
+{
+    if (RARELY(weir_message_filter.is_on))
+        weir_wanted_decide(slot);
 }
 
 /* A request began: what its response will be asked for. */

@@ -206,7 +206,7 @@ __noinline __u32 weir_whole_head(__u32 slot)
 /* What was found out of a usual head, data[0..length). */
 static __always_inline void whole_ends(struct work *work, __u32 slot, __u32 length)
 {
-    wanted_decide(work, slot);
+    wanted_decide(slot);
     work->at = length;
     first_line_remember(work);
     work->shared.is_http = 1;

@@ -333,6 +333,7 @@ void packet_source_add_totals(struct packet_source *source, struct totals *total
         totals_add_loss(totals, streams->reasons[i].reason, streams->reasons[i].count, 0,
                         streams->reasons[i].count);
     totals_add_loss(totals, "memory", source->lost_records, 0, source->lost_records);
+    totals_add_decoder(totals, decoder_counters(source->decoder));
 }
 
 void packet_source_tell(struct packet_source *source, FILE *file)

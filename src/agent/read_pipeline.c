@@ -275,6 +275,7 @@ static void totals_gather(const struct read_pipeline *pipeline, struct totals *t
         totals_add_loss(totals, flows->reasons[i].reason, flows->reasons[i].count, 0,
                         flows->reasons[i].count);
     totals_add_loss(totals, "reassembly_limit", 0, 0, flows->memory_limited);
+    totals_add_decoder(totals, decoder_counters(pipeline->decoder));
     if (pipeline->lost_packet_records)
         totals_add_loss(totals, "memory", pipeline->lost_packet_records, 0,
                         pipeline->lost_packet_records);

@@ -2,6 +2,7 @@
 #include "agent/totals.h"
 #include <inttypes.h>
 #include <string.h>
+#include "decode/decoder.h"
 
 void totals_add_loss(struct totals *totals, const char *reason, uint64_t exchanges, uint64_t bytes,
                      uint64_t events)
@@ -19,6 +20,20 @@ void totals_add_loss(struct totals *totals, const char *reason, uint64_t exchang
     totals->reasons[at].exchanges += exchanges;
     totals->reasons[at].bytes += bytes;
     totals->reasons[at].events += events;
+}
+
+void totals_add_decoder(struct totals *totals, const uint64_t *counters)
+{
+    static const enum decoder_counter limits[] = {
+        DECODER_UNKNOWN_LINK_TYPE,     DECODER_LAYERS_LIMIT,
+        DECODER_TUNNELS_LIMIT,         DECODER_FRAGMENT_EXPIRED,
+        DECODER_FRAGMENT_MEMORY_LIMIT, DECODER_FRAGMENT_DATAGRAMS_LIMIT,
+        DECODER_FRAGMENT_PIECES_LIMIT, DECODER_FRAGMENT_NO_MEMORY,
+    };
+
+    for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++)
+        if (counters[limits[i]])
+            totals_add_loss(totals, decoder_counter_names[limits[i]], 0, 0, counters[limits[i]]);
 }
 
 uint64_t totals_lost(const struct totals *totals)

@@ -25,6 +25,8 @@ struct totals {
 /* Adds to the reason's counters; reasons are told apart by their text. */
 void totals_add_loss(struct totals *totals, const char *reason, uint64_t exchanges, uint64_t bytes,
                      uint64_t events);
+/* What the decoder could not look at for a limit: by events, no exchange is known of it. */
+void totals_add_decoder(struct totals *totals, const uint64_t *counters);
 uint64_t totals_lost(const struct totals *totals);
 /* Does the identity hold? */
 bool totals_is_balanced(const struct totals *totals);

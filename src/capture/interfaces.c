@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <linux/if_link.h>
 #include <linux/netlink.h>
+#include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
@@ -14,7 +15,8 @@ enum { MESSAGE_BYTES = 64 * 1024, WATCH_BYTES = 1024 * 1024 };
 struct visit {
     void *context;
     void (*on_interface)(void *context, const struct interface *interface, bool is_gone);
-    unsigned filters; /* of traffic control that were listed */
+    void (*on_filter)(void *context, const struct interface_filter *filter);
+    bool is_egress; /* where filters are asked for */
 };
 
 int interfaces_watch(void)
@@ -73,6 +75,36 @@ static void link_visit(const struct visit *visit, const struct nlmsghdr *message
     visit->on_interface(visit->context, &interface, message->nlmsg_type == RTM_DELLINK);
 }
 
+static void filter_name_read(struct interface_filter *filter, const struct rtattr *options)
+{
+    const struct rtattr *attribute = RTA_DATA(options);
+    int left = (int)RTA_PAYLOAD(options);
+
+    for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
+        if (attribute->rta_type == TCA_BPF_NAME)
+            text_copy(filter->name, sizeof(filter->name), attribute);
+    }
+}
+
+static void filter_visit(const struct visit *visit, const struct nlmsghdr *message)
+{
+    const struct tcmsg *about = NLMSG_DATA(message);
+    const struct rtattr *attribute = TCA_RTA(about);
+    int left = (int)TCA_PAYLOAD(message);
+    struct interface_filter filter = {.handle = about->tcm_handle,
+                                      .priority = about->tcm_info >> 16,
+                                      .is_egress = visit->is_egress};
+    bool is_program = false;
+
+    for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
+        if (attribute->rta_type == TCA_KIND)
+            is_program = strncmp(RTA_DATA(attribute), "bpf", RTA_PAYLOAD(attribute)) == 0;
+        else if (attribute->rta_type == TCA_OPTIONS && is_program)
+            filter_name_read(&filter, attribute);
+    }
+    visit->on_filter(visit->context, &filter);
+}
+
 /* One datagram of messages. 1: the list has ended, 0: it goes on, or -errno. */
 static int messages_visit(struct visit *visit, const char *bytes, size_t size)
 {
@@ -85,7 +117,8 @@ static int messages_visit(struct visit *visit, const char *bytes, size_t size)
             return ((const struct nlmsgerr *)NLMSG_DATA(message))->error;
         if (message->nlmsg_type == RTM_NEWLINK || message->nlmsg_type == RTM_DELLINK)
             link_visit(visit, message);
-        visit->filters += message->nlmsg_type == RTM_NEWTFILTER;
+        if (message->nlmsg_type == RTM_NEWTFILTER)
+            filter_visit(visit, message);
     }
     return 0;
 }
@@ -142,7 +175,8 @@ int interfaces_list(void *context,
     return ask(&request, sizeof(request), &visit);
 }
 
-bool interfaces_have_filters(uint32_t index)
+void interfaces_filters(uint32_t index, void *context,
+                        void (*on_filter)(void *context, const struct interface_filter *filter))
 {
     static const uint32_t directions[] = {TC_H_MIN_INGRESS, TC_H_MIN_EGRESS};
     struct {
@@ -154,13 +188,29 @@ bool interfaces_have_filters(uint32_t index)
                    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
         .filter = {.tcm_ifindex = (int)index},
     };
-    struct visit visit = {0};
+    struct visit visit = {.context = context, .on_filter = on_filter};
 
     for (size_t i = 0; i < 2; i++) {
+        visit.is_egress = i == 1;
         request.filter.tcm_parent = TC_H_MAKE(TC_H_CLSACT, directions[i]);
         ask(&request, sizeof(request), &visit);
     }
-    return visit.filters > 0;
+}
+
+static void count_filter(void *context, const struct interface_filter *filter)
+{
+    unsigned *count = context;
+
+    (void)filter;
+    (*count)++;
+}
+
+bool interfaces_have_filters(uint32_t index)
+{
+    unsigned count = 0;
+
+    interfaces_filters(index, &count, count_filter);
+    return count > 0;
 }
 
 int interfaces_changes(int watch, void *context,

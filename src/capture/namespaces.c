@@ -161,6 +161,7 @@ static void namespace_remove(struct packets *packets, struct network_namespace *
             close(namespace->programs[i]);
     if (namespace->watch >= 0)
         close(namespace->watch);
+    clsact_guard_close(namespace);
     if (namespace->descriptor >= 0)
         close(namespace->descriptor);
     deallocate(namespace);

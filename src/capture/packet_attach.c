@@ -17,7 +17,6 @@
 enum {
     TCX_INGRESS = 46, /* enum bpf_attach_type of linux/bpf.h since 6.6 */
     TCX_EGRESS = 47,
-    FILTER_PRIORITY = 0xc0de, /* far behind those of others */
     LOOPBACK_INDEX = 1,
 };
 
@@ -91,48 +90,6 @@ static int socket_attach(int program, uint32_t index)
     return result;
 }
 
-static enum bpf_tc_attach_point point_of(bool is_egress)
-{
-    return is_egress ? BPF_TC_EGRESS : BPF_TC_INGRESS;
-}
-
-/* The handle is the process id, so that two of us do not meet. */
-static int clsact_attach(struct attachment *attachment, int program, bool is_egress)
-{
-    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)attachment->interface.index,
-                .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
-    LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program, .handle = (__u32)getpid(),
-                .priority = FILTER_PRIORITY);
-    int result = bpf_tc_hook_create(&hook);
-
-    if (result && result != -EEXIST)
-        return result;
-    attachment->has_qdisc |= result == 0;
-    hook.attach_point = point_of(is_egress);
-    result = bpf_tc_attach(&hook, &options);
-    attachment->has_filters[is_egress] = result == 0;
-    return result;
-}
-
-static void clsact_detach(struct attachment *attachment)
-{
-    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)attachment->interface.index);
-
-    for (int is_egress = 0; is_egress < 2; is_egress++) {
-        LIBBPF_OPTS(bpf_tc_opts, options, .handle = (__u32)getpid(), .priority = FILTER_PRIORITY);
-
-        hook.attach_point = point_of(is_egress);
-        if (attachment->has_filters[is_egress])
-            bpf_tc_detach(&hook, &options);
-        attachment->has_filters[is_egress] = false;
-    }
-    if (attachment->has_qdisc && !interfaces_have_filters(attachment->interface.index)) {
-        hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
-        bpf_tc_hook_destroy(&hook);
-    }
-    attachment->has_qdisc = false;
-}
-
 static int direction_attach(struct packets *packets, struct attachment *attachment, int program,
                             bool is_egress)
 {
@@ -157,6 +114,7 @@ int packet_attach(struct packets *packets, struct attachment *attachment)
     attachment->links[0] = attachment->links[1] = -1;
     if (is_ip < 0)
         return is_ip;
+    clsact_leftovers_remove(attachment->interface.index);
     for (int is_egress = 0; is_egress < 2 && result >= 0; is_egress++) {
         int program = attachment->namespace->programs[2 * is_ip + is_egress];
 
@@ -195,5 +153,6 @@ int packet_attach_try(enum packets_hook hook, const int programs[PROGRAM_COUNT])
     result = packet_attach(&packets, &attachment);
     if (result == 0)
         packet_detach(&packets, &attachment);
+    clsact_guard_close(&namespace);
     return result;
 }

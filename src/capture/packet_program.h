@@ -44,6 +44,8 @@ struct network_namespace {
     int descriptor; /* of the namespace; -1: the own one, no need to enter it */
     int watch;      /* rtnetlink socket that tells of changes */
     int programs[PROGRAM_COUNT];
+    uint32_t clsact_handle; /* of all classifiers there; 0: none is taken */
+    int clsact_guard;       /* while there is a handle: tells others that it is taken */
     struct attachment *attachments;
     struct network_namespace *next;
     bool is_needed; /* still there, at the last look */
@@ -100,8 +102,25 @@ int interfaces_changes(int watch, void *context,
                        void (*on_interface)(void *context, const struct interface *interface,
                                             bool is_gone));
 
+/* A program that is a classifier of an interface's clsact qdisc. */
+struct interface_filter {
+    uint32_t handle, priority;
+    bool is_egress;
+    char name[32]; /* starts with the program's; empty: it is no program */
+};
+/* Calls for each, in any order. */
+void interfaces_filters(uint32_t index, void *context,
+                        void (*on_filter)(void *context, const struct interface_filter *filter));
 /* Does anybody have classifiers on its clsact qdisc? */
 bool interfaces_have_filters(uint32_t index);
+
+/* clsact.c: in the namespace that the thread is in. 0 or -errno. */
+int clsact_attach(struct attachment *attachment, int program, bool is_egress);
+void clsact_detach(struct attachment *attachment);
+void clsact_guard_close(struct network_namespace *namespace);
+/* Classifiers of a weir that was killed. */
+unsigned clsact_leftovers(uint32_t index);
+void clsact_leftovers_remove(uint32_t index);
 
 /* namespaces.c */
 /* `is_first`: a name that is not there is an error. 0 or -errno. */

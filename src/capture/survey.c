@@ -138,6 +138,32 @@ static bool survey_packets(struct survey *survey, enum packets_hook hook, const 
     return is_found || result == 0;
 }
 
+static void leftovers_find(void *context, const struct interface *interface, bool is_gone)
+{
+    struct survey_item *item = context;
+    size_t used = strlen(item->detail);
+
+    if (is_gone || !clsact_leftovers(interface->index))
+        return;
+    snprintf(item->detail + used, sizeof(item->detail) - used, "%s%s", used ? ", " : "",
+             interface->name);
+    item->is_available = false;
+}
+
+/* Classifiers are the one thing that outlives SIGKILL. */
+static void survey_leftovers(struct survey *survey)
+{
+    struct survey_item *item = item_add(survey, "packets leftovers", true);
+
+    interfaces_list(item, leftovers_find);
+    if (item->is_available)
+        snprintf(item->detail, sizeof(item->detail), "no classifier of a killed weir is left");
+    else
+        snprintf(item->advice, sizeof(item->advice),
+                 "a killed weir left classifiers at these interfaces; the next weir run --packets "
+                 "takes them away there");
+}
+
 static void survey_all_packets(struct survey *survey)
 {
     bool is_found = survey_packets(survey, PACKETS_HOOK_TCX, "packets tcx",
@@ -185,5 +211,6 @@ void capture_survey(struct survey *ret_survey)
     survey_rung(ret_survey, CAPTURE_RUNG_SYSCALL, "rung syscall",
                 "the tracepoint at the end of every system call", is_found);
     survey_io_uring(ret_survey, is_fentry);
+    survey_leftovers(ret_survey); /* before the hooks are tried, which takes them away */
     survey_all_packets(ret_survey);
 }

@@ -314,6 +314,37 @@ def check_clsact(pair):
     check(before == after, "clsact: no qdisc is left behind", after)
 
 
+def filters_at(pair):
+    return subprocess.run(["tc", "-n", pair.near, "filter", "show", "dev", "wnear", "ingress"],
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+
+
+def doctor_says(pair):
+    said = subprocess.run(["ip", "netns", "exec", pair.near, harness.WEIR, "doctor", "-o", "json"],
+                          stdout=subprocess.PIPE, text=True).stdout
+    return next(one for one in json.loads(said)["items"] if one["name"] == "packets leftovers")
+
+
+def check_killed(pair):
+    """The classifiers of a weir that was killed are named by doctor, and gone with the next one."""
+    killed = packets(pair, "--packet-hook", "clsact")
+    alive = packets(pair, "--packet-hook", "clsact")
+    killed.process.kill()
+    killed.process.wait()
+    check(filters_at(pair).count("weir_tc_in:") == 2, "SIGKILL leaves a classifier",
+          filters_at(pair))
+    item = doctor_says(pair)
+    check(not item["is_available"] and "wnear" in item["detail"], "doctor names the interface",
+          str(item))
+    with packets(pair) as weir:
+        check(filters_at(pair).count("weir_tc_in:") == 1,
+              "the next one takes it away, and leaves that of one which lives", filters_at(pair))
+        check(weir.stop() == 0, "killed: the next one ends with status 0", weir.stderr()[-500:])
+    check(alive.stop() == 0 and "weir_tc_in" not in filters_at(pair), "nothing is left",
+          filters_at(pair))
+    check(doctor_says(pair)["is_available"], "doctor has nothing to say of it")
+
+
 def check_capabilities(pair):
     """CAP_NET_RAW and CAP_BPF only: the filter of a packet socket."""
     folder = harness.temporary_directory()
@@ -350,6 +381,7 @@ def main():
             check_bulk(pair, hook, "10.99.0.2")
         check_bulk(pair, "auto", "fd99::2")
         check_clsact(pair)
+        check_killed(pair)
         for hook in ("auto", "xdp-generic", "xdp-native"):
             check_http(pair, hook)
         check_once(pair)

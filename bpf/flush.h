@@ -98,6 +98,7 @@ static __always_inline void hand_over(struct work *work, __u32 slot, __u32 lengt
     event->position = stream->position;
     event->end_position = stream->position + length + passed;
     event->messages = stream->messages_before;
+    event->known = 0;
     BOUND(size);
     if (size > 2 * CHUNK)
         size = 2 * CHUNK;

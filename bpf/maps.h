@@ -211,10 +211,11 @@ struct work {
     __u32 has_first_sequence;
     __u32 is_whole;   /* payloads are copied too */
     __u32 is_between; /* a frame starts at data[0] */
+    __u32 known;      /* index in weir_known, see known.h */
     __u8 is_host;     /* the name that was looked at is Host */
     __u8 has_host;    /* `host` is what it says */
     __u8 host_count;  /* of the message that is looked at */
-    __u8 padding;
+    __u8 padding[5];
     __u64 before, before_previous; /* the last words that were masked, as they were */
     struct weir_name name;
     __u8 method[WEIR_METHOD_LENGTH] __attribute__((aligned(8)));

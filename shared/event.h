@@ -33,6 +33,7 @@ enum weir_event_flag {
     WEIR_FLAG_COPIED = 64,    /* no HTTP/1: nothing is marked or counted */
     WEIR_FLAG_SILENT = 128, /* the end is not looked at, nor shall the other end's view be logged */
     WEIR_FLAG_FRAME = 256,  /* with FLAG_COPIED: a frame starts at the first byte */
+    WEIR_FLAG_KNOWN = 512,  /* the bytes are those that came with the number in `known` */
 };
 
 struct weir_event_head {
@@ -112,6 +113,17 @@ struct weir_event_data {
     __u64 position;
     __u64 end_position;
     __u64 messages; /* with FLAG_START: heads that began before (1xx and orphans not counted) */
+    __u64 known;    /* the number of a head that may be referred to later; 0: none */
+};
+
+/*
+ * Numbers of heads: index and CPU below, a serial number above. A number holds until another comes
+ * with the same index and CPU.
+ */
+enum {
+    WEIR_KNOWN_BITS = 5,
+    WEIR_KNOWN_ENTRIES = 1 << WEIR_KNOWN_BITS, /* of a CPU */
+    WEIR_KNOWN_LENGTH = 1024,                  /* bytes of such a head */
 };
 
 struct weir_event_digest {
@@ -183,7 +195,7 @@ _Static_assert(sizeof(struct weir_event_head) == 24, "layout");
 _Static_assert(sizeof(struct weir_event_open) == 88, "layout");
 _Static_assert(sizeof(struct weir_event_process) == 72, "layout");
 _Static_assert(sizeof(struct weir_event_identity) == 64 + 1280 + 2 * 768, "layout");
-_Static_assert(sizeof(struct weir_event_data) == 48, "layout");
+_Static_assert(sizeof(struct weir_event_data) == 56, "layout");
 _Static_assert(sizeof(struct weir_event_digest) == 40, "layout");
 _Static_assert(sizeof(struct weir_event_end) == 40, "layout");
 _Static_assert(sizeof(struct weir_event_socket) == 192, "layout");

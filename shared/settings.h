@@ -108,6 +108,7 @@ enum { WEIR_START_BITS = 10, WEIR_START_WORDS = 1 << (WEIR_START_BITS - 6) };
 struct weir_name_filter {
     __u64 words[WEIR_FILTER_WORDS];
     __u64 starts[WEIR_START_WORDS];
+    __u64 version; /* grows with each change of the names, behind it */
 };
 
 /*

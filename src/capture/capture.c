@@ -184,12 +184,14 @@ int capture_new(const struct capture_options *options, const struct stream_liste
     capture->clock_offset_ns = clock_offset();
     capture->cpu_count = libbpf_num_possible_cpus();
     capture->counters = allocate(sizeof(*capture->counters) * (size_t)capture->cpu_count);
-    result = capture->counters ? ladder_climb(capture, options, message) : -ENOMEM;
+    capture->known =
+        allocate_zeroed(sizeof(*capture->known) * WEIR_KNOWN_ENTRIES * (size_t)capture->cpu_count);
+    result = capture->counters && capture->known ? ladder_climb(capture, options, message)
+                                                 : -ENOMEM;
     if (result == 0) {
-        capture->ring = ring_buffer__new(bpf_map__fd(capture->skeleton->maps.weir_ring),
-                                         events_handle, capture, NULL);
-        if (!capture->ring)
-            result = -errno;
+        struct bpf_map *map = capture->skeleton->maps.weir_ring;
+
+        result = ring_open(&capture->ring, bpf_map__fd(map), bpf_map__max_entries(map));
     }
     if (result) {
         capture_free(&capture);
@@ -205,11 +207,12 @@ void capture_free(struct capture **capture)
     if (!capture || !*capture)
         return;
     tls_free(&(*capture)->tls);
-    ring_buffer__free((*capture)->ring);
+    ring_close(&(*capture)->ring);
     weir__destroy((*capture)->skeleton);
     if ((*capture)->dump >= 0)
         close((*capture)->dump);
     deallocate((*capture)->counters);
+    deallocate((*capture)->known);
     deallocate(*capture);
     *capture = NULL;
 }
@@ -222,7 +225,7 @@ void capture_detach(struct capture *capture)
 
 int capture_descriptor(const struct capture *capture)
 {
-    return ring_buffer__epoll_fd(capture->ring);
+    return bpf_map__fd(capture->skeleton->maps.weir_ring);
 }
 
 int capture_drain(struct capture *capture)
@@ -231,7 +234,7 @@ int capture_drain(struct capture *capture)
 
     if (step > CLOCK_STEP_NS || step < -CLOCK_STEP_NS)
         capture->clock_offset_ns = offset;
-    return ring_buffer__consume(capture->ring);
+    return ring_drain(&capture->ring, events_handle, capture);
 }
 
 enum capture_rung capture_rung_used(const struct capture *capture)

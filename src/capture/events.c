@@ -89,6 +89,31 @@ static uint32_t masked_take(struct capture *capture, const struct weir_event_hea
     return taken;
 }
 
+/* The place of the head with that number; NULL: there is none. */
+static struct known_head *known_place(struct capture *capture, uint64_t id)
+{
+    uint32_t place = (uint32_t)id;
+
+    return place < (uint32_t)capture->cpu_count << WEIR_KNOWN_BITS ? &capture->known[place] : NULL;
+}
+
+/* The bytes of a data event: its own, which may be referred to later, or those it refers to. */
+static struct slice data_bytes(struct capture *capture, const struct weir_event_data *event,
+                               size_t length)
+{
+    struct known_head *known = event->known ? known_place(capture, event->known) : NULL;
+
+    if (event->head.flags & WEIR_FLAG_KNOWN)
+        return known && known->id == event->known ? slice_of(known->bytes, known->length)
+                                                  : slice_of(event + 1, 0);
+    if (known && length <= WEIR_KNOWN_LENGTH) {
+        known->id = event->known;
+        known->length = (uint32_t)length;
+        memcpy(known->bytes, event + 1, length);
+    }
+    return slice_of(event + 1, length);
+}
+
 static void handle_data(struct capture *capture, const struct weir_event_data *event, size_t size)
 {
     size_t length = event->head.length;
@@ -112,7 +137,7 @@ static void handle_data(struct capture *capture, const struct weir_event_data *e
 
     if (length > size - sizeof(*event))
         length = size - sizeof(*event);
-    data.bytes = slice_of(event + 1, length);
+    data.bytes = data_bytes(capture, event, length);
     capture->listener.on_data(capture->listener.context, &data);
 }
 
@@ -140,7 +165,7 @@ static void handle_end(struct capture *capture, const struct weir_event_end *eve
                                event->head.flags & WEIR_FLAG_RESET);
 }
 
-int events_handle(void *context, void *record, size_t size)
+void events_handle(void *context, void *record, size_t size)
 {
     struct capture *capture = context;
     const struct weir_event_head *head = record;
@@ -164,5 +189,4 @@ int events_handle(void *context, void *record, size_t size)
     else if (size >= sizeof(struct weir_event_socket) && head->type == WEIR_EVENT_SOCKET &&
              capture->on_summary)
         sockets_handle(capture, record);
-    return 0;
 }

@@ -65,7 +65,7 @@ static void handle_frame(struct packets *packets, const struct weir_event_frame 
     packets->listener.on_frame(packets->listener.context, &given);
 }
 
-int packet_events_handle(void *context, void *record, size_t size)
+void packet_events_handle(void *context, void *record, size_t size)
 {
     const uint8_t *type = record;
 
@@ -73,5 +73,4 @@ int packet_events_handle(void *context, void *record, size_t size)
         handle_frame(context, record, size);
     else if (size >= sizeof(struct weir_event_flow) && *type == WEIR_PACKET_FLOW)
         packet_flow_reused(context, record);
-    return 0;
 }

@@ -55,7 +55,7 @@ struct packets {
     struct packets_options options;
     struct packets_listener listener;
     struct weir *skeleton; /* of the own namespace: it holds the maps */
-    struct ring_buffer *ring;
+    struct ring ring;
     enum packets_hook hook;
     struct network_namespace *namespaces;
     struct table attachments; /* struct attachment by namespace and index */
@@ -141,7 +141,7 @@ void packet_flows_look(struct packets *packets, uint64_t interval_ns, bool is_en
 void packet_flow_reused(struct packets *packets, const struct weir_event_flow *event);
 
 /* packet_events.c: libbpf's callback. */
-int packet_events_handle(void *context, void *record, size_t size);
+void packet_events_handle(void *context, void *record, size_t size);
 struct attachment *packet_attachment_find(const struct packets *packets, uint32_t namespace,
                                           uint32_t index);
 void packet_address(const uint8_t bytes[16], struct address *ret_address);

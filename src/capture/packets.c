@@ -107,9 +107,9 @@ static int packets_begin(struct packets *packets, char message[1024])
         result = packet_filter_set(packets->skeleton, &packets->options.prefilter,
                                    packets->options.followed_ports);
     if (result == 0) {
-        packets->ring = ring_buffer__new(bpf_map__fd(packets->skeleton->maps.weir_packet_ring),
-                                         packet_events_handle, packets, NULL);
-        result = packets->ring ? 0 : -errno;
+        struct bpf_map *map = packets->skeleton->maps.weir_packet_ring;
+
+        result = ring_open(&packets->ring, bpf_map__fd(map), bpf_map__max_entries(map));
     }
     if (result == 0 && packets->options.with_drops) {
         result = packet_load_drop(packets);
@@ -170,7 +170,7 @@ void packets_free(struct packets **packets)
         close((*packets)->drop_link);
     drop_reasons_free(&(*packets)->drop_reasons);
     table_done(&(*packets)->told_flows);
-    ring_buffer__free((*packets)->ring);
+    ring_close(&(*packets)->ring);
     weir__destroy((*packets)->skeleton);
     deallocate((*packets)->counters);
     deallocate(*packets);
@@ -187,13 +187,13 @@ void packets_detach(struct packets *packets)
 
 int packets_descriptor(const struct packets *packets)
 {
-    return ring_buffer__epoll_fd(packets->ring);
+    return bpf_map__fd(packets->skeleton->maps.weir_packet_ring);
 }
 
 int packets_drain(struct packets *packets)
 {
     packets->clock_offset_ns = (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
-    return ring_buffer__consume(packets->ring);
+    return ring_drain(&packets->ring, packet_events_handle, packets);
 }
 
 void packets_tick(struct packets *packets, uint64_t interval_ns)

@@ -3,6 +3,7 @@
 #include <linux/types.h>
 #include <bpf/libbpf.h>
 #include "capture/capture.h"
+#include "capture/ring.h"
 #include "shared/event.h"
 #include "shared/packet.h"
 #include "shared/settings.h"
@@ -10,9 +11,16 @@
 
 enum { PENDING_MASKED_MAXIMUM = 64 };
 
+/* A head that the kernel may refer to. */
+struct known_head {
+    uint64_t id; /* 0: none */
+    uint32_t length;
+    uint8_t bytes[WEIR_KNOWN_LENGTH];
+};
+
 struct capture {
     struct weir *skeleton;
-    struct ring_buffer *ring;
+    struct ring ring;
     struct stream_listener listener;
     void (*on_summary)(void *context, const struct flow_summary *summary); /* may be NULL */
     void *summary_context;
@@ -26,6 +34,7 @@ struct capture {
     int cpu_count;
     int dump; /* test aid: file descriptor that gets every raw ring record first; -1: none */
     struct weir_counters *counters; /* scratch, one a CPU */
+    struct known_head *known;       /* WEIR_KNOWN_ENTRIES of each CPU */
 
     /* digests that arrived for the next data events of their connections and directions */
     struct pending_digest {
@@ -45,8 +54,8 @@ void identities_handle(struct capture *capture, const struct weir_event_identity
                        size_t size);
 void identity_of(const struct weir_process *process, struct process_identity *ret_identity);
 
-/* events.c: one ring record to the listener; libbpf's callback. */
-int events_handle(void *context, void *record, size_t size);
+/* events.c: one ring record to the listener. */
+void events_handle(void *context, void *record, size_t size);
 
 /* tables.c: fills the kernel's tables from the options. 0 or -errno. */
 int tables_fill(struct weir *skeleton, const struct capture_options *options);

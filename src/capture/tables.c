@@ -145,6 +145,8 @@ int capture_change_mask_names(struct capture *capture, const char *const *old,
         if (!stays)
             bpf_map__delete_elem(skeleton->maps.weir_names, &key, sizeof(key), 0);
     }
+    /* What was masked by the old names is known no more. */
+    __atomic_add_fetch(&skeleton->bss->weir_name_filter.version, 1, __ATOMIC_RELEASE);
     return result;
 }
 

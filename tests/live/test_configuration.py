@@ -19,6 +19,7 @@ import servers  # noqa: E402
 import traffic  # noqa: E402
 
 SECRET = "canary-in-a-header"
+SAME = 12  # requests with the same head in a turn
 
 
 def request(port, path):
@@ -101,10 +102,29 @@ def check_renewal():
     check(stage.weir.totals.lost_sum == 0, "nothing is lost", str(stage.weir.totals))
 
 
+def check_renewal_of_the_same():
+    """Heads that are the same as before are masked as the options of the moment say."""
+    stage = Stage()
+    turns = [("mask-name: [x-other]\n", SECRET), ("mask-name: [x-canary]\n", "***"),
+             ("mask-name: [x-other]\n", SECRET), ("mask-name: [x-canary]\n", "***")]
+    for turn, (text, left) in enumerate(turns):
+        if turn:
+            stage.renew(text, "configuration read again")
+        for _ in range(SAME):
+            request(stage.server.port, "/9")
+        records = stage.records((turn + 1) * SAME)
+        seen = [canary_of(record) for record in records[turn * SAME:]]
+        check(seen == [left] * SAME, f"the same head in turn {turn} shows {left}", str(seen))
+    check_clean_end(stage.weir)
+    check(stage.weir.totals.lost_sum == 0, "the same heads: nothing is lost",
+          str(stage.weir.totals))
+
+
 def main():
     check_command()
     require_weir()
     check_renewal()
+    check_renewal_of_the_same()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ clear beside each canary must be there: else the search itself would prove nothi
 
 import hashlib
 import hmac
+import json
+import os
 import re
 import subprocess
 
@@ -17,6 +19,7 @@ from harness import traffic
 from play import Stage
 
 CANARY = re.compile(rb"CANARY\d+Z")
+REPEATED = 60  # exchanges of a connection whose heads repeat
 KEY = "a key of the live tests, 32 bytes"
 NAME_PATTERN = re.compile(r'\{"([^"]+)",\s*(MASK_\w+)\}')
 
@@ -289,6 +292,49 @@ def check_added_names():
     check_values(weir, plan)
 
 
+def repeated_heads(plan):
+    """Two heads by turns that differ in the last byte of a secret, and one that differs in clear."""
+    secret = plan.canary("repeated")
+    for target, word in (("/one", secret + "a"), ("/one", secret + "b"), ("/two", secret + "a")):
+        yield (f"GET {target} HTTP/1.1\r\nHost: live.test\r\nAuthorization: Bearer {word}\r\n"
+               f"Cookie: a={word}; b={word}\r\nX-Clear: MARKER\r\n\r\n").encode(), target
+
+
+def check_repeated():
+    """A head that came before goes through the ring by its number: once more nothing is shown."""
+    plan = Plan()
+    plan.user_space = set()
+    heads = list(repeated_heads(plan))
+    answer = (f"HTTP/1.1 204 No Content\r\nSet-Cookie: s={plan.canary('response')}; Path=/\r\n"
+              "\r\n").encode()
+    expected = []
+    before = os.sched_getaffinity(0)
+    with Weir("--port", plan.port, is_debugged=True) as weir:
+        os.sched_setaffinity(0, {min(before)})  # each CPU knows heads of its own
+        for _ in range(4):
+            play = plan.stage.open()
+            for number in range(REPEATED):
+                head, target = heads[number // 10 % len(heads)]
+                play.c(head).s(answer)
+                expected.append(target)
+            play.close()
+        os.sched_setaffinity(0, before)
+        weir.stop()
+    records = sorted(weir.records(server_port=plan.port), key=lambda one: one["time"])
+    check([one["url.original"] for one in records] == expected,
+          f"repeated heads: each of {len(expected)} is logged as it was sent")
+    left = {json.dumps(one["http.request.headers"]) for one in records}
+    check(left == {json.dumps([["Host", "live.test"], ["Authorization", "Bearer ***"],
+                               ["Cookie", "a=***; b=***"], ["X-Clear", "MARKER"]])},
+          "repeated heads: what is left of them", str(left)[:500])
+    ring = weir.ring_path.read_bytes()
+    check(0 < ring.count(b"MARKER") < len(expected) // 2,
+          f"repeated heads: few of {len(expected)} are in the ring ({ring.count(b'MARKER')})")
+    check_empty(find_canaries(plan, ring + weir.path.read_bytes()),
+                "repeated heads: no canary in the ring or in the output")
+    check_clean_end(weir)
+
+
 def digest(value):
     return "hmac:" + hmac.new(KEY.encode(), value.encode(), hashlib.sha256).hexdigest()[:16]
 
@@ -352,6 +398,7 @@ def main():
     require_weir()
     check_formats()
     check_added_names()
+    check_repeated()
     check_hmac()
     check_no_mask()
 

@@ -1,0 +1,144 @@
+/*
+ * known.h: heads that were handed over lately. Programs send the same head again and again; one
+ * that is the same, byte for byte, is told by its number, and neither masked nor copied again. Each
+ * CPU has a table of its own, used only by whoever has the CPU's first work area: nobody else
+ * changes an entry meanwhile. Heads are kept as they were before masking, in the kernel only.
+ */
+#pragma once
+#include "bpf/lines.h"
+#include "bpf/wanted.h"
+
+enum {
+    KNOWN_SHORTEST = 32,
+    KNOWN_PATIENCE = 4,  /* misses in a row, behind which */
+    KNOWN_ATTEMPTS = 16, /* only each so many-th head is kept */
+};
+#define KNOWN_NOWHERE (~0u)
+
+struct known {
+    __u64 id;    /* as in struct weir_event_data; 0: nobody was told of these bytes */
+    __u64 names; /* version of the names that it was masked by */
+    __u64 content_length;
+    __u32 serial;
+    __u32 length; /* of the head */
+    __u32 misses; /* in a row */
+    __u8 has_length, codings;
+    __u8 padding[2];
+    __u8 bytes[WEIR_KNOWN_LENGTH + 32]; /* steps may go beyond the head */
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, WEIR_KNOWN_ENTRIES);
+    __type(key, __u32);
+    __type(value, struct known);
+} weir_known SEC(".maps");
+
+/* Up to eight words of what may be a head, and how much there is. */
+static __always_inline __u32 known_index(struct work *work, __u32 filled)
+{
+    __u64 *first = word_pointer(&AT(work, 0)), *last = word_pointer(&AT(work, filled - 16));
+    __u64 middle = WORD_AT(work, filled / 2 - 8);
+    __u64 hash = first[0] ^ filled;
+
+    hash = hash * 0x9E3779B97F4A7C15ull ^ first[1];
+    hash = hash * 0x9E3779B97F4A7C15ull ^ first[2] ^ last[0];
+    hash = hash * 0x9E3779B97F4A7C15ull ^ middle ^ (last[1] << 32 | last[1] >> 32);
+    return (hash * 0x9E3779B97F4A7C15ull) >> (64 - WEIR_KNOWN_BITS);
+}
+
+/* Does data[] start with the entry's head, of KNOWN_SHORTEST bytes at least? */
+static __always_inline bool known_is_same(struct work *work, struct known *known, __u32 length)
+{
+    __u32 at = 0, last = length - 8;
+
+    for (int i = 0; i < WEIR_KNOWN_LENGTH / 32; i++) {
+        __u64 *a = word_pointer(&AT(work, at));
+        __u64 *b = word_pointer(&known->bytes[at & (WEIR_KNOWN_LENGTH - 1)]);
+
+        if (at + 32 > length)
+            break;
+        if ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]))
+            return false;
+        at += 32;
+    }
+    for (int i = 0; i < 3; i++) {
+        if (at + 8 > length)
+            break;
+        if (WORD_AT(work, at) != *word_pointer(&known->bytes[at & (WEIR_KNOWN_LENGTH - 1)]))
+            return false;
+        at += 8;
+    }
+    return WORD_AT(work, last) == *word_pointer(&known->bytes[last & (WEIR_KNOWN_LENGTH - 1)]);
+}
+
+/*
+ * The length of the head at data[0], when it is known, and its framing in work->stream; else 0, and
+ * work->known is where its bytes were noted as they are now, or KNOWN_NOWHERE.
+ */
+__noinline __u32 weir_known_find(__u32 slot)
+{
+    struct work *work = work_get(slot);
+    struct known *known;
+    __u32 filled, index;
+    __u64 size;
+
+    if (!work)
+        return 0;
+    work->known = KNOWN_NOWHERE;
+    filled = work->filled;
+    if (slot != 0 || filled < KNOWN_SHORTEST || filled > CHUNK || weir_message_filter.is_on)
+        return 0; /* the filter wants to see the host */
+    index = known_index(work, filled);
+    known = bpf_map_lookup_elem(&weir_known, &index);
+    if (!known)
+        return 0;
+    if (known->id && known->length >= KNOWN_SHORTEST && known->length <= filled &&
+        known->names == weir_name_filter.version && known_is_same(work, known, known->length)) {
+        known->misses = 0;
+        work->known = index;
+        work->stream.has_length = known->has_length;
+        work->stream.codings = known->codings;
+        work->stream.content_length = known->content_length;
+        return known->length;
+    }
+    if (++known->misses > KNOWN_PATIENCE && (known->misses & (KNOWN_ATTEMPTS - 1)))
+        return 0;
+    known->id = 0;
+    known->names = weir_name_filter.version;
+    size = filled;
+    BOUND(size);
+    if (size > WEIR_KNOWN_LENGTH)
+        size = WEIR_KNOWN_LENGTH;
+    if (!bpf_probe_read_kernel(known->bytes, size, work->data))
+        work->known = index;
+    return 0;
+}
+
+/* The entry that work->known names. */
+static __always_inline struct known *known_get(struct work *work)
+{
+    __u32 index = work->known;
+
+    return index == KNOWN_NOWHERE ? NULL : bpf_map_lookup_elem(&weir_known, &index);
+}
+
+/* The number that the head noted in this entry is handed over with. */
+static __always_inline __u64 known_number(const struct known *known, __u32 index)
+{
+    return (__u64)(known->serial + 1) << 32 | bpf_get_smp_processor_id() << WEIR_KNOWN_BITS | index;
+}
+
+/* The reader has these bytes, masked, by that number. */
+static __always_inline void known_keep(struct work *work, struct known *known, __u64 id,
+                                       __u32 length)
+{
+    const struct stream *stream = &work->stream;
+
+    known->serial++;
+    known->length = length;
+    known->has_length = stream->has_length;
+    known->codings = stream->codings;
+    known->content_length = stream->content_length;
+    known->id = id;
+}

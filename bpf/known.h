@@ -5,8 +5,7 @@
  * changes an entry meanwhile. Heads are kept as they were before masking, in the kernel only.
  */
 #pragma once
-#include "bpf/lines.h"
-#include "bpf/wanted.h"
+#include "bpf/whole.h"
 
 enum {
     KNOWN_SHORTEST = 32,
@@ -76,17 +75,13 @@ static __always_inline bool known_is_same(struct work *work, struct known *known
  * The length of the head at data[0], when it is known, and its framing in work->stream; else 0, and
  * work->known is where its bytes were noted as they are now, or KNOWN_NOWHERE.
  */
-__noinline __u32 weir_known_find(__u32 slot)
+static __always_inline __u32 known_find(struct work *work, __u32 slot)
 {
-    struct work *work = work_get(slot);
     struct known *known;
-    __u32 filled, index;
+    __u32 filled = work->filled, index;
     __u64 size;
 
-    if (!work)
-        return 0;
     work->known = KNOWN_NOWHERE;
-    filled = work->filled;
     if (slot != 0 || filled < KNOWN_SHORTEST || filled > CHUNK || weir_message_filter.is_on)
         return 0; /* the filter wants to see the host */
     index = known_index(work, filled);
@@ -115,30 +110,66 @@ __noinline __u32 weir_known_find(__u32 slot)
     return 0;
 }
 
-/* The entry that work->known names. */
-static __always_inline struct known *known_get(struct work *work)
+/*
+ * As weir_whole_head, which is asked when the head is not known. A function, and so are those
+ * below, so that the verifier walks what follows them once.
+ */
+__noinline __u32 weir_known_head(__u32 slot)
 {
-    __u32 index = work->known;
+    struct work *work = work_get(slot);
+    __u32 length;
 
-    return index == KNOWN_NOWHERE ? NULL : bpf_map_lookup_elem(&weir_known, &index);
+    if (!work)
+        return 0;
+    length = known_find(work, slot);
+    return length ? length : weir_whole_head(slot);
 }
 
-/* The number that the head noted in this entry is handed over with. */
-static __always_inline __u64 known_number(const struct known *known, __u32 index)
+/* The bytes of this head that are handed over: none of a known one. Completes the event. */
+__noinline __u32 weir_known_tell(__u32 slot, __u32 length)
 {
-    return (__u64)(known->serial + 1) << 32 | bpf_get_smp_processor_id() << WEIR_KNOWN_BITS | index;
+    struct work *work = work_get(slot);
+    struct known *known;
+    __u32 index;
+
+    if (!work)
+        return length;
+    work->event.known = 0;
+    index = work->known;
+    if (index == KNOWN_NOWHERE || length > WEIR_KNOWN_LENGTH)
+        return length;
+    known = bpf_map_lookup_elem(&weir_known, &index);
+    if (!known)
+        return length;
+    if (known->id) {
+        work->event.known = known->id;
+        work->event.head.flags |= WEIR_FLAG_KNOWN;
+        return 0;
+    }
+    work->event.known = (__u64)(known->serial + 1) << 32 |
+                        bpf_get_smp_processor_id() << WEIR_KNOWN_BITS | index;
+    return length;
 }
 
-/* The reader has these bytes, masked, by that number. */
-static __always_inline void known_keep(struct work *work, struct known *known, __u64 id,
-                                       __u32 length)
+/* The reader has the `length` bytes of this head, masked, by the event's number. 0: it had before.
+ */
+__noinline int weir_known_keep(__u32 slot, __u32 length)
 {
-    const struct stream *stream = &work->stream;
+    struct work *work = work_get(slot);
+    struct known *known;
+    __u32 index;
 
+    if (!work || !length || !work->event.known)
+        return 0;
+    index = work->known;
+    known = bpf_map_lookup_elem(&weir_known, &index);
+    if (!known)
+        return 0;
     known->serial++;
     known->length = length;
-    known->has_length = stream->has_length;
-    known->codings = stream->codings;
-    known->content_length = stream->content_length;
-    known->id = id;
+    known->has_length = work->stream.has_length;
+    known->codings = work->stream.codings;
+    known->content_length = work->stream.content_length;
+    known->id = work->event.known;
+    return 0;
 }

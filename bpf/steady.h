@@ -87,7 +87,7 @@ static __always_inline bool steady_fill(struct work *work, const struct stream *
 
 /* Finds the head at data[0] and its framing; work->stream holds what is found out. 0: not usual. */
 static __always_inline __u32 steady_head(struct connection *connection, struct work *work,
-                                         __u32 slot, __u32 direction, bool *ret_is_known)
+                                         __u32 slot, __u32 direction)
 {
     struct stream *known = &connection->streams[direction];
     struct stream *other = &connection->streams[direction ^ 1];
@@ -108,10 +108,7 @@ static __always_inline __u32 steady_head(struct connection *connection, struct w
     work->host_count = 0;
     work->other_messages = other->messages;
     work->other_unwanted = other->unwanted;
-    length = weir_known_find(slot);
-    *ret_is_known = length;
-    if (!length)
-        length = weir_whole_head(slot);
+    length = weir_known_head(slot);
     if (RARELY(!length))
         return 0;
     stream->heads = known->heads;
@@ -126,16 +123,13 @@ static __always_inline __u32 steady_head(struct connection *connection, struct w
 
 /* Hands over data[0..length) with `passed` bytes of body behind it; a known head by its number. */
 static __always_inline bool steady_hand_over(struct connection *connection, struct work *work,
-                                             __u32 direction, __u64 length, __u64 passed,
-                                             bool is_known)
+                                             __u32 slot, __u32 direction, __u64 length,
+                                             __u64 passed)
 {
     struct stream *stream = &connection->streams[direction];
     struct weir_event_data *event = &work->event;
-    struct known *known = known_get(work);
-    __u64 size = is_known ? 0 : length;
+    __u64 size;
 
-    if (is_known && !known)
-        return false;
     if (RARELY(work->stream.is_unwanted)) {
         struct weir_counters *counters = counters_get();
 
@@ -143,25 +137,23 @@ static __always_inline bool steady_hand_over(struct connection *connection, stru
             __sync_fetch_and_add(&counters->filtered, 1);
         return true;
     }
+    event->head.flags = WEIR_FLAG_START;
+    size = weir_known_tell(slot, length);
     event->head.type = WEIR_EVENT_DATA;
     event->head.direction = direction;
-    event->head.flags = is_known ? WEIR_FLAG_START | WEIR_FLAG_KNOWN : WEIR_FLAG_START;
     event->head.length = size;
     event->head.connection = connection->shared.id;
     event->head.time_ns = bpf_ktime_get_ns();
     event->position = stream->position;
     event->end_position = stream->position + length + passed;
     event->messages = stream->messages;
-    event->known = 0;
-    if (known && length <= WEIR_KNOWN_LENGTH)
-        event->known = is_known ? known->id : known_number(known, work->known);
     BOUND(size);
     if (size > CHUNK)
         size = CHUNK;
     if (emit(event, sizeof(*event) + size))
         return false;
-    if (known && !is_known && event->known)
-        known_keep(work, known, event->known, length);
+    if (size && event->known)
+        weir_known_keep(slot, size);
     return true;
 }
 
@@ -207,19 +199,18 @@ static __always_inline __u64 steady_message(struct connection *connection, const
     __u32 direction = call->direction & 1;
     struct stream *stream = &connection->streams[direction];
     __u64 length, passed = 0, left;
-    bool is_known = false;
 
     if (weir_settings.with_hmac || RARELY(stream->phase != PHASE_START) || RARELY(call->unseen) ||
         RARELY(stream->is_uncertain) || RARELY(!steady_follows(stream, call)) ||
         RARELY(!steady_is_admitted(connection, stream)) || RARELY(!steady_fill(work, stream, call)))
         return 0;
-    length = steady_head(connection, work, slot, direction, &is_known);
+    length = steady_head(connection, work, slot, direction);
     if (RARELY(!length))
         return 0;
     left = call->length - length;
     if (work->stream.phase == PHASE_BODY)
         passed = work->stream.remaining < left ? work->stream.remaining : left;
-    if (RARELY(!steady_hand_over(connection, work, direction, length, passed, is_known)))
+    if (RARELY(!steady_hand_over(connection, work, slot, direction, length, passed)))
         return 0;
     steady_advance(connection, work, direction, length + passed, passed);
     if (passed == left || work->shared.is_off) {

@@ -11,11 +11,11 @@
 #include "bpf/scan_values.h"
 
 enum {
-    WHOLE_STEPS = 224,
+    WHOLE_STEPS = 208,
     WHOLE_BLANKS = 8,
     WHOLE_MESSAGES = 16,
     VALUE_WORDS_WHOLE = 256,
-    COOKIE_WORDS = 160,
+    COOKIE_WORDS = 144,
 };
 #define NOWHERE (~0u)
 

@@ -5,7 +5,8 @@
  * changes an entry meanwhile. Heads are kept as they were before masking, in the kernel only.
  */
 #pragma once
-#include "bpf/whole.h"
+#include "bpf/lines.h"
+#include "bpf/wanted.h"
 
 enum {
     KNOWN_SHORTEST = 32,
@@ -75,12 +76,16 @@ static __always_inline bool known_is_same(struct work *work, struct known *known
  * The length of the head at data[0], when it is known, and its framing in work->stream; else 0, and
  * work->known is where its bytes were noted as they are now, or KNOWN_NOWHERE.
  */
-static __always_inline __u32 known_find(struct work *work, __u32 slot)
+__noinline __u32 weir_known_find(__u32 slot)
 {
+    struct work *work = work_get(slot);
     struct known *known;
-    __u32 filled = work->filled, index;
+    __u32 filled, index;
     __u64 size;
 
+    if (!work)
+        return 0;
+    filled = work->filled;
     work->known = KNOWN_NOWHERE;
     if (slot != 0 || filled < KNOWN_SHORTEST || filled > CHUNK || weir_message_filter.is_on)
         return 0; /* the filter wants to see the host */
@@ -108,21 +113,6 @@ static __always_inline __u32 known_find(struct work *work, __u32 slot)
     if (!bpf_probe_read_kernel(known->bytes, size, work->data))
         work->known = index;
     return 0;
-}
-
-/*
- * As weir_whole_head, which is asked when the head is not known. A function, and so are those
- * below, so that the verifier walks what follows them once.
- */
-__noinline __u32 weir_known_head(__u32 slot)
-{
-    struct work *work = work_get(slot);
-    __u32 length;
-
-    if (!work)
-        return 0;
-    length = known_find(work, slot);
-    return length ? length : weir_whole_head(slot);
 }
 
 /* The bytes of this head that are handed over: none of a known one. Completes the event. */

@@ -108,7 +108,7 @@ static __always_inline __u32 steady_head(struct connection *connection, struct w
     work->host_count = 0;
     work->other_messages = other->messages;
     work->other_unwanted = other->unwanted;
-    length = weir_known_head(slot);
+    length = weir_whole_head(slot, true);
     if (RARELY(!length))
         return 0;
     stream->heads = known->heads;

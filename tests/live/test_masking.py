@@ -293,7 +293,7 @@ def check_added_names():
 
 
 def repeated_heads(plan):
-    """Two heads by turns that differ in the last byte of a secret, and one that differs in clear."""
+    """Heads by turns that differ in the last byte of a secret, and one that differs in clear."""
     secret = plan.canary("repeated")
     for target, word in (("/one", secret + "a"), ("/one", secret + "b"), ("/two", secret + "a")):
         yield (f"GET {target} HTTP/1.1\r\nHost: live.test\r\nAuthorization: Bearer {word}\r\n"

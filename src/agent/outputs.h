@@ -43,7 +43,7 @@ struct outputs {
 /* What cannot be said by sinks' own settings. */
 struct outputs_options {
     bool is_blocking;          /* every queue waits (offline reading) */
-    unsigned close_timeout_ms; /* 0: each sink's own */
+    unsigned close_timeout_ms; /* of sinks that say nothing; 0: a default */
 };
 
 /* Says what is wrong with a sink's settings. 0, or -EINVAL and a message. */

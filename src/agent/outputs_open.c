@@ -210,9 +210,9 @@ static struct outlet_options outlet_options_of(const struct output *output, unsi
         .policy = is_blocking ? OUTLET_BLOCK
                   : is_oldest ? OUTLET_DROP_OLDEST
                               : OUTLET_DROP_NEWEST,
-        .close_timeout_ms = options->close_timeout_ms
-                                ? options->close_timeout_ms
-                                : (unsigned)(common->close_timeout_ns / MILLISECOND_NS),
+        .close_timeout_ms = common->close_timeout_ns
+                                ? (unsigned)(common->close_timeout_ns / MILLISECOND_NS)
+                                : options->close_timeout_ms,
         .batch_bytes = common->batch_bytes,
         .batch_records = common->batch_records,
         .batch_age_ns = output->settings->sink->is_stream ? 0 : common->batch_age_ns,

@@ -58,11 +58,15 @@ static int set_flag(const struct option *option, void *values, const char *text,
 }
 
 static int set_pair(const struct block_pair *pair, const char *path, const struct option *option,
-                    void *values, char *message)
+                    void *values, bool is_again, char *message)
 {
     char why[OPTION_MESSAGE_BYTES];
-    int result = option->kind == OPTION_FLAG ? set_flag(option, values, pair->value, why)
-                                             : option_set(option, values, pair->value, why);
+    int result;
+
+    if (option_is_list(option) && !is_again)
+        option_clear(option, values); /* what is given stands in place of the default */
+    result = option->kind == OPTION_FLAG ? set_flag(option, values, pair->value, why)
+                                         : option_set(option, values, pair->value, why);
 
     if (result < 0) {
         int used = block_place(path, pair->line, pair->column, message);
@@ -91,7 +95,8 @@ int block_apply(const struct block_list *list, const struct block *block, const 
             option = option_find(sets[at].table, pair->key, strlen(pair->key));
         if (!option)
             return refuse_unknown(pair, path, sets, set_count, known, message);
-        result = set_pair(pair, path, option, sets[at - 1].values, message);
+        result = set_pair(pair, path, option, sets[at - 1].values,
+                          i > 0 && strcmp(pair[-1].key, pair->key) == 0, message);
         if (result < 0)
             return result;
     }

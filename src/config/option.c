@@ -134,7 +134,7 @@ static int add_items(const struct option *option, void *list, const char *text, 
 {
     for (;;) {
         char item[256];
-        size_t length = strcspn(text, ",");
+        size_t length = option->traits & OPTION_HAS_COMMAS ? strlen(text) : strcspn(text, ",");
         if (length >= sizeof(item))
             return refuse(message, text, "is too long");
         memcpy(item, text, length);

@@ -53,6 +53,7 @@ enum option_trait {
     OPTION_ONLY_ARGUMENT = 2, /* cannot be set through the environment or the configuration */
     OPTION_NOT_IN_FILE = 4,   /* cannot be set through the configuration */
     OPTION_IS_LIVE = 8,       /* can change while weir runs */
+    OPTION_HAS_COMMAS = 16,   /* a list whose values may hold commas: one at a time */
 };
 
 struct option {

@@ -6,7 +6,7 @@
 #include "base/buffer.h"
 #include "config/nearest.h"
 
-static const char *const formats[] = {"auto", "pretty", "json", "logfmt", NULL};
+static const char *const formats[] = {"auto", "pretty", "json", "logfmt", "ecs", NULL};
 static const char *const colours[] = {"auto", "always", "never", NULL};
 
 #define VALUE(field) .offset = offsetof(struct read_options, field)

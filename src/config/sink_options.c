@@ -135,12 +135,11 @@ static const struct option options[] = {
      .kind = OPTION_DURATION,
      VALUE(close_timeout_ns),
      .argument = "TIME",
-     .default_text = "5s",
      .minimum = 1 * MS,
      .maximum = 24 * 3600 * SECOND,
      .group = "Failures",
      .help = "How long weir waits for this sink at its end. The rest goes to the spool, or is "
-             "lost."},
+             "lost. Without it: 5s for weir run, a day for weir read."},
     {.name = "spool",
      .kind = OPTION_TEXT,
      VALUE(spool),

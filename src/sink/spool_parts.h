@@ -56,6 +56,7 @@ struct spool {
     uint64_t next_number;
     uint64_t first_unsynced; /* sequence; 0: all is synced */
     uint64_t synced_length;  /* of the last segment */
+    int failure;             /* of a sync that the caller has not been told of */
     bool needs_folder_sync;
     struct buffer writing;
 

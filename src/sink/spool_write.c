@@ -132,6 +132,62 @@ static int begin_segment(struct spool *spool, uint64_t first_sequence)
     return 0;
 }
 
+/* Nothing since the last sync may be relied on. */
+static void forget_unsynced(struct spool *spool)
+{
+    struct spool_segment *segment = spool->last;
+
+    if (!spool->first_unsynced)
+        return;
+
+    /* A frame that survives all the same is met twice, and told once. */
+    if (spool->write_handle >= 0)
+        spool->files.truncate(spool->files.context, spool->write_handle, spool->synced_length);
+    leave_segment(spool);
+    pthread_mutex_lock(&spool->lock);
+    if (segment) {
+        spool->bytes -= segment->length - spool->synced_length;
+        segment->length = spool->synced_length;
+        segment->end_sequence = spool->first_unsynced;
+    }
+    spool->end = spool->first_unsynced;
+    spool->first_unsynced = 0;
+    pthread_mutex_unlock(&spool->lock);
+}
+
+static int sync_segment(struct spool *spool)
+{
+    int result = 0;
+
+    if (!spool->first_unsynced)
+        return 0;
+    if (spool->write_handle >= 0)
+        result = spool->files.sync(spool->files.context, spool->write_handle);
+    if (result == 0 && spool->needs_folder_sync)
+        result = spool->files.sync_folder(spool->files.context);
+    if (result < 0) {
+        forget_unsynced(spool);
+        return result;
+    }
+    spool->needs_folder_sync = false;
+    spool->first_unsynced = 0;
+    pthread_mutex_lock(&spool->lock);
+    spool->synced_end = spool->end;
+    spool->synced_length = spool->last ? spool->last->length : 0;
+    pthread_mutex_unlock(&spool->lock);
+    return 0;
+}
+
+/* In the middle of appending: the next spool_sync tells the caller of a failure. */
+static int sync_within(struct spool *spool)
+{
+    int result = sync_segment(spool);
+
+    if (result < 0)
+        spool->failure = result;
+    return result;
+}
+
 /* The segment that takes the next `more` bytes, first of which is `sequence`. 0 or -errno. */
 static int prepare_segment(struct spool *spool, uint64_t sequence, size_t more)
 {
@@ -142,7 +198,7 @@ static int prepare_segment(struct spool *spool, uint64_t sequence, size_t more)
     if (spool->write_handle >= 0 &&
         (sequence != spool->end || spool->last->length >= spool->options.segment_bytes)) {
         /* What stands in a segment is durable before the next one begins. */
-        result = spool_sync(spool);
+        result = sync_within(spool);
         if (result < 0)
             return result;
         leave_segment(spool);
@@ -164,7 +220,7 @@ static int write_frames(struct spool *spool, uint64_t first, uint64_t end)
          * synced cannot be synced any more once the segment is left: that fails as a whole.
          */
         if (spool->files.truncate(spool->files.context, spool->write_handle, at) < 0 &&
-            spool_sync(spool) == 0)
+            sync_within(spool) == 0)
             leave_segment(spool);
         return result;
     }
@@ -203,45 +259,14 @@ ssize_t spool_append(struct spool *spool, const struct sink_entry *entries, size
     return result < 0 ? result : (ssize_t)taken;
 }
 
-/* Nothing since the last sync may be relied on. */
-static void forget_unsynced(struct spool *spool)
-{
-    struct spool_segment *segment = spool->last;
-
-    /* A frame that survives all the same is met twice, and told once. */
-    if (spool->write_handle >= 0)
-        spool->files.truncate(spool->files.context, spool->write_handle, spool->synced_length);
-    leave_segment(spool);
-    pthread_mutex_lock(&spool->lock);
-    if (segment) {
-        spool->bytes -= segment->length - spool->synced_length;
-        segment->length = spool->synced_length;
-        segment->end_sequence = spool->first_unsynced;
-    }
-    spool->end = spool->first_unsynced;
-    spool->first_unsynced = 0;
-    pthread_mutex_unlock(&spool->lock);
-}
-
 int spool_sync(struct spool *spool)
 {
-    int result = 0;
+    int result = spool->failure;
 
-    if (!spool->first_unsynced)
-        return 0;
-    if (spool->write_handle >= 0)
-        result = spool->files.sync(spool->files.context, spool->write_handle);
-    if (result == 0 && spool->needs_folder_sync)
-        result = spool->files.sync_folder(spool->files.context);
+    spool->failure = 0;
     if (result < 0) {
-        forget_unsynced(spool);
+        forget_unsynced(spool); /* what was appended before it is gone already */
         return result;
     }
-    spool->needs_folder_sync = false;
-    spool->first_unsynced = 0;
-    pthread_mutex_lock(&spool->lock);
-    spool->synced_end = spool->end;
-    spool->synced_length = spool->last ? spool->last->length : 0;
-    pthread_mutex_unlock(&spool->lock);
-    return 0;
+    return sync_segment(spool);
 }

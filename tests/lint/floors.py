@@ -17,7 +17,8 @@ THIRD_PARTY = {"bpf/": ("src/capture/",), "pcre2.h": ("src/model/",),
                "yaml.h": ("src/config/",), "jansson.h": ("src/serve/", "src/metadata/"),
                "microhttpd.h": ("src/serve/",),
                "openssl/": ("src/refine/", "src/capture/",  # both make the same digests
-                            "src/parse/"),  # fingerprints, Initial packets of QUIC
+                            "src/parse/",  # fingerprints, Initial packets of QUIC
+                            "src/sink/"),  # TLS to receivers
                "zlib.h": ("src/capture/", "src/sink/"),
                "zstd": ("src/capture/", "src/sink/"),  # old files; bodies of requests
                "curl/": ("src/sink/",), "librdkafka/": ("src/sink/",)}

@@ -1,0 +1,371 @@
+/*
+ * kafka: Apache Kafka by librdkafka, idempotent by default: records of a batch are produced, and
+ * each is confirmed or refused by its own delivery report. Topic and key are made of a template
+ * whose values from traffic are letters, digits, '.', '_' and '-', and of topics that are allowed.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include "base/allocate.h"
+#include "sink/kafka_options.h"
+#include "sink/labels.h"
+#include "sink/secret.h"
+#ifdef WEIR_WITH_KAFKA
+#include <librdkafka/rdkafka.h>
+#endif
+
+enum { TOPIC_BYTES = 250, KEY_BYTES = 256, TEMPLATE_PARTS = 8 };
+
+/* Text with fields in it: "weir-{type}". */
+struct template_part {
+    struct slice text;
+    enum field_id field; /* FIELD_COUNT: the text */
+};
+
+struct template
+{
+    size_t count;
+    struct template_part parts[TEMPLATE_PARTS];
+};
+
+static int template_make(const char *text, struct template *ret_template, char *message)
+{
+    ret_template->count = 0;
+    while (*text) {
+        struct template_part *part = &ret_template->parts[ret_template->count++];
+        size_t length = strcspn(text, "{");
+
+        if (length) {
+            *part = (struct template_part){slice_of(text, length), FIELD_COUNT};
+        } else {
+            length = strcspn(text, "}");
+            part->text = slice_of(text + 1, length - 1);
+            part->field = field_find(part->text);
+            length += text[length] == '}';
+        }
+        if ((*text == '{' && part->field == FIELD_COUNT) ||
+            (ret_template->count == TEMPLATE_PARTS && text[length])) {
+            snprintf(message, SINK_MESSAGE_BYTES, "'%.80s' is no template, or too long", text);
+            return -EINVAL;
+        }
+        text += length;
+    }
+    return 0;
+}
+
+static size_t template_fields(const struct template *template, enum field_id *fields, size_t count)
+{
+    for (size_t i = 0; i < template->count && count < SINK_ATTRIBUTES_MAXIMUM; i++)
+        if (template->parts[i].field != FIELD_COUNT)
+            fields[count++] = template->parts[i].field;
+    return count;
+}
+
+static int check(const struct sink_options *sink_options, char message[SINK_MESSAGE_BYTES])
+{
+    const struct kafka_options *own = sink_options->values[0];
+    struct template template;
+    struct labels labels;
+
+#ifndef WEIR_WITH_KAFKA
+    snprintf(message, SINK_MESSAGE_BYTES, "this weir was built without librdkafka");
+    return -EINVAL;
+#endif
+    if (!own->brokers) {
+        snprintf(message, SINK_MESSAGE_BYTES, "brokers: are needed");
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < own->properties.count; i++)
+        if (strstr(own->properties.items[i], "password") ||
+            !strchr(own->properties.items[i], '=')) {
+            snprintf(message, SINK_MESSAGE_BYTES, "property: is NAME=VALUE, and no password");
+            return -EINVAL;
+        }
+    if (strchr(own->topic, '{') && !own->topics.count) {
+        snprintf(message, SINK_MESSAGE_BYTES, "topic: a template needs topics, which are allowed");
+        return -EINVAL;
+    }
+    if (template_make(own->topic, &template, message) < 0 ||
+        template_make(own->key, &template, message) < 0)
+        return -EINVAL;
+    return labels_make(&own->headers, false, &labels, message);
+}
+
+static size_t attributes(const struct sink_options *sink_options, enum field_id *ret_fields)
+{
+    const struct kafka_options *own = sink_options->values[0];
+    char message[SINK_MESSAGE_BYTES];
+    struct template template;
+    struct labels labels;
+    size_t count = 0;
+
+    if (template_make(own->topic, &template, message) == 0)
+        count = template_fields(&template, ret_fields, count);
+    if (template_make(own->key, &template, message) == 0)
+        count = template_fields(&template, ret_fields, count);
+    return labels_make(&own->headers, false, &labels, message) == 0
+               ? labels_fields(&labels, ret_fields, count)
+               : count;
+}
+
+#ifdef WEIR_WITH_KAFKA
+struct kafka {
+    const struct kafka_options *options;
+    rd_kafka_t *producer;
+    struct template topic, key;
+    struct labels headers;
+    size_t outstanding;
+    char reason[SINK_REASON_BYTES];
+    atomic_bool is_interrupted;
+};
+
+static bool is_hopeless(rd_kafka_resp_err_t error)
+{
+    return error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
+           error == RD_KAFKA_RESP_ERR_INVALID_MSG || error == RD_KAFKA_RESP_ERR_INVALID_RECORD;
+}
+
+static void judge(struct kafka *kafka, struct sink_entry *entry, rd_kafka_resp_err_t error)
+{
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        entry->verdict = SINK_DELIVERED;
+        return;
+    }
+    if (is_hopeless(error))
+        entry->verdict = SINK_REJECTED;
+    snprintf(kafka->reason, sizeof(kafka->reason), "%.100s", rd_kafka_err2str(error));
+}
+
+/* librdkafka says what became of a message; in rd_kafka_poll, on the sender's thread. */
+static void on_report(rd_kafka_t *producer, const rd_kafka_message_t *message, void *context)
+{
+    struct kafka *kafka = context;
+
+    (void)producer;
+    kafka->outstanding--;
+    judge(kafka, message->_private, message->err);
+}
+
+static void on_log(const rd_kafka_t *producer, int level, const char *facility, const char *text)
+{
+    (void)producer, (void)level, (void)facility, (void)text; /* counters and reasons say it */
+}
+
+/* The template's text for the entry; characters that no name has become '_'. */
+static size_t template_fill(const struct template *template, const struct sink_entry *entry,
+                            char *text, size_t size)
+{
+    size_t length = 0;
+
+    for (size_t i = 0; i < template->count; i++) {
+        const struct template_part *part = &template->parts[i];
+        struct label label = {.field = part->field, .text = part->text};
+        struct slice value = labels_value(&label, entry);
+
+        for (size_t j = 0; j < value.length && length < size - 1; j++) {
+            char byte = (char)value.data[j];
+            bool is_good = isalnum((unsigned char)byte) || strchr("._-", byte);
+
+            text[length++] = is_good && byte ? byte : '_';
+        }
+    }
+    text[length] = '\0';
+    return length;
+}
+
+static const char *choose_topic(const struct kafka *kafka, const struct sink_entry *entry,
+                                char text[TOPIC_BYTES])
+{
+    const struct text_list *allowed = &kafka->options->topics;
+
+    template_fill(&kafka->topic, entry, text, TOPIC_BYTES);
+    for (size_t i = 0; i < allowed->count; i++)
+        if (strcmp(allowed->items[i], text) == 0)
+            return text;
+    return allowed->count ? allowed->items[0] : text;
+}
+
+static rd_kafka_headers_t *make_headers(const struct kafka *kafka, const struct sink_entry *entry)
+{
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(kafka->headers.count);
+
+    for (size_t i = 0; i < kafka->headers.count; i++) {
+        struct slice value = labels_value(&kafka->headers.items[i], entry);
+
+        if (value.length)
+            rd_kafka_header_add(headers, kafka->headers.items[i].name, -1, value.data,
+                                (ssize_t)value.length);
+    }
+    return headers;
+}
+
+/* Hands a record to librdkafka, which does not copy it: it stays until its report. */
+static void produce(struct kafka *kafka, struct sink_entry *entry)
+{
+    char topic[TOPIC_BYTES], key[KEY_BYTES];
+    size_t key_length = template_fill(&kafka->key, entry, key, sizeof(key));
+    rd_kafka_headers_t *headers = make_headers(kafka, entry);
+    size_t length = entry->payload.length;
+    rd_kafka_resp_err_t error;
+
+    if (length && entry->payload.data[length - 1] == '\n')
+        length--;
+    error = rd_kafka_producev(kafka->producer, RD_KAFKA_V_TOPIC(choose_topic(kafka, entry, topic)),
+                              RD_KAFKA_V_KEY(key_length ? key : NULL, key_length),
+                              RD_KAFKA_V_VALUE((void *)(uintptr_t)entry->payload.data, length),
+                              RD_KAFKA_V_TIMESTAMP((int64_t)(entry->time_ns / 1000000)),
+                              RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(entry),
+                              RD_KAFKA_V_END);
+    if (error) {
+        rd_kafka_headers_destroy(headers);
+        judge(kafka, entry, error);
+    } else {
+        kafka->outstanding++;
+    }
+}
+
+static int kafka_send(void *context, struct sink_batch *batch)
+{
+    enum { POLL_MS = 100 };
+    struct kafka *kafka = context;
+    bool is_missing = false;
+
+    kafka->reason[0] = '\0';
+    for (size_t i = 0; i < batch->count; i++) {
+        produce(kafka, &batch->entries[i]);
+        rd_kafka_poll(kafka->producer, 0);
+    }
+    /* Each message has a time-out of its own, after which its report comes in any case. */
+    while (kafka->outstanding) {
+        if (atomic_load(&kafka->is_interrupted))
+            rd_kafka_purge(kafka->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+        rd_kafka_poll(kafka->producer, POLL_MS);
+    }
+    memcpy(batch->reason, kafka->reason, sizeof(batch->reason));
+    for (size_t i = 0; i < batch->count; i++)
+        is_missing |= batch->entries[i].verdict == SINK_PENDING;
+    return is_missing ? -EAGAIN : 0;
+}
+
+static void kafka_interrupt(void *context)
+{
+    atomic_store(&((struct kafka *)context)->is_interrupted, true);
+}
+
+static void kafka_close(void *context)
+{
+    struct kafka *kafka = context;
+
+    if (kafka->producer)
+        rd_kafka_destroy(kafka->producer);
+    deallocate(kafka);
+}
+
+/* Sets a property, if there is a value. False, and a message: librdkafka refuses it. */
+static bool set(rd_kafka_conf_t *configuration, const char *name, const char *value, char *message)
+{
+    return !value || rd_kafka_conf_set(configuration, name, value, message, SINK_MESSAGE_BYTES) ==
+                         RD_KAFKA_CONF_OK;
+}
+
+static bool set_properties(rd_kafka_conf_t *configuration, const struct kafka_options *own,
+                           char *message)
+{
+    for (size_t i = 0; i < own->properties.count; i++) {
+        const char *text = own->properties.items[i], *equals = strchr(text, '=');
+        char name[128];
+
+        snprintf(name, sizeof(name), "%.*s", (int)(equals - text), text);
+        if (!set(configuration, name, equals + 1, message))
+            return false;
+    }
+    return true;
+}
+
+static bool configure(rd_kafka_conf_t *configuration, const struct kafka_options *own,
+                      const struct secret *password, char *message)
+{
+    bool is_plain = own->is_not_idempotent || strcmp(own->acknowledgements, "all") != 0;
+    const char *protocol = own->mechanism ? (own->is_tls ? "sasl_ssl" : "sasl_plaintext")
+                                          : (own->is_tls ? "ssl" : "plaintext");
+    char timeout[24];
+
+    snprintf(timeout, sizeof(timeout), "%llu", (unsigned long long)(own->timeout_ns / 1000000));
+    return set(configuration, "bootstrap.servers", own->brokers, message) &&
+           set(configuration, "client.id", "weir", message) &&
+           set(configuration, "acks", own->acknowledgements, message) &&
+           set(configuration, "enable.idempotence", is_plain ? "false" : "true", message) &&
+           set(configuration, "compression.type", own->compression, message) &&
+           set(configuration, "message.timeout.ms", timeout, message) &&
+           set(configuration, "security.protocol", protocol, message) &&
+           set(configuration, "ssl.ca.location", own->ca_file, message) &&
+           set(configuration, "ssl.certificate.location", own->certificate_file, message) &&
+           set(configuration, "ssl.key.location", own->key_file, message) &&
+           set(configuration, "sasl.mechanism", own->mechanism, message) &&
+           set(configuration, "sasl.username", own->mechanism ? own->user : NULL, message) &&
+           set(configuration, "sasl.password", password->length ? password->text : NULL, message) &&
+           set_properties(configuration, own, message);
+}
+
+static int start(struct kafka *kafka, char message[SINK_MESSAGE_BYTES])
+{
+    const struct kafka_options *own = kafka->options;
+    rd_kafka_conf_t *configuration;
+    struct secret password;
+    int result = secret_read(own->password_file, own->password_variable, &password, message);
+
+    if (result < 0)
+        return result;
+    configuration = rd_kafka_conf_new();
+    rd_kafka_conf_set_opaque(configuration, kafka);
+    rd_kafka_conf_set_dr_msg_cb(configuration, on_report);
+    rd_kafka_conf_set_log_cb(configuration, on_log);
+    if (configure(configuration, own, &password, message))
+        kafka->producer =
+            rd_kafka_new(RD_KAFKA_PRODUCER, configuration, message, SINK_MESSAGE_BYTES);
+    if (!kafka->producer)
+        rd_kafka_conf_destroy(configuration);
+    secret_forget(&password);
+    return kafka->producer ? 0 : -EINVAL;
+}
+
+static int kafka_open(const struct sink_options *sink_options, void **ret_context,
+                      char message[SINK_MESSAGE_BYTES])
+{
+    struct kafka *kafka = allocate_zeroed(sizeof(*kafka));
+    int result;
+
+    if (!kafka)
+        return -ENOMEM;
+    kafka->options = sink_options->values[0];
+    result = template_make(kafka->options->topic, &kafka->topic, message);
+    if (result == 0)
+        result = template_make(kafka->options->key, &kafka->key, message);
+    if (result == 0)
+        result = labels_make(&kafka->options->headers, false, &kafka->headers, message);
+    if (result == 0)
+        result = start(kafka, message);
+    if (result == 0)
+        *ret_context = kafka;
+    else
+        kafka_close(kafka);
+    return result;
+}
+#endif
+
+const struct sink sink_kafka = {
+    .name = "kafka",
+    .help = "Apache Kafka, or what speaks its protocol.",
+    .target = "brokers",
+    .format = "json",
+    .parts = {{&kafka_table, sizeof(struct kafka_options)}},
+    .check = check,
+    .attributes = attributes,
+#ifdef WEIR_WITH_KAFKA
+    .open = kafka_open,
+    .send = kafka_send,
+    .interrupt = kafka_interrupt,
+    .close = kafka_close,
+#endif
+};

@@ -238,9 +238,14 @@ static __noinline void connection_judge(struct connection *connection, const str
     shared->generation = weir_selections.generation;
     if (shared->is_off == OFF_FOR_GOOD || (shared->is_off == OFF_OTHER_LOGGED && may_be_paired()))
         return;
-    if (shared->is_off)
+    if (shared->is_off) {
         connection_restart(connection);
-    shared->process_id = 0; /* to be judged at the next message */
+        shared->process_id = 0;
+    }
+    if (shared->process_id != bpf_get_current_pid_tgid() >> 32)
+        shared->process_id = 0; /* to be judged at the next message */
+    else if (!process_is_wanted(shared->process_id))
+        shared->is_off = OFF_UNWANTED;
     for (int i = 0; i < WEIR_DIRECTIONS; i++)
         connection->streams[i].checks_until = connection->streams[i].messages + SUPPRESSION_CHECKS;
     if (!selection_has_addresses())

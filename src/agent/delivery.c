@@ -23,15 +23,38 @@ static void add_host_name(const struct delivery *delivery, struct record *record
 void delivery_take(struct delivery *delivery, struct record *record)
 {
     add_host_name(delivery, record);
-    if (!delivery_is_full(delivery) && stage_mask.refine(delivery->mask, record) == STAGE_PASS &&
-        stage_filter.refine(delivery->query, record) == STAGE_PASS) {
-        if (delivery->metrics)
-            metrics_take(delivery->metrics, record);
-        delivery->handed_out += outputs_write(&delivery->outputs, record, true);
-    } else {
+    if (delivery_is_full(delivery) || stage_mask.refine(delivery->mask, record) != STAGE_PASS ||
+        stage_filter.refine(delivery->query, record) != STAGE_PASS) {
         delivery->filtered++;
+        record_unref(&record);
+        return;
+    }
+    if (delivery->metrics) /* sampling thins out the log, not the numbers */
+        metrics_take(delivery->metrics, record);
+    switch (rules_take(delivery->rules, record)) {
+    case RULES_HELD:
+        return;
+    case RULES_LOG:
+        delivery->handed_out += outputs_write(&delivery->outputs, record, true);
+        break;
+    default: /* counted by the rules */
+        break;
     }
     record_unref(&record);
+}
+
+void delivery_tick(struct delivery *delivery, uint64_t now_ns)
+{
+    struct record *record;
+
+    rules_close(delivery->rules, now_ns);
+    while ((record = rules_next(delivery->rules))) {
+        if (delivery_is_full(delivery))
+            delivery->filtered++;
+        else
+            delivery->handed_out += outputs_write(&delivery->outputs, record, true);
+        record_unref(&record);
+    }
 }
 
 static void add_losses(const struct output *output, const struct outlet_counters *counters,
@@ -51,7 +74,7 @@ static void add_output(const struct delivery *delivery, const struct output *out
 
     outlet_count(output->outlet, &counters);
     totals->logged += counters.logged;
-    totals->filtered += delivery->filtered + output->filtered;
+    totals->filtered += delivery->filtered + rules_filtered(delivery->rules) + output->filtered;
     add_losses(output, &counters, totals);
 }
 
@@ -89,10 +112,33 @@ static void print_rest(const struct output *output, const char *name)
                 *name ? ": " : "", counters.waiting);
 }
 
+static void print_reason(const char *rule, const char *what, uint64_t count)
+{
+    if (count)
+        fprintf(stderr, "weir: filtered, %s%s%s: %" PRIu64 " records\n", rule, *rule ? ", " : "",
+                what, count);
+}
+
+/* Why records were filtered, as far as no sink's own filter did it. */
+static void print_filtered(const struct delivery *delivery, uint64_t before)
+{
+    struct rule_counters rule;
+    bool has_rules = rules_counters(delivery->rules, 0, &rule);
+
+    if (!has_rules)
+        return;
+    print_reason("", "not selected", before + delivery->filtered);
+    for (size_t i = 0; rules_counters(delivery->rules, i, &rule); i++) {
+        print_reason(rule.name, "off", rule.off);
+        print_reason(rule.name, "sampled out", rule.sampled_out);
+    }
+}
+
 void delivery_print_totals(const struct delivery *delivery, const struct totals *upstream)
 {
     const struct outputs *outputs = &delivery->outputs;
 
+    print_filtered(delivery, upstream->filtered);
     for (size_t i = 0; i < outputs->count; i++) {
         const struct output *output = &outputs->items[i];
         const char *name = outputs->count > 1 ? output->name : "";
@@ -137,6 +183,7 @@ int delivery_error(const struct delivery *delivery)
 
 void delivery_close(struct delivery *delivery)
 {
+    delivery_tick(delivery, UINT64_MAX);
     outputs_close(&delivery->outputs);
 }
 
@@ -153,6 +200,15 @@ int delivery_check_sinks(const struct block_list *sinks, const char *config_path
             result = outputs_check(settings, config_path, message);
         sink_settings_free(&settings);
     }
+    return result;
+}
+
+int delivery_check_rules(const struct rules_options *options, char message[OPTION_MESSAGE_BYTES])
+{
+    struct rules *rules = NULL;
+    int result = rules_new(options, &rules, message);
+
+    rules_free(&rules);
     return result;
 }
 
@@ -202,6 +258,7 @@ static int open_outputs(struct delivery *delivery, const struct delivery_options
 /* Makes the query and the masking stage. 0 or -errno, told. */
 static int refine_start(struct delivery *delivery, const struct delivery_options *options)
 {
+    char message[OPTION_MESSAGE_BYTES];
     struct query_error error;
     int result = options->query.length ? query_compile(options->query, &delivery->query, &error)
                                        : 0;
@@ -212,8 +269,13 @@ static int refine_start(struct delivery *delivery, const struct delivery_options
         return result;
     }
     result = mask_new(&options->mask, &delivery->mask);
-    if (result)
+    if (result) {
         fprintf(stderr, "weir: masking: %s\n", strerror(-result));
+        return result;
+    }
+    result = rules_new(&options->rules, &delivery->rules, message);
+    if (result)
+        fprintf(stderr, "weir: %s\n", message);
     return result;
 }
 
@@ -221,6 +283,7 @@ static void refine_done(struct delivery *delivery)
 {
     if (delivery->mask)
         mask_free(&delivery->mask);
+    rules_free(&delivery->rules);
     query_free(&delivery->query);
 }
 
@@ -245,8 +308,13 @@ int delivery_renew(struct delivery *delivery, const struct delivery_options *opt
 
     if (result == 0) {
         struct query *query = delivery->query;
+        struct rules *rules = delivery->rules;
         void *mask = delivery->mask;
 
+        delivery_tick(delivery, UINT64_MAX);
+        rules_inherit(fresh->rules, rules);
+        delivery->rules = fresh->rules;
+        fresh->rules = rules;
         delivery->query = fresh->query;
         delivery->mask = fresh->mask;
         if (options->with_output)

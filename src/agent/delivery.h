@@ -7,6 +7,7 @@
 #include "agent/outputs.h"
 #include "refine/mask.h"
 #include "refine/metrics.h"
+#include "refine/rules.h"
 
 struct delivery_options {
     /* the output of -o and -w; without it only the sinks */
@@ -21,12 +22,13 @@ struct delivery_options {
     const struct block_list *sinks; /* borrowed as long as the delivery lives */
     const char *config_path;        /* where they stand; NULL: nowhere */
 
-    struct metrics *metrics;   /* borrowed as long as the delivery lives; NULL: none */
-    struct slice query;        /* expression of what is wanted; empty: everything */
-    struct mask_options mask;  /* borrowed while delivery_start runs */
-    const char *host_name;     /* field host.name, borrowed; NULL: absent */
-    unsigned close_timeout_ms; /* how long the sinks may take at the end; 0: default */
-    uint64_t record_limit;     /* 0: none */
+    struct metrics *metrics;    /* borrowed as long as the delivery lives; NULL: none */
+    struct rules_options rules; /* borrowed while delivery_start runs */
+    struct slice query;         /* expression of what is wanted; empty: everything */
+    struct mask_options mask;   /* borrowed while delivery_start runs */
+    const char *host_name;      /* field host.name, borrowed; NULL: absent */
+    unsigned close_timeout_ms;  /* how long the sinks may take at the end; 0: default */
+    uint64_t record_limit;      /* 0: none */
     uint64_t loss_interval_ns;
 };
 
@@ -35,6 +37,7 @@ struct delivery {
     struct slice host_name;
     uint64_t record_limit;
     struct query *query;
+    struct rules *rules;
     void *mask;
     struct loss_reporter losses;
     uint64_t filtered, handed_out;
@@ -44,6 +47,9 @@ struct delivery {
 /* Says what is wrong with the sinks. 0, or -EINVAL or -ENOMEM and a message. */
 int delivery_check_sinks(const struct block_list *sinks, const char *config_path,
                          char message[OPTION_MESSAGE_BYTES]);
+
+/* Says what is wrong with the rules. 0, or -EINVAL or -ENOMEM and a message. */
+int delivery_check_rules(const struct rules_options *options, char message[OPTION_MESSAGE_BYTES]);
 
 /*
  * `started_ns`: where the first interval of losses begins. 0, or -errno, told on stderr. May be
@@ -60,6 +66,8 @@ void delivery_done(struct delivery *delivery);
 
 /* A finished record; takes the reference. */
 void delivery_take(struct delivery *delivery, struct record *record);
+/* Writes what waited until now (refine/rules). Call now and then. */
+void delivery_tick(struct delivery *delivery, uint64_t now_ns);
 /* Are there as many records as were asked for? */
 bool delivery_is_full(const struct delivery *delivery);
 /* Adds what was lost at all sinks, and what was logged and filtered where there is only one. */

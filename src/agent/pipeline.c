@@ -15,6 +15,7 @@
 #include "agent/exporter.h"
 #include "agent/enrichment.h"
 #include "agent/packet_source.h"
+#include "agent/process_choices.h"
 #include "agent/selection.h"
 #include "base/buffer.h"
 #include "capture/capture.h"
@@ -29,6 +30,7 @@ struct pipeline {
     char *const *arguments;
     struct capture_selection selection; /* what the kernel decides */
     struct enrichment *enrichment;
+    struct process_choices *choices; /* whom the kernel need not look at */
     struct streams *streams;
     struct delivery delivery;
     struct exporter *exporter;      /* NULL: no metrics */
@@ -72,6 +74,15 @@ static void identify(void *context, const struct process_identity *identity,
                      struct process_details *ret_details)
 {
     enrichment_identify(((struct pipeline *)context)->enrichment, identity, ret_details);
+}
+
+static void on_process(void *context, const struct process_identity *process)
+{
+    struct pipeline *pipeline = context;
+
+    if (pipeline->capture)
+        process_choices_see(pipeline->choices, &pipeline->delivery, pipeline->enrichment,
+                            pipeline->capture, process);
 }
 
 /* A TCP socket has closed. */
@@ -147,6 +158,7 @@ static int pipeline_drain(struct pipeline *pipeline)
         losses_write(pipeline, time_ns);
     if (exporter_is_due(pipeline->exporter, time_ns))
         totals_publish(pipeline, time_ns);
+    delivery_tick(&pipeline->delivery, time_ns);
     delivery_push(&pipeline->delivery);
     return count < 0 ? count : others < 0 ? others : count + others;
 }
@@ -166,6 +178,10 @@ static struct delivery_options delivery_options_of(const struct pipeline *pipeli
         .sinks = &options->sinks,
         .config_path = (*pipeline->setup)->path,
         .metrics = exporter_metrics(pipeline->exporter),
+        .rules = {.rules = &options->rules,
+                  .header_rules = &options->header_rules,
+                  .path = (*pipeline->setup)->path,
+                  .key = slice_of(options->mask_key, options->mask_key_length)},
         .query = query,
         .mask = {.is_disabled = options->is_masking_disabled,
                  .key = slice_of(options->mask_key, options->mask_key_length),
@@ -209,6 +225,10 @@ static bool options_apply(struct pipeline *pipeline, const struct run_options *f
     if (result == 0) {
         streams_change_sides(pipeline->streams, fresh->with_both_sides, time_ns);
         pipeline->selection = selection;
+        if (pipeline->capture && !selection_is_equal(old, fresh)) {
+            process_choices_forget(pipeline->choices, pipeline->capture);
+            streams_tell_processes(pipeline->streams);
+        }
     } else if (pipeline->capture) {
         capture_select(pipeline->capture, &pipeline->selection);
     }
@@ -339,6 +359,7 @@ static int stages_start(struct pipeline *pipeline)
         .context = pipeline,
         .identify = identify,
         .on_protocol = on_protocol,
+        .on_process = on_process,
         .on_record = on_record,
     };
     struct buffer text;
@@ -348,6 +369,8 @@ static int stages_start(struct pipeline *pipeline)
     result = selection_make(options, &text, &pipeline->selection);
     if (result == 0)
         result = enrichment_new(options, pipeline, on_enriched, &pipeline->enrichment);
+    if (result == 0)
+        result = told(process_choices_new(&pipeline->choices));
     if (result == 0)
         result = told(streams_new(&streams_options, &pipeline->streams));
     if (result == 0 && options->metrics)
@@ -449,6 +472,7 @@ static void pipeline_done(struct pipeline *pipeline)
         streams_free(&pipeline->streams);
     enrichment_free(&pipeline->enrichment);
     exporter_stop(&pipeline->exporter); /* before what it shows */
+    process_choices_free(&pipeline->choices);
     delivery_done(&pipeline->delivery);
     if (pipeline->signals >= 0)
         close(pipeline->signals);

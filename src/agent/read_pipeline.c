@@ -212,6 +212,9 @@ static int delivery_begin(struct read_pipeline *pipeline)
         .mask = {.is_disabled = options->is_masking_disabled,
                  .key = slice_of(options->mask_key, options->mask_key_length),
                  .names = options->mask_names.count ? options->mask_names.items : NULL},
+        .rules = {.rules = &options->rules,
+                  .header_rules = &options->header_rules,
+                  .key = slice_of(options->mask_key, options->mask_key_length)},
         .record_limit = options->record_limit,
     };
     struct buffer text;

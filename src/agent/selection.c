@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include "agent/cgroup.h"
+#include "refine/rules.h"
 
 static int add_cgroups(const struct text_list *paths, bool is_excluded, const char *option,
                        struct capture_selection *selection)
@@ -26,6 +27,37 @@ static int add_cgroups(const struct text_list *paths, bool is_excluded, const ch
     return 0;
 }
 
+bool selection_is_equal(const struct run_options *a, const struct run_options *b)
+{
+    for (size_t i = 0; i < run_option_table.count; i++) {
+        const struct option *option = &run_option_table.options[i];
+
+        if ((strcmp(option->group, "Selection") == 0 || strcmp(option->group, "Rules") == 0) &&
+            !option_is_equal(option, a, b))
+            return false;
+    }
+    return true;
+}
+
+/* What the first rules switch off by address alone. They were found right before. */
+static int add_exclusions(const struct run_options *options, struct capture_selection *selection)
+{
+    char message[OPTION_MESSAGE_BYTES];
+    struct rules_options rules_options = {
+        .rules = &options->rules,
+        .header_rules = &options->header_rules,
+        .key = slice_of(options->mask_key, options->mask_key_length)};
+    struct rules *rules = NULL;
+    int result = rules_new(&rules_options, &rules, message);
+
+    if (result)
+        fprintf(stderr, "weir: %s\n", message);
+    else
+        rules_exclusions(rules, &selection->never);
+    rules_free(&rules);
+    return result;
+}
+
 int selection_make(const struct run_options *options, struct buffer *text,
                    struct capture_selection *ret_selection)
 {
@@ -40,6 +72,8 @@ int selection_make(const struct run_options *options, struct buffer *text,
     if (result == 0 && text->length && query_compile(buffer_slice(text), &query, &error) == 0)
         query_prefilter(query, &ret_selection->only);
     query_free(&query);
+    if (result == 0)
+        result = add_exclusions(options, ret_selection);
     if (result == 0)
         result = add_cgroups(&options->cgroups, false, "--cgroup", ret_selection);
     if (result == 0)

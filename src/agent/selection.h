@@ -4,6 +4,8 @@
 #include "capture/capture.h"
 #include "config/run_options.h"
 
+/* Do both options want the same records? */
+bool selection_is_equal(const struct run_options *a, const struct run_options *b);
 /*
  * `text`: the expression (run_options_query), empty: everything. 0 or -errno, told on stderr; an
  * expression that is wrong is told by who compiles it.

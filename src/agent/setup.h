@@ -2,6 +2,7 @@
 #pragma once
 #include "config/configuration.h"
 #include "config/run_options.h"
+#include "refine/rules.h"
 
 struct setup {
     struct run_options options; /* borrows from `configuration`; not to be copied by assignment */
@@ -15,4 +16,6 @@ struct setup {
  * wrong was said on stderr, or help on stdout.
  */
 bool setup_load(char *const *arguments, struct setup **ret_setup, int *ret_status);
+/* The rules, for who makes them. */
+struct rules_options setup_rules(const struct setup *setup);
 void setup_free(struct setup **setup);

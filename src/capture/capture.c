@@ -234,6 +234,7 @@ int capture_drain(struct capture *capture)
 
     if (step > CLOCK_STEP_NS || step < -CLOCK_STEP_NS)
         capture->clock_offset_ns = offset;
+    selection_tick(capture);
     return ring_drain(&capture->ring, events_handle, capture);
 }
 

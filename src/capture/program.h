@@ -28,9 +28,11 @@ struct capture {
     void *process_context;
     enum capture_rung rung;
     struct capture_selection selection;
-    struct tls *tls;         /* NULL: not asked for, or not to be had */
-    char tls_why[256];       /* then: why not */
-    int64_t clock_offset_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC */
+    bool has_new_ignored;        /* since the selection was renewed for it */
+    uint64_t ignored_renewed_ns; /* CLOCK_MONOTONIC */
+    struct tls *tls;             /* NULL: not asked for, or not to be had */
+    char tls_why[256];           /* then: why not */
+    int64_t clock_offset_ns;     /* CLOCK_REALTIME - CLOCK_MONOTONIC */
     int cpu_count;
     int dump; /* test aid: file descriptor that gets every raw ring record first; -1: none */
     struct weir_counters *counters; /* scratch, one a CPU */
@@ -65,6 +67,8 @@ int selection_fill(struct weir *skeleton, const struct capture_selection *select
 int message_filter_set(struct weir *skeleton, const struct prefilter *prefilter);
 /* A header name that the kernel looks at, with enum weir_manner. 0 or -errno. */
 int tables_add_name(struct weir *skeleton, const char *name, __u32 manner);
+/* Connections of processes that were ignored since are judged anew, now and then. */
+void selection_tick(struct capture *capture);
 /* mask_key.c */
 void mask_key_states(struct slice key, struct weir_hmac_key *ret_key);
 

@@ -4,10 +4,13 @@
  * connection that both want is refused on the way; what was judged by them is judged again.
  */
 #include <errno.h>
+#include <time.h>
 #include <bpf/bpf.h>
 #include "capture/program.h"
 
 _Static_assert((int)CAPTURE_CGROUPS_MAXIMUM <= (int)WEIR_CGROUPS_MAXIMUM, "one for one");
+
+#define IGNORED_INTERVAL_NS 1000000000ull /* between judgements for the sake of the ignored */
 
 enum { NEVER_SHIFT = 2 /* of the sides that are refused */ };
 
@@ -297,6 +300,23 @@ void capture_ignore(struct capture *capture, const struct process_identity *proc
     /* Where the table cannot have it, what the process does is thrown away later. */
     bpf_map__update_elem(capture->skeleton->maps.weir_ignored, &value.process_id,
                          sizeof(value.process_id), &value, sizeof(value), BPF_ANY);
+    capture->has_new_ignored = true;
+}
+
+void selection_tick(struct capture *capture)
+{
+    struct timespec now;
+    uint64_t now_ns;
+
+    if (!capture->has_new_ignored)
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    now_ns = (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+    if (now_ns - capture->ignored_renewed_ns < IGNORED_INTERVAL_NS)
+        return;
+    capture->ignored_renewed_ns = now_ns;
+    capture->has_new_ignored = false;
+    renew(capture->skeleton, &capture->selection);
 }
 
 void capture_ignore_nobody(struct capture *capture)

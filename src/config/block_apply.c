@@ -15,6 +15,30 @@ int block_place(const char *path, uint32_t line, uint32_t column,
                     column);
 }
 
+static int place(const struct block_list *list, const struct block_pair *pair, const char *path,
+                 char *message)
+{
+    if (!pair->line && list->name)
+        return snprintf(message, OPTION_MESSAGE_BYTES, "--%s: ", list->name);
+    return block_place(path, pair->line, pair->column, message);
+}
+
+int block_refuse(const struct block_list *list, const struct block *block, const char *path,
+                 const char *key, size_t column, const char *why,
+                 char message[OPTION_MESSAGE_BYTES])
+{
+    const struct block_pair *pair = block_find_pair(list, block, key);
+    struct block_pair start = {.line = block->line, .column = block->column};
+    int used = place(list, pair ? pair : &start, path, message);
+
+    used += snprintf(message + used, OPTION_MESSAGE_BYTES - (size_t)used, "%.60s: ", key);
+    if (column)
+        used +=
+            snprintf(message + used, OPTION_MESSAGE_BYTES - (size_t)used, "column %zu: ", column);
+    snprintf(message + used, OPTION_MESSAGE_BYTES - (size_t)used, "%.200s", why);
+    return -EINVAL;
+}
+
 static bool is_one_of(const char *text, const char *const *words)
 {
     for (; words && *words; words++)
@@ -23,12 +47,12 @@ static bool is_one_of(const char *text, const char *const *words)
     return false;
 }
 
-static int refuse_unknown(const struct block_pair *pair, const char *path,
-                          const struct option_set *sets, size_t set_count, const char *const *known,
-                          char *message)
+static int refuse_unknown(const struct block_list *list, const struct block_pair *pair,
+                          const char *path, const struct option_set *sets, size_t set_count,
+                          const char *const *known, char *message)
 {
     struct nearest nearest = nearest_begin(pair->key);
-    int used = block_place(path, pair->line, pair->column, message);
+    int used = place(list, pair, path, message);
 
     for (size_t i = 0; i < set_count; i++)
         for (size_t j = 0; j < sets[i].table->count; j++)
@@ -36,7 +60,8 @@ static int refuse_unknown(const struct block_pair *pair, const char *path,
     for (; known && *known; known++)
         nearest_offer(&nearest, *known);
     used += snprintf(message + used, OPTION_MESSAGE_BYTES - (size_t)used,
-                     "unknown key '%.100s' of this sink", pair->key);
+                     "unknown key '%.100s' of this %s", pair->key,
+                     list->name ? list->name : "block");
     if (nearest.name)
         snprintf(message + used, OPTION_MESSAGE_BYTES - (size_t)used, "; did you mean '%s'?",
                  nearest.name);
@@ -57,8 +82,8 @@ static int set_flag(const struct option *option, void *values, const char *text,
     return 0;
 }
 
-static int set_pair(const struct block_pair *pair, const char *path, const struct option *option,
-                    void *values, bool is_again, char *message)
+static int set_pair(const struct block_list *list, const struct block_pair *pair, const char *path,
+                    const struct option *option, void *values, bool is_again, char *message)
 {
     char why[OPTION_MESSAGE_BYTES];
     int result;
@@ -69,7 +94,7 @@ static int set_pair(const struct block_pair *pair, const char *path, const struc
                                          : option_set(option, values, pair->value, why);
 
     if (result < 0) {
-        int used = block_place(path, pair->line, pair->column, message);
+        int used = place(list, pair, path, message);
 
         snprintf(message + used, OPTION_MESSAGE_BYTES - (size_t)used, "%s: %.200s", option->name,
                  why);
@@ -94,8 +119,8 @@ int block_apply(const struct block_list *list, const struct block *block, const 
         for (; at < set_count && !option; at++)
             option = option_find(sets[at].table, pair->key, strlen(pair->key));
         if (!option)
-            return refuse_unknown(pair, path, sets, set_count, known, message);
-        result = set_pair(pair, path, option, sets[at - 1].values,
+            return refuse_unknown(list, pair, path, sets, set_count, known, message);
+        result = set_pair(list, pair, path, option, sets[at - 1].values,
                           i > 0 && strcmp(pair[-1].key, pair->key) == 0, message);
         if (result < 0)
             return result;

@@ -98,12 +98,20 @@ int blocks_parse(struct block_list *list, const char *text)
     return result;
 }
 
-const char *block_find(const struct block_list *list, const struct block *block, const char *key)
+const struct block_pair *block_find_pair(const struct block_list *list, const struct block *block,
+                                         const char *key)
 {
     for (size_t i = block->count; i-- > 0;)
         if (strcmp(list->pairs[block->first + i].key, key) == 0)
-            return list->pairs[block->first + i].value;
+            return &list->pairs[block->first + i];
     return NULL;
+}
+
+const char *block_find(const struct block_list *list, const struct block *block, const char *key)
+{
+    const struct block_pair *pair = block_find_pair(list, block, key);
+
+    return pair ? pair->value : NULL;
 }
 
 int blocks_are_equal(const struct block_list *a, const struct block_list *b)

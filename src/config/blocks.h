@@ -25,6 +25,7 @@ struct block {
 /* The texts stand in `bytes`: not to be copied by assignment. */
 struct block_list {
     size_t count;
+    const char *name; /* of the option: "sink" */
     size_t pair_count, used;
     struct block blocks[BLOCKS_MAXIMUM];
     struct block_pair pairs[BLOCK_PAIRS_MAXIMUM];
@@ -38,6 +39,9 @@ int blocks_add(struct block_list *list, const char *key, const char *value, uint
 /* Adds the block that the text says. 0, -ENOBUFS, or -EINVAL: a quote has no end, or no type. */
 int blocks_parse(struct block_list *list, const char *text);
 
+/* The block's last pair of that key, or NULL. */
+const struct block_pair *block_find_pair(const struct block_list *list, const struct block *block,
+                                         const char *key);
 /* The value of the block's last pair of that key, or NULL. */
 const char *block_find(const struct block_list *list, const struct block *block, const char *key);
 int blocks_are_equal(const struct block_list *a, const struct block_list *b);

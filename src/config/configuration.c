@@ -191,6 +191,7 @@ static int set_blocks(struct reading *reading, const struct option *option, cons
     const yaml_node_item_t *item = node->data.sequence.items.start;
     int result = 0;
 
+    list->name = option->name;
     if (node->type != YAML_SEQUENCE_NODE)
         return refuse(reading, &node->start_mark,
                       "%s: a list is expected here, as in '- type: ...'", option->name);

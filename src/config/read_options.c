@@ -104,6 +104,27 @@ static const struct option table[] = {
      .group = "Selection",
      .help = "Stop when so many records have been written."},
 
+    {.name = "rule",
+     .plural = "rules",
+     .kind = OPTION_BLOCKS,
+     VALUE(rules),
+     .argument = "LEVEL KEY=VALUE...",
+     .group = "Rules",
+     .help = "How much is logged of which records, and which share of them; may be repeated: the "
+             "first rule that matches decides. LEVEL is heads, summary or off (key log in a file), "
+             "then keys such as match='url.path == \"/health\"' or sample=10%. docs/rules.md "
+             "lists them."},
+    {.name = "header-rule",
+     .plural = "header-rules",
+     .kind = OPTION_BLOCKS,
+     VALUE(header_rules),
+     .argument = "ACTION KEY=VALUE...",
+     .group = "Rules",
+     .help = "What is shown of headers, beyond masking; may be repeated: of each header the first "
+             "rule that names it decides. ACTION is include, drop, mask, hash or length (key "
+             "action in a file), then names=GLOB,..., match='...', in=request or response. No "
+             "rule shows what masking has hidden."},
+
     {.name = "mask-name",
      .kind = OPTION_TEXTS,
      VALUE(mask_names),

@@ -24,7 +24,8 @@ struct read_options {
     const char *filter; /* NULL: none */
     struct text_list types;
     bool with_packets;
-    uint64_t record_limit; /* 0: none */
+    struct block_list rules, header_rules; /* what each can say: rule_options.h */
+    uint64_t record_limit;                 /* 0: none */
     uint64_t community_id_seed;
 
     /* masking */

@@ -54,6 +54,13 @@ static int read_key_file(const char *path, char key[MASK_KEY_BYTES], size_t *ret
     return 0;
 }
 
+static bool has_taken_key;
+
+bool resolve_has_taken_key(void)
+{
+    return has_taken_key;
+}
+
 int resolve_mask_key(const char *path, char key[MASK_KEY_BYTES], size_t *ret_length,
                      char message[OPTION_MESSAGE_BYTES])
 {
@@ -67,6 +74,7 @@ int resolve_mask_key(const char *path, char key[MASK_KEY_BYTES], size_t *ret_len
         return -EINVAL;
     memcpy(key, variable, length);
     *ret_length = length;
+    has_taken_key = true;
     explicit_bzero(variable, length); /* /proc/PID/environ shows this memory */
     unsetenv("WEIR_MASK_KEY");
     return 0;

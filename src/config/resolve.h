@@ -20,4 +20,6 @@ bool resolve_has_output(const struct block_list *sinks, const char *output_file,
                         const char *format);
 
 /* Replaces the format "auto" by the one for this output. With colours? */
+/* Has a variable held it, which is wiped when it is read? */
+bool resolve_has_taken_key(void);
 bool resolve_terminal(const char *output_file, const char *colour, const char **format);

@@ -40,7 +40,8 @@ struct run_options {
     bool with_command_line;             /* of processes */
     struct text_list container_sockets; /* of runtimes; empty: the usual ones */
     struct text_list container_variables;
-    uint64_t metadata_wait_ns; /* how long a record waits for it */
+    uint64_t metadata_wait_ns;             /* how long a record waits for it */
+    struct block_list rules, header_rules; /* what each can say: rule_options.h */
 
     /* masking */
     bool is_masking_disabled;

@@ -52,30 +52,6 @@ static int names_copy(const struct text_list *names, struct header_rule *rule)
     return 0;
 }
 
-/* The message with the block's place. -EINVAL. */
-static int refuse(const struct block *block, const char *path, const char *what, const char *why,
-                  char *message)
-{
-    int used = block->line ? block_place(path, block->line, block->column, message)
-                           : snprintf(message, OPTION_MESSAGE_BYTES, "--header-rule: ");
-
-    snprintf(message + used, OPTION_MESSAGE_BYTES - (size_t)used, "%s%s", what, why);
-    return -EINVAL;
-}
-
-static int match_compile(const struct block *block, const char *path, const char *text,
-                         struct query **ret_query, char *message)
-{
-    struct query_error error;
-    char what[64];
-    int result = text ? query_compile(slice_of_string(text), ret_query, &error) : 0;
-
-    if (result != -EINVAL)
-        return result;
-    snprintf(what, sizeof(what), "match: column %zu: ", error.column);
-    return refuse(block, path, what, error.message, message);
-}
-
 static int rule_make(const struct block_list *blocks, const struct block *block, const char *path,
                      struct header_rule *rule, char *message)
 {
@@ -84,25 +60,29 @@ static int rule_make(const struct block_list *blocks, const struct block *block,
     struct option_set set = {&header_rule_option_table, options};
     const char *type = block_find(blocks, block, BLOCK_KEY_TYPE), *action;
     int result = options ? block_apply(blocks, block, path, &set, 1, known, message) : -ENOMEM;
+    struct query_error error;
     size_t at = 0, count = sizeof(action_names) / sizeof(*action_names);
 
     action = result ? NULL : type ? type : options->action;
     while (action && at < count && strcmp(action_names[at], action) != 0)
         at++;
     if (result == 0 && at == count)
-        result = refuse(block, path, "no action; say include, drop, mask, hash or length: ", action,
-                        message);
+        result = block_refuse(blocks, block, path, action, 0,
+                              "no action; say include, drop, mask, hash or length", message);
     if (result == 0 && !options->names.count)
-        result =
-            refuse(block, path, "names: ", "a header rule names headers; * names all", message);
+        result = block_refuse(blocks, block, path, "names", 0,
+                              "a header rule names headers; * stands for all", message);
     if (result == 0) {
         rule->action = (enum header_action)at;
         rule->in_request = strcmp(options->direction, "response") != 0;
         rule->in_response = strcmp(options->direction, "request") != 0;
         result = names_copy(&options->names, rule);
     }
-    if (result == 0)
-        result = match_compile(block, path, options->match, &rule->match, message);
+    if (result == 0 && options->match) {
+        result = query_compile(slice_of_string(options->match), &rule->match, &error);
+        if (result == -EINVAL)
+            block_refuse(blocks, block, path, "match", error.column, error.message, message);
+    }
     deallocate(options);
     return result;
 }
@@ -120,8 +100,8 @@ int header_rules_new(const struct block_list *blocks, const char *path, struct s
         if (result || rule->action != ACTION_HASH || rules->digest)
             continue;
         result = key.length ? mask_digest_new(key, &rules->digest)
-                            : refuse(&blocks->blocks[i], path,
-                                     "action: ", "hash needs a key; see mask-key-file", message);
+                            : block_refuse(blocks, &blocks->blocks[i], path, "action", 0,
+                                           "hash needs a key; see mask-key-file", message);
     }
     if (result == -ENOMEM)
         snprintf(message, OPTION_MESSAGE_BYTES, "out of memory");

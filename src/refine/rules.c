@@ -23,25 +23,12 @@ struct rules {
     uint64_t held;
     size_t count;
     struct rule rules[BLOCKS_MAXIMUM];
+    struct rule earlier; /* those that are no longer there */
 };
 
 static const char *const level_names[] = {"heads", "summary", "off"};
 
-static int refuse(const struct block *block, const char *path, const char *key, size_t column,
-                  const char *why, char *message)
-{
-    int used = block->line ? block_place(path, block->line, block->column, message)
-                           : snprintf(message, OPTION_MESSAGE_BYTES, "--rule: ");
-
-    used += snprintf(message + used, OPTION_MESSAGE_BYTES - (size_t)used, "%s: ", key);
-    if (column)
-        used +=
-            snprintf(message + used, OPTION_MESSAGE_BYTES - (size_t)used, "column %zu: ", column);
-    snprintf(message + used, OPTION_MESSAGE_BYTES - (size_t)used, "%s", why);
-    return -EINVAL;
-}
-
-static int level_set(struct rule *rule, const struct block *block, const char *path,
+static int level_set(struct rule *rule, const struct block_list *blocks, const struct block *block,
                      const char *level, char *message)
 {
     size_t at = 0, count = sizeof(level_names) / sizeof(*level_names);
@@ -49,13 +36,14 @@ static int level_set(struct rule *rule, const struct block *block, const char *p
     while (at < count && strcmp(level_names[at], level) != 0)
         at++;
     if (at == count)
-        return refuse(block, path, level, 0, "no level; say heads, summary or off", message);
+        return block_refuse(blocks, block, NULL, level, 0, "no level; say heads, summary or off",
+                            message);
     rule->level = (enum rule_level)at;
     return 0;
 }
 
-static int rule_fill(struct rule *rule, const struct block *block, const char *path,
-                     const struct rule_options *options, char *message)
+static int rule_fill(struct rule *rule, const struct block_list *blocks, const struct block *block,
+                     const char *path, const struct rule_options *options, char *message)
 {
     struct sampling_options sampling = {.share = options->sample,
                                         .per_second = options->per_second,
@@ -66,12 +54,12 @@ static int rule_fill(struct rule *rule, const struct block *block, const char *p
         options->match ? query_compile(slice_of_string(options->match), &rule->match, &error) : 0;
 
     if (result == -EINVAL)
-        return refuse(block, path, "match", error.column, error.message, message);
+        return block_refuse(blocks, block, path, "match", error.column, error.message, message);
     if (result || (!options->sample && !options->per_second))
         return result;
     result = sampling_new(&sampling, &rule->sampling, &error);
-    return result == -EINVAL ? refuse(block, path, error.column ? "keep" : "sample", error.column,
-                                      error.message, message)
+    return result == -EINVAL ? block_refuse(blocks, block, path, error.column ? "keep" : "sample",
+                                            error.column, error.message, message)
                              : result;
 }
 
@@ -91,8 +79,8 @@ static int rule_make(const struct block_list *blocks, size_t index, const char *
         snprintf(rule->name, sizeof(rule->name), "%s", options.name);
     else
         snprintf(rule->name, sizeof(rule->name), "rule %zu", index + 1);
-    result = level_set(rule, block, path, type ? type : options.level, message);
-    return result ? result : rule_fill(rule, block, path, &options, message);
+    result = level_set(rule, blocks, block, type ? type : options.level, message);
+    return result ? result : rule_fill(rule, blocks, block, path, &options, message);
 }
 
 int rules_new(const struct rules_options *options, struct rules **ret_rules,
@@ -202,16 +190,11 @@ struct record *rules_next(struct rules *rules)
     return NULL;
 }
 
-size_t rules_count(const struct rules *rules)
-{
-    return rules->count;
-}
-
 bool rules_counters(const struct rules *rules, size_t index, struct rule_counters *ret_counters)
 {
-    const struct rule *rule = &rules->rules[index];
+    const struct rule *rule = index < rules->count ? &rules->rules[index] : &rules->earlier;
 
-    if (index >= rules->count)
+    if (index > rules->count || (rule == &rules->earlier && !rule->matched))
         return false;
     *ret_counters = (struct rule_counters){.name = rule->name,
                                            .matched = rule->matched,
@@ -219,6 +202,41 @@ bool rules_counters(const struct rules *rules, size_t index, struct rule_counter
                                            .sampled_out = rule->sampled_out,
                                            .logged = rule->logged};
     return true;
+}
+
+bool rules_have_any(const struct rules *rules)
+{
+    return rules->count > 0;
+}
+
+uint64_t rules_filtered(const struct rules *rules)
+{
+    uint64_t sum = rules->earlier.off + rules->earlier.sampled_out;
+
+    for (size_t i = 0; i < rules->count; i++)
+        sum += rules->rules[i].off + rules->rules[i].sampled_out;
+    return sum;
+}
+
+static void add_counts(struct rule *to, const struct rule *from)
+{
+    to->matched += from->matched;
+    to->off += from->off;
+    to->sampled_out += from->sampled_out;
+    to->logged += from->logged;
+}
+
+void rules_inherit(struct rules *rules, const struct rules *old)
+{
+    snprintf(rules->earlier.name, sizeof(rules->earlier.name), "earlier rules");
+    add_counts(&rules->earlier, &old->earlier);
+    for (size_t i = 0; i < old->count; i++) {
+        size_t at = 0;
+
+        while (at < rules->count && strcmp(rules->rules[at].name, old->rules[i].name) != 0)
+            at++;
+        add_counts(at < rules->count ? &rules->rules[at] : &rules->earlier, &old->rules[i]);
+    }
 }
 
 uint64_t rules_held(const struct rules *rules)

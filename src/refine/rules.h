@@ -41,9 +41,17 @@ struct rule_counters {
     const char *name; /* the rule's own */
     uint64_t matched, off, sampled_out, logged;
 };
-size_t rules_count(const struct rules *rules);
 /* False: there is no such rule. */
 bool rules_counters(const struct rules *rules, size_t index, struct rule_counters *ret_counters);
+/* Is there any rule about records? */
+bool rules_have_any(const struct rules *rules);
+/* All that the rules took out. */
+uint64_t rules_filtered(const struct rules *rules);
+/*
+ * What `old` has counted goes on in rules of the same name; what has none is told of as one rule
+ * behind the others.
+ */
+void rules_inherit(struct rules *rules, const struct rules *old);
 /* As many as are waiting now. */
 uint64_t rules_held(const struct rules *rules);
 

@@ -321,6 +321,15 @@ void streams_change_sides(struct streams *streams, bool with_both_sides, uint64_
     streams->options.with_both_sides = with_both_sides;
 }
 
+void streams_tell_processes(struct streams *streams)
+{
+    const struct streams_options *options = &streams->options;
+
+    for (struct connection *one = streams->used.oldest; one; one = one->newer)
+        if (one->process.pid && options->on_process)
+            options->on_process(options->context, &one->process);
+}
+
 const struct streams_counters *streams_counters(const struct streams *streams)
 {
     return &streams->counters;

@@ -72,4 +72,6 @@ void streams_tick(struct streams *streams, uint64_t now_ns);
 void streams_flush(struct streams *streams, uint64_t now_ns);
 /* As streams_options.with_both_sides, for what begins from now on. */
 void streams_change_sides(struct streams *streams, bool with_both_sides, uint64_t now_ns);
+/* Tells on_process of the processes of all connections again. */
+void streams_tell_processes(struct streams *streams);
 const struct streams_counters *streams_counters(const struct streams *streams);

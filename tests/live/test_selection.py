@@ -2,7 +2,7 @@
 """What the kernel selects changes while weir runs: ports, addresses, processes, cgroups, on
 connections that go on all the time.
 
-TIMEOUT: 120
+TIMEOUT: 300
 """
 
 import http.client
@@ -37,7 +37,7 @@ class Stage:
         self.connections = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
                             for server in self.servers]
         self.write(text)
-        self.weir = Weir("--config", self.file)
+        self.weir = Weir("--config", self.file, is_debugged=True)
 
     def write(self, text):
         self.file.write_text(f"{text}\nquiet: false\n")
@@ -56,6 +56,16 @@ class Stage:
         self.connections[which].request("GET", path)
         self.connections[which].getresponse().read()
         return path
+
+    def is_handed_over(self, which, logged):
+        """Does the kernel hand over what is said there? Told by the raw ring, when a later request
+        to a server that is logged has shown that weir has read it."""
+        before = self.weir.ring_path.stat().st_size
+        path, later = self.request(which).encode(), self.request(logged)
+        traffic.wait_until(lambda: self.found([later]))
+        with open(self.weir.ring_path, "rb") as ring:
+            ring.seek(before)
+            return b"GET " + path + b" " in ring.read()
 
     def check_logged(self, which, roles, what):
         """One request to each server: those to `which` are logged, in these roles."""

@@ -17,6 +17,7 @@
 #include "agent/packet_source.h"
 #include "agent/process_choices.h"
 #include "agent/selection.h"
+#include "agent/signals.h"
 #include "base/buffer.h"
 #include "capture/capture.h"
 #include "track/streams.h"
@@ -178,10 +179,7 @@ static struct delivery_options delivery_options_of(const struct pipeline *pipeli
         .sinks = &options->sinks,
         .config_path = (*pipeline->setup)->path,
         .metrics = exporter_metrics(pipeline->exporter),
-        .rules = {.rules = &options->rules,
-                  .header_rules = &options->header_rules,
-                  .path = (*pipeline->setup)->path,
-                  .key = slice_of(options->mask_key, options->mask_key_length)},
+        .rules = setup_rules_of(options, (*pipeline->setup)->path),
         .query = query,
         .mask = {.is_disabled = options->is_masking_disabled,
                  .key = slice_of(options->mask_key, options->mask_key_length),
@@ -332,19 +330,6 @@ static int pipeline_loop(struct pipeline *pipeline)
             wait_ms = IDLE_POLL_MS;
     }
     return 0;
-}
-
-static int signals_block(void)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGPIPE);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
 /* Everything but capture. 0 or -errno, told. */

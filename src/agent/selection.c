@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include "agent/cgroup.h"
+#include "agent/setup.h"
 #include "refine/rules.h"
 
 static int add_cgroups(const struct text_list *paths, bool is_excluded, const char *option,
@@ -43,10 +44,7 @@ bool selection_is_equal(const struct run_options *a, const struct run_options *b
 static int add_exclusions(const struct run_options *options, struct capture_selection *selection)
 {
     char message[OPTION_MESSAGE_BYTES];
-    struct rules_options rules_options = {
-        .rules = &options->rules,
-        .header_rules = &options->header_rules,
-        .key = slice_of(options->mask_key, options->mask_key_length)};
+    struct rules_options rules_options = setup_rules_of(options, NULL);
     struct rules *rules = NULL;
     int result = rules_new(&rules_options, &rules, message);
 

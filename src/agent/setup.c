@@ -32,7 +32,7 @@ static bool fill(struct setup *setup, char *const *arguments, int *ret_status)
         return false;
     if (!read_file(setup, message) || run_options_resolve(&setup->options, message) < 0)
         return refuse(message, EXIT_USAGE, ret_status);
-    rules = setup_rules(setup);
+    rules = setup_rules_of(&setup->options, setup->path);
     if (delivery_check_sinks(&setup->options.sinks, setup->path, message) < 0 ||
         delivery_check_rules(&rules, message) < 0)
         return refuse(message, EXIT_USAGE, ret_status);
@@ -41,17 +41,14 @@ static bool fill(struct setup *setup, char *const *arguments, int *ret_status)
 }
 
 /* A key that a variable held at the start is known to the first setup only. */
-struct rules_options setup_rules(const struct setup *setup)
+struct rules_options setup_rules_of(const struct run_options *options, const char *path)
 {
-    const struct run_options *options = &setup->options;
     struct slice key = slice_of(options->mask_key, options->mask_key_length);
 
     if (!key.length && resolve_has_taken_key())
         key = SLICE_LITERAL("the one that the variable held");
-    return (struct rules_options){.rules = &options->rules,
-                                  .header_rules = &options->header_rules,
-                                  .path = setup->path,
-                                  .key = key};
+    return (struct rules_options){
+        .rules = &options->rules, .header_rules = &options->header_rules, .path = path, .key = key};
 }
 
 bool setup_load(char *const *arguments, struct setup **ret_setup, int *ret_status)

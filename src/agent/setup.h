@@ -17,5 +17,5 @@ struct setup {
  */
 bool setup_load(char *const *arguments, struct setup **ret_setup, int *ret_status);
 /* The rules, for who makes them. */
-struct rules_options setup_rules(const struct setup *setup);
+struct rules_options setup_rules_of(const struct run_options *options, const char *path);
 void setup_free(struct setup **setup);

@@ -234,16 +234,6 @@ static bool options_apply(struct pipeline *pipeline, const struct run_options *f
     return result == 0;
 }
 
-static void restart_tell(const struct run_options *old, const struct run_options *fresh)
-{
-    for (size_t i = 0; i < run_option_table.count; i++) {
-        const struct option *option = &run_option_table.options[i];
-
-        if (!(option->traits & OPTION_IS_LIVE) && !option_is_equal(option, old, fresh))
-            fprintf(stderr, "weir: %s has changed; that needs a restart\n", option->name);
-    }
-}
-
 /* SIGHUP: the options anew. What is wrong is told, and the old ones stay in force. */
 static void setup_renew(struct pipeline *pipeline)
 {
@@ -257,7 +247,7 @@ static void setup_renew(struct pipeline *pipeline)
             memcpy(options->mask_key, pipeline->options->mask_key, sizeof(options->mask_key));
             options->mask_key_length = pipeline->options->mask_key_length;
         }
-        restart_tell(pipeline->options, options);
+        setup_tell_restart(pipeline->options, options);
         if (options_apply(pipeline, options)) {
             setup_free(pipeline->setup);
             *pipeline->setup = fresh;

@@ -74,3 +74,13 @@ void setup_free(struct setup **setup)
     deallocate(*setup);
     *setup = NULL;
 }
+
+void setup_tell_restart(const struct run_options *old, const struct run_options *fresh)
+{
+    for (size_t i = 0; i < run_option_table.count; i++) {
+        const struct option *option = &run_option_table.options[i];
+
+        if (!(option->traits & OPTION_IS_LIVE) && !option_is_equal(option, old, fresh))
+            fprintf(stderr, "weir: %s has changed; that needs a restart\n", option->name);
+    }
+}

@@ -19,3 +19,5 @@ bool setup_load(char *const *arguments, struct setup **ret_setup, int *ret_statu
 /* The rules, for who makes them. */
 struct rules_options setup_rules_of(const struct run_options *options, const char *path);
 void setup_free(struct setup **setup);
+/* Says what of the fresh options cannot be taken over while weir runs. */
+void setup_tell_restart(const struct run_options *old, const struct run_options *fresh);

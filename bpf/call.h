@@ -64,7 +64,6 @@ struct call {
     __u32 direction; /* enum weir_direction */
     __u32 unseen;    /* 1 + enum weir_loss, or 0 */
     __s64 length;    /* bytes that moved */
-    __u64 stack;     /* the caller's stack pointer; 0: not known */
     __u32 sequence;  /* TCP sequence number behind them */
     bool has_sequence;
     bool is_end_received; /* the other end's FIN came: it takes a sequence number too */

@@ -410,6 +410,9 @@ struct tls_session {
     __u64 socket;    /* address of the struct sock that carries it */
     __u8 is_refused; /* it is not certain whose plaintext this is */
     __u8 padding[7];
+    struct weir_event_open open; /* these three: the stack is short */
+    struct weir_event_end end;
+    struct pair_key pair;
 };
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);

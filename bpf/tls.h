@@ -66,28 +66,28 @@ static __always_inline struct tls_thread *tls_thread_get(void)
 static __always_inline void tls_close(struct tls_session *session, bool is_reset)
 {
     struct connection *connection = &session->connection;
-    struct weir_event_end end = {};
-    struct pair_key key = {};
+    struct weir_event_end *end = &session->end;
+    struct pair_key *key = &session->pair;
     __u64 gone = READER_GONE;
 
     if (connection->shared.is_announced) {
-        end.head.type = WEIR_EVENT_CLOSE;
-        end.head.flags = is_reset ? WEIR_FLAG_RESET : 0;
-        end.head.connection = connection->shared.id;
-        end.head.time_ns = bpf_ktime_get_ns();
-        end.position[WEIR_SENT] = connection->streams[WEIR_SENT].position;
-        end.position[WEIR_RECEIVED] = connection->streams[WEIR_RECEIVED].position;
-        if (emit(&end, sizeof(end)))
+        end->head.type = WEIR_EVENT_CLOSE;
+        end->head.flags = is_reset ? WEIR_FLAG_RESET : 0;
+        end->head.connection = connection->shared.id;
+        end->head.time_ns = bpf_ktime_get_ns();
+        end->position[WEIR_SENT] = connection->streams[WEIR_SENT].position;
+        end->position[WEIR_RECEIVED] = connection->streams[WEIR_RECEIVED].position;
+        if (emit(end, sizeof(*end)))
             count_loss(WEIR_LOSS_RING_FULL, 0, 0);
     }
     if (!may_be_paired() || (!connection->shared.is_reader && !connection->shared.uncounted))
         return;
-    pair_key_make(&session->ends, &key);
-    key.is_plaintext = 1;
+    pair_key_make(&session->ends, key);
+    key->is_plaintext = 1;
     if (connection->shared.is_reader)
-        bpf_map_update_elem(&weir_readers, &key, &gone, BPF_ANY);
+        bpf_map_update_elem(&weir_readers, key, &gone, BPF_ANY);
     else
-        losses_settle(&connection->shared, bpf_map_lookup_elem(&weir_readers, &key));
+        losses_settle(&connection->shared, bpf_map_lookup_elem(&weir_readers, key));
 }
 
 /* The library's object is gone, or will be used for something else. */
@@ -132,13 +132,13 @@ static __noinline void tls_socket_closed(const struct sock *sk)
 static __always_inline void tls_announce(struct tls_session *session)
 {
     struct shared_state *shared = &session->connection.shared;
-    struct weir_event_open open = {};
+    struct weir_event_open *open = &session->open;
 
     if (shared->is_off || !process_is_wanted(bpf_get_current_pid_tgid() >> 32))
         return;
-    open_fill(&open, shared, &session->ends);
-    open.head.time_ns = bpf_ktime_get_ns();
-    shared->is_announced = !emit(&open, sizeof(open));
+    open_fill(open, shared, &session->ends);
+    open->head.time_ns = bpf_ktime_get_ns();
+    shared->is_announced = !emit(open, sizeof(*open));
 }
 
 /* A socket call, as far as it may tell whose session its connection carries. */
@@ -226,9 +226,9 @@ static __always_inline bool tls_first_bytes(struct tls_carrier *carrier, void *b
 }
 
 /* A socket call inside a library's call: the session's connection. True: it is now known. */
-static __always_inline bool tls_learn(struct tls_carrier *carrier, const struct tls_call *around)
+static __noinline bool tls_learn(struct tls_carrier *carrier, __u64 object, __u64 buffer)
 {
-    struct tls_key key = {around->session, bpf_get_current_pid_tgid() >> 32};
+    struct tls_key key = {object, bpf_get_current_pid_tgid() >> 32};
     struct tls_session *session = bpf_map_lookup_elem(&weir_tls_sessions, &key);
     __u64 bytes = 0;
 
@@ -236,7 +236,7 @@ static __always_inline bool tls_learn(struct tls_carrier *carrier, const struct 
         return false;
     if (!tls_first_bytes(carrier, &bytes, TLS_HEADER) || !tls_is_record((__u8 *)&bytes))
         return false;
-    if (carrier->base == around->buffer) /* handed through as it is: no TLS between the two */
+    if (carrier->base == buffer) /* handed through as it is: no TLS between the two */
         return false;
     if (!session)
         return tls_bind(carrier, &key, *(__u8 *)&bytes == TLS_TYPE_HANDSHAKE);
@@ -275,19 +275,22 @@ __noinline int weir_tls_socket_call(__u64 socket, __u64 id, __u64 base, __u64 le
                                     __u64 stack)
 {
     struct tls_carrier carrier = {.socket = socket, .id = id, .base = base};
-    struct tls_thread *thread = tls_thread_get();
-    struct tls_call *around = thread ? tls_call_around(thread, stack) : NULL;
-    struct go_call *go = around ? NULL : go_call_current();
-    struct tls_call inside = {};
+    struct tls_thread *thread;
+    struct tls_call *around;
+    struct go_call *go;
 
+    if (!weir_settings.with_tls)
+        return 0; /* before 6.8 functions are looked at that nobody calls; there are no maps then */
     carrier.length = length_and_what >> TLS_CARRIER_BITS;
     carrier.what = length_and_what & ((1 << TLS_CARRIER_BITS) - 1);
-    if (go) {
-        inside.session = go->session;
-        inside.buffer = go->buffer;
-        around = &inside;
-    }
-    return around ? tls_learn(&carrier, around) : tls_prove(&carrier);
+    thread = tls_thread_get();
+    around = thread ? tls_call_around(thread, stack) : NULL;
+    if (around)
+        return tls_learn(&carrier, around->session, around->buffer);
+    go = go_call_current();
+    if (go)
+        return tls_learn(&carrier, go->session, go->buffer);
+    return tls_prove(&carrier);
 }
 
 /* The connection whose call may tell of a session; NULL: it can not. */
@@ -301,11 +304,24 @@ static __always_inline struct connection *tls_carrier(struct connection *connect
     return connection && !connection->shared.is_http ? connection : NULL;
 }
 
-static __always_inline void tls_socket_call(struct connection *carrier, const struct call *call)
+/* The stack pointer of the task's system call; 0 where it cannot be asked for (before 5.15). */
+static __always_inline __u64 user_stack(void)
 {
+    if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+        return 0;
+    return ((struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()))->sp;
+}
+
+/* `connection`: NULL: it is not looked into. */
+static __noinline void tls_look(struct connection *connection, void *sk, const struct call *call,
+                                __u64 stack)
+{
+    struct connection *carrier = tls_carrier(connection, sk, call->length);
     const struct cursor *cursor = &call->cursor;
     __u64 base = cursor->base, length = cursor->left, what, socket = 0;
 
+    if (!RARELY(carrier))
+        return;
     what = (call->direction == WEIR_RECEIVED ? TLS_CARRIER_RECEIVES : 0) |
            (carrier->shared.is_late ? TLS_CARRIER_LATE : 0) |
            (carrier->shared.is_initiator ? TLS_CARRIER_INITIATOR : 0) |
@@ -322,7 +338,7 @@ static __always_inline void tls_socket_call(struct connection *carrier, const st
     /* As a number: the verifier takes no pointer for one. */
     bpf_probe_read_kernel(&socket, sizeof(socket), &call->socket);
     if (weir_tls_socket_call(socket, carrier->shared.id, base, length << TLS_CARRIER_BITS | what,
-                             call->stack))
+                             stack))
         carrier->shared.has_plaintext = 1;
 }
 

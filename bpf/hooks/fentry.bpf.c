@@ -76,7 +76,7 @@ static __always_inline int call_enters(struct sock *sk, struct msghdr *message, 
 static __always_inline int call_exits(struct sock *sk, __u32 direction, long length, int flags)
 {
     struct call_key key = {.thread = bpf_get_current_pid_tgid(), .direction = direction};
-    struct connection *connection, *carrier;
+    struct connection *connection;
     struct iterator *iterator;
     struct call call = {};
 
@@ -85,8 +85,7 @@ static __always_inline int call_exits(struct sock *sk, __u32 direction, long len
         return 0;
     }
     connection = call_connection(sk, length);
-    carrier = tls_carrier(connection, sk, length);
-    if (!connection && !carrier)
+    if (!connection && !weir_settings.with_tls)
         return 0;
     call.socket = sk;
     call.direction = direction;
@@ -109,12 +108,8 @@ static __always_inline int call_exits(struct sock *sk, __u32 direction, long len
         call.unseen = UNSEEN + WEIR_LOSS_DISCARDED;
     /* Never to be used again: the kernel may skip the next entry (see nmissed). */
     bpf_map_delete_elem(&weir_calls, &key);
-    if (RARELY(carrier)) {
-        if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-            call.stack =
-                ((struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()))->sp; /* 5.15 */
-        tls_socket_call(carrier, &call);
-    }
+    if (weir_settings.with_tls)
+        tls_look(connection, sk, &call, user_stack());
     if (connection && !call_is_over(connection, &call))
         call_handle(connection, &call, NULL);
     return 0;

@@ -37,7 +37,6 @@ static __always_inline void cursor_from_task(struct call *call, const struct soc
     __u64 arguments[4];
     long number;
 
-    call->stack = regs->sp;
     if (RARELY(task->flags & (PF_KTHREAD | PF_IO_WORKER))) {
         call->unseen = UNSEEN + WEIR_LOSS_IO_URING;
         return;
@@ -60,7 +59,7 @@ static __always_inline void cursor_from_task(struct call *call, const struct soc
 
 static __always_inline int socket_call(struct sock *sk, __u32 direction, int length, int flags)
 {
-    struct connection *connection, *carrier;
+    struct connection *connection;
     struct tcp_sock *tcp;
     struct call call = {};
     __u16 family = sk->__sk_common.skc_family, protocol = sk->sk_protocol;
@@ -72,8 +71,7 @@ static __always_inline int socket_call(struct sock *sk, __u32 direction, int len
     if (direction == WEIR_RECEIVED && (flags & MSG_IGNORED))
         return 0;
     connection = call_connection(sk, length);
-    carrier = tls_carrier(connection, sk, length);
-    if (!connection && !carrier)
+    if (!connection && !weir_settings.with_tls)
         return 0;
     call.socket = sk;
     call.direction = direction;
@@ -87,8 +85,8 @@ static __always_inline int socket_call(struct sock *sk, __u32 direction, int len
     cursor_from_task(&call, sk);
     if (direction == WEIR_RECEIVED && (flags & MSG_TRUNC))
         call.unseen = UNSEEN + WEIR_LOSS_DISCARDED;
-    if (RARELY(carrier))
-        tls_socket_call(carrier, &call);
+    if (weir_settings.with_tls)
+        tls_look(connection, sk, &call, user_stack());
     if (connection && !call_is_over(connection, &call))
         call_handle(connection, &call, NULL);
     return 0;

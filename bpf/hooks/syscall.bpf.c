@@ -79,13 +79,9 @@ static __always_inline struct call *call_area(void)
 {
     __u32 zero = 0;
     struct call *call = bpf_map_lookup_elem(&weir_call_ending, &zero);
-    __u64 stack;
 
-    if (!call)
-        return NULL;
-    stack = call->stack;
-    __builtin_memset(call, 0, sizeof(*call));
-    call->stack = stack;
+    if (call)
+        __builtin_memset(call, 0, sizeof(*call));
     return call;
 }
 
@@ -109,8 +105,8 @@ __noinline int weir_plain_call(__u64 socket, __u64 what, __u64 second, __u64 thi
     cursor_from_call(call, what & 0xffff, arguments);
     if (what & CALL_DISCARDS)
         call->unseen = UNSEEN + WEIR_LOSS_DISCARDED;
-    if (tls_carrier(connection, NULL, call->length))
-        tls_socket_call(connection, call);
+    if (weir_settings.with_tls)
+        tls_look(connection, NULL, call, user_stack());
     if (!connection->shared.is_off && !call_is_over(connection, call))
         call_handle(connection, call, NULL);
     return 0;
@@ -133,8 +129,8 @@ __noinline int weir_vector_message(__u64 socket, __u64 address, __u32 direction,
     call->sequence -= behind;
     if (!cursor_message(&call->cursor, address))
         call->unseen = UNSEEN + WEIR_LOSS_FAULT;
-    if (tls_carrier(connection, NULL, call->length))
-        tls_socket_call(connection, call);
+    if (weir_settings.with_tls)
+        tls_look(connection, NULL, call, user_stack());
     if (!connection->shared.is_off && !call_is_over(connection, call))
         call_handle(connection, call, NULL);
     return 0;
@@ -172,7 +168,7 @@ __noinline int weir_connection_of(__u64 socket, __u64 length)
 {
     struct connection *connection = call_connection((void *)socket, length);
 
-    return connection || tls_carrier(connection, (void *)socket, length);
+    return connection || tls_carrier(NULL, (void *)socket, length);
 }
 
 static __always_inline int syscall_ends(struct pt_regs *regs, long result)
@@ -181,7 +177,6 @@ static __always_inline int syscall_ends(struct pt_regs *regs, long result)
     long number = CALL_NUMBER(regs);
     int direction = direction_of(number);
     __u64 arguments[4], what;
-    struct call *call;
     __u64 sk;
 
     if (direction < 0 || result < 0)
@@ -199,9 +194,6 @@ static __always_inline int syscall_ends(struct pt_regs *regs, long result)
         return 0;
     if (!weir_connection_of(sk, result))
         return 0;
-    call = call_area();
-    if (call)
-        call->stack = regs->sp;
     if (number == NR_SENDMMSG || number == NR_RECVMMSG) {
         calls_of_vector(sk, arguments[1], direction, result);
         return 0;

@@ -407,6 +407,15 @@ static void ready_tell(const struct pipeline *pipeline)
     if (!options->is_quiet && pipeline->capture)
         fprintf(stderr, "weir: capturing with rung %s\n",
                 capture_rung_names[capture_rung_used(pipeline->capture)]);
+    if (pipeline->capture && !options->is_tls_disabled) {
+        const char *why;
+        size_t files = capture_tls_files(pipeline->capture, &why);
+
+        if (why)
+            fprintf(stderr, "weir: no plaintext of TLS libraries: %s\n", why);
+        else if (!options->is_quiet)
+            fprintf(stderr, "weir: taking plaintext of %zu files with TLS libraries\n", files);
+    }
     if (!options->is_quiet && pipeline->packets)
         fprintf(stderr, "weir: looking at packets with hook %s\n",
                 packet_source_hook(pipeline->packets));

@@ -116,9 +116,9 @@ static int rung_with_tls(enum capture_rung rung, struct capture *capture,
     int result;
 
     capture->tls_why[0] = 0;
-    if (!options->with_tls)
-        return rung_try(rung, options, &capture->skeleton, message, size);
     result = rung_try(rung, options, &capture->skeleton, message, size);
+    if (!options->with_tls)
+        return result;
     if (result == 0) {
         result = tls_new(capture->skeleton, &capture->tls);
         if (result == 0)

@@ -112,8 +112,8 @@ int capture_drain(struct capture *capture);
 void capture_read_counters(struct capture *capture, struct capture_counters *ret_counters);
 enum capture_rung capture_rung_used(const struct capture *capture);
 /*
- * Files with a TLS library in them whose plaintext is taken now; 0 and why in *ret_why: it was
- * asked for, but cannot be; NULL there: all is well.
+ * Files with a TLS library in them whose plaintext is taken now. *ret_why: why that cannot be,
+ * though it was asked for; else NULL.
  */
 size_t capture_tls_files(const struct capture *capture, const char **ret_why);
 

@@ -69,20 +69,21 @@ static void nothing_closes(void *context, uint64_t connection, uint64_t time_ns,
     (void)was_reset;
 }
 
+static const struct stream_listener no_listener = {.on_open = nothing_opens,
+                                                   .on_data = nothing_comes,
+                                                   .on_end = nothing_ends,
+                                                   .on_close = nothing_closes};
+
 /* Loads and attaches the rung for a moment: nothing else tells whether it works. */
 static bool survey_rung(struct survey *survey, enum capture_rung rung, const char *name,
                         const char *what_it_is, bool is_found)
 {
-    static const struct stream_listener nobody = {.on_open = nothing_opens,
-                                                  .on_data = nothing_comes,
-                                                  .on_end = nothing_ends,
-                                                  .on_close = nothing_closes};
     struct capture_options options = {
         .rung = rung, .ring_bytes = 65536, .is_masking_disabled = true};
     struct capture *capture = NULL;
     struct survey_item *item;
     char message[1024];
-    int result = capture_new(&options, &nobody, &capture, message);
+    int result = capture_new(&options, &no_listener, &capture, message);
 
     capture_free(&capture);
     item = item_add(survey, name, result == 0);
@@ -194,6 +195,47 @@ static void survey_io_uring(struct survey *survey, bool is_fentry)
                  "use a kernel that allows fentry programs (rung fentry)");
 }
 
+/* The rung that was found to be the one to use; AUTO: none was. */
+static enum capture_rung rung_of(const struct survey *survey)
+{
+    for (size_t i = 0; i < survey->count; i++)
+        for (int rung = CAPTURE_RUNG_FENTRY; rung < CAPTURE_RUNG_COUNT; rung++)
+            if (survey->items[i].is_used &&
+                strcmp(survey->items[i].name + strlen("rung "), capture_rung_names[rung]) == 0)
+                return (enum capture_rung)rung;
+    return CAPTURE_RUNG_AUTO;
+}
+
+/* Puts programs into the TLS libraries for a moment. */
+static void survey_tls(struct survey *survey)
+{
+    struct capture_options options = {.rung = rung_of(survey),
+                                      .ring_bytes = 65536,
+                                      .is_masking_disabled = true,
+                                      .with_tls = true};
+    struct capture *capture = NULL;
+    const char *why = "without a rung there are no connections that it could belong to";
+    struct survey_item *item;
+    char message[1024];
+    size_t files = 0;
+
+    if (options.rung && capture_new(&options, &no_listener, &capture, message) == 0)
+        files = capture_tls_files(capture, &why);
+    capture_free(&capture);
+    item = item_add(survey, "TLS libraries", why == NULL);
+    item->is_used = why == NULL;
+    if (why)
+        snprintf(item->detail, sizeof(item->detail), "%.250s", why);
+    else
+        snprintf(item->detail, sizeof(item->detail),
+                 "uprobes: plaintext is logged of what uses OpenSSL, BoringSSL, GnuTLS, NSS; %zu "
+                 "files have one now",
+                 files);
+    if (why)
+        snprintf(item->advice, sizeof(item->advice),
+                 "run as root, with a kernel that has CONFIG_UPROBE_EVENTS; all else is logged");
+}
+
 void capture_survey(struct survey *ret_survey)
 {
     bool is_found, is_fentry;
@@ -211,6 +253,7 @@ void capture_survey(struct survey *ret_survey)
     survey_rung(ret_survey, CAPTURE_RUNG_SYSCALL, "rung syscall",
                 "the tracepoint at the end of every system call", is_found);
     survey_io_uring(ret_survey, is_fentry);
+    survey_tls(ret_survey);
     survey_leftovers(ret_survey); /* before the hooks are tried, which takes them away */
     survey_all_packets(ret_survey);
 }

@@ -130,6 +130,20 @@ def by_number(weir, server, numbers):
     return {number: found.get(number, []) for number in numbers}
 
 
+def is_answered(command, given):
+    """Runs a client; one that is typed to is killed when it shows the answer."""
+    if given is None:
+        return run(command, env=dict(os.environ, NODE_TLS_REJECT_UNAUTHORIZED="0")).returncode == 0
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL,
+                          preexec_fn=servers.die_with_parent) as process:
+        process.stdin.write(given)
+        process.stdin.flush()
+        has_answer = any(line.startswith(b"HTTP/1.1 200") for line in process.stdout)
+        process.kill()
+    return has_answer
+
+
 def check_clients(weir, server, clients):
     """Programs of all kinds ask; each request has one record, with both processes."""
     wanted = {}
@@ -137,12 +151,11 @@ def check_clients(weir, server, clients):
         for turn in range(3):
             number = f"{name}-{server.name}-{turn}"
             try:
-                command = make(f"https://127.0.0.1:{server.port}/bytes/11", number)
+                command, given = make(server.port, number)
             except servers.Missing as missing:
                 note(f"{missing}")
                 break
-            done = run(command, env=dict(os.environ, NODE_TLS_REJECT_UNAUTHORIZED="0"))
-            if check(done.returncode == 0, f"{number} is answered", done.stderr.decode()[-500:]):
+            if check(is_answered(command, given), f"{number} is answered"):
                 wanted[number] = (name, version)
     found = by_number(weir, server, wanted)
     check_empty([f"{number}: {len(records)} records" for number, records in found.items()
@@ -153,32 +166,102 @@ def check_clients(weir, server, clients):
         for record in records:
             if (record["source"], record["role"], record["network.protocol.version"],
                     record.get("peer.process.command")) != ("tls", "server", version,
-                                                            name.split("-")[0]):
+                                                            name.split("/")[0]):
                 bad.append(f"{number}: {record['source']} {record['role']} "
                            f"{record['network.protocol.version']} "
                            f"{record.get('peer.process.command')}")
     check_empty(bad, f"{server.name}: version and both processes are told")
 
 
+def url_of(port):
+    return f"https://127.0.0.1:{port}/bytes/11"
+
+
 def curl(*options):
-    return lambda url, number: [servers.find_program("curl"), "-sk", *options, "-o", "/dev/null",
-                                "-H", f"X-Seq: {number}", url]
+    return lambda port, number: ([servers.find_program("curl"), "-sk", *options, "-o", "/dev/null",
+                                  "-H", f"X-Seq: {number}", url_of(port)], None)
 
 
-def wget(url, number):
+def wget(port, number):
     return [servers.find_program("wget"), "-q", "--no-check-certificate", "-O", "/dev/null",
-            f"--header=X-Seq: {number}", url]
+            f"--header=X-Seq: {number}", url_of(port)], None
 
 
-def node_client(url, number):
-    program = (f"require('https').get('{url}', {{headers: {{'X-Seq': '{number}'}}}}, "
+def node_client(port, number):
+    program = (f"require('https').get('{url_of(port)}', {{headers: {{'X-Seq': '{number}'}}}}, "
                "r => r.resume())")
-    return [servers.find_program("node"), "-e", program]
+    return [servers.find_program("node"), "-e", program], None
 
 
-CLIENTS = [("curl-1", "1.1", curl("--http1.1")), ("wget", "1.1", wget),
-           ("node", "1.1", node_client)]
-CLIENTS_HTTP2 = [*CLIENTS, ("curl-2", "2", curl("--http2"))]
+def typed(number):
+    """A request for programs that send what they are given, until the other end closes."""
+    return (f"GET /bytes/11 HTTP/1.1\r\nHost: live.test\r\nX-Seq: {number}\r\n"
+            "Connection: close\r\n\r\n").encode()
+
+
+def gnutls_cli(port, number):
+    return [servers.find_program("gnutls-cli"), "--insecure", "-p", str(port),
+            "127.0.0.1"], typed(number)
+
+
+def tstclnt(database):
+    return lambda port, number: ([servers.find_program("tstclnt"), "-h", "127.0.0.1", "-p",
+                                  str(port), "-d", f"sql:{database}", "-o"], typed(number))
+
+
+# What is in front of the slash is the command's name.
+CLIENTS = [("curl/1", "1.1", curl("--http1.1")), ("wget", "1.1", wget),
+           ("node", "1.1", node_client), ("gnutls-cli", "1.1", gnutls_cli)]
+
+
+def clients_of(server, database):
+    clients = [*CLIENTS, ("tstclnt", "1.1", tstclnt(database))] if database else CLIENTS
+    return clients + [("curl/2", "2", curl("--http2"))] * (server.name == "nginx")
+
+
+def make_database(directory, certificate):
+    """A store of certificates for NSS with the one that is given; None: no NSS here."""
+    database = directory / "nss"
+    database.mkdir()
+    both = directory / "both.p12"
+    try:
+        programs = [servers.find_program(name) for name in ("certutil", "pk12util", "tstclnt")]
+    except servers.Missing as missing:
+        note(str(missing))
+        return None
+    for command in (
+            [servers.find_program("openssl"), "pkcs12", "-export", "-in", certificate[0], "-inkey",
+             certificate[1], "-name", "live", "-passout", "pass:", "-out", str(both)],
+            [programs[0], "-N", "-d", f"sql:{database}", "--empty-password"],
+            [programs[1], "-i", str(both), "-d", f"sql:{database}", "-W", "", "-K", ""]):
+        subprocess.run(command, check=True, capture_output=True)
+    return database
+
+
+def check_others(weir, directory, certificate, database):
+    """Servers that log nothing: GnuTLS's and NSS's own, asked by curl."""
+    kinds = [("gnutls-serv", ["--http", "--quiet", "--x509certfile", certificate[0],
+                              "--x509keyfile", certificate[1], "-p"])]
+    if database:
+        kinds.append(("selfserv", ["-d", f"sql:{database}", "-n", "live", "-V", "tls1.0:", "-p"]))
+    for name, options in kinds:
+        try:
+            server = servers.Server(name, directory, "::1")  # they listen on all addresses
+            server.start([servers.find_program(name), *options, str(server.port)])
+        except servers.Missing as missing:
+            note(str(missing))
+            continue
+        numbers = [f"{name}-{turn}" for turn in range(5)]
+        for number in numbers:
+            command, _ = curl("--http1.1")(server.port, number)
+            run(command)
+        found = by_number(weir, server, numbers)
+        # Their answers last until the connection ends, selfserv's goes through PR_Writev.
+        check_empty([f"{number}: {found[number]}" for number in numbers
+                     if len(found[number]) != 1 or found[number][0]["source"] != "tls"
+                     or not flags(found[number][0]) <= {"incomplete", "unpaired"}],
+                    f"{name}: one record of each request")
+        server.stop()
 
 
 def check_killed(weir, directory, certificate):
@@ -206,6 +289,7 @@ def main():
     require_weir()
     directory = temporary_directory()
     certificate = servers.make_certificate(directory)
+    database = make_database(directory, certificate)
     before = start([nginx, node, python_asyncio], directory, certificate)
     with Weir(is_debugged=True) as weir:
         after = start([node, python_threads], directory, certificate)
@@ -215,7 +299,8 @@ def main():
                 check_connections(weir, server, records)
                 check_secrets(weir, server)
         for server in before[:2]:
-            check_clients(weir, server, CLIENTS_HTTP2 if server.name == "nginx" else CLIENTS)
+            check_clients(weir, server, clients_of(server, database))
+        check_others(weir, directory, certificate, database)
         check_killed(weir, directory, certificate)
         check_clean_end(weir)
         check(CANARY.encode() not in weir.ring_path.read_bytes(),

@@ -404,29 +404,6 @@ struct tls_key {
     __u64 session;
     __u64 process;
 };
-struct tls_session {
-    struct connection connection; /* of the plaintext */
-    struct ends ends;
-    __u64 socket;    /* address of the struct sock that carries it */
-    __u8 is_refused; /* it is not certain whose plaintext this is */
-    __u8 padding[7];
-    struct weir_event_open open; /* these three: the stack is short */
-    struct weir_event_end end;
-    struct pair_key pair;
-};
-struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(max_entries, 65536);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __type(key, struct tls_key);
-    __type(value, struct tls_session);
-} weir_tls_sessions SEC(".maps");
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 1);
-    __type(key, __u32);
-    __type(value, struct tls_session);
-} weir_tls_zero SEC(".maps");
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, 65536);

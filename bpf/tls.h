@@ -9,6 +9,30 @@
 #include "bpf/calls.h"
 #include "bpf/go.h"
 
+struct tls_session {
+    struct connection connection; /* of the plaintext */
+    struct ends ends;
+    __u64 socket;    /* address of the struct sock that carries it */
+    __u8 is_refused; /* it is not certain whose plaintext this is */
+    __u8 padding[7];
+    struct call calls[WEIR_DIRECTIONS]; /* these four: the stack is short */
+    struct weir_event_open open;
+    struct weir_event_end end;
+    struct pair_key pair;
+};
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 65536);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, struct tls_key);
+    __type(value, struct tls_session);
+} weir_tls_sessions SEC(".maps");
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct tls_session);
+} weir_tls_zero SEC(".maps");
 enum tls_kind {
     TLS_KIND_INSIDE = 0, /* no plaintext is moved: only what happens inside is of interest */
     TLS_KIND_DATA = 1,
@@ -101,10 +125,10 @@ static __always_inline void tls_forget(const struct tls_key *key)
         return;
     socket = session->socket;
     tls_close(session, false);
+    bpf_map_delete_elem(&weir_tls_sessions, key);
     known = bpf_map_lookup_elem(&weir_tls_sockets, &socket);
     if (known && known->session == key->session && known->process == key->process)
         bpf_map_delete_elem(&weir_tls_sockets, &socket);
-    bpf_map_delete_elem(&weir_tls_sessions, key);
 }
 
 /* The socket is closed. */
@@ -171,11 +195,8 @@ static __noinline bool tls_bind(const struct tls_carrier *carrier, const struct 
     __u32 zero = 0;
 
     old = bpf_map_lookup_elem(&weir_tls_sockets, &address);
-    if (old) {
-        struct tls_key other = *old;
-
-        tls_forget(&other); /* the application has begun another session on it */
-    }
+    if (old)
+        tls_forget(old); /* the application has begun another session on it */
     session = bpf_map_lookup_elem(&weir_tls_zero, &zero);
     if (!session)
         return false;
@@ -197,12 +218,7 @@ static __noinline bool tls_bind(const struct tls_carrier *carrier, const struct 
     shared->is_late = is_late;
     if (is_late)
         session->connection.streams[0].phase = session->connection.streams[1].phase = PHASE_LOST;
-    shared->generation = weir_selections.generation;
-    session->connection.streams[0].checks_until = SUPPRESSION_CHECKS;
-    session->connection.streams[1].checks_until = SUPPRESSION_CHECKS;
-    if (selection_has_addresses() &&
-        !connection_is_wanted(&session->ends, is_late, shared->is_initiator))
-        shared->is_off = OFF_UNWANTED;
+    shared->generation = weir_selections.generation - 1; /* to be judged with the first bytes */
     tls_announce(session);
     return true;
 }
@@ -226,7 +242,7 @@ static __always_inline bool tls_first_bytes(struct tls_carrier *carrier, void *b
 }
 
 /* A socket call inside a library's call: the session's connection. True: it is now known. */
-static __noinline bool tls_learn(struct tls_carrier *carrier, __u64 object, __u64 buffer)
+static __always_inline bool tls_learn(struct tls_carrier *carrier, __u64 object, __u64 buffer)
 {
     struct tls_key key = {object, bpf_get_current_pid_tgid() >> 32};
     struct tls_session *session = bpf_map_lookup_elem(&weir_tls_sessions, &key);
@@ -278,6 +294,7 @@ __noinline int weir_tls_socket_call(__u64 socket, __u64 id, __u64 base, __u64 le
     struct tls_thread *thread;
     struct tls_call *around;
     struct go_call *go;
+    __u64 object = 0, buffer = 0;
 
     if (!weir_settings.with_tls)
         return 0; /* before 6.8 functions are looked at that nobody calls; there are no maps then */
@@ -285,12 +302,15 @@ __noinline int weir_tls_socket_call(__u64 socket, __u64 id, __u64 base, __u64 le
     carrier.what = length_and_what & ((1 << TLS_CARRIER_BITS) - 1);
     thread = tls_thread_get();
     around = thread ? tls_call_around(thread, stack) : NULL;
-    if (around)
-        return tls_learn(&carrier, around->session, around->buffer);
-    go = go_call_current();
-    if (go)
-        return tls_learn(&carrier, go->session, go->buffer);
-    return tls_prove(&carrier);
+    go = around ? NULL : go_call_current();
+    if (around) {
+        object = around->session;
+        buffer = around->buffer;
+    } else if (go) {
+        object = go->session;
+        buffer = go->buffer;
+    }
+    return object ? tls_learn(&carrier, object, buffer) : tls_prove(&carrier);
 }
 
 /* The connection whose call may tell of a session; NULL: it can not. */
@@ -375,7 +395,7 @@ __noinline int weir_tls_data(__u64 object, __u64 buffer, __u32 length, __u32 wha
 {
     struct tls_key key = {object, bpf_get_current_pid_tgid() >> 32};
     struct tls_session *session = bpf_map_lookup_elem(&weir_tls_sessions, &key);
-    struct call call = {};
+    struct call *call;
 
     if (!session || session->is_refused) {
         if (session || !(what & TLS_DATA_DOUBTFUL))
@@ -386,13 +406,15 @@ __noinline int weir_tls_data(__u64 object, __u64 buffer, __u32 length, __u32 wha
         weir_tls_judge(object);
     if (session->connection.shared.is_off)
         return 0;
-    call.socket = (void *)session->socket;
-    call.direction = what & TLS_DATA_RECEIVED ? WEIR_RECEIVED : WEIR_SENT;
-    call.length = length;
-    cursor_one(&call.cursor, buffer, length);
+    call = &session->calls[what & TLS_DATA_RECEIVED ? WEIR_RECEIVED : WEIR_SENT];
+    __builtin_memset(call, 0, sizeof(*call));
+    call->socket = (void *)session->socket;
+    call->direction = what & TLS_DATA_RECEIVED ? WEIR_RECEIVED : WEIR_SENT;
+    call->length = length;
+    cursor_one(&call->cursor, buffer, length);
     if (!buffer)
-        call.unseen = UNSEEN + WEIR_LOSS_FAULT;
-    if (!call_is_over(&session->connection, &call))
-        call_handle(&session->connection, &call, &session->ends);
+        call->unseen = UNSEEN + WEIR_LOSS_FAULT;
+    if (!call_is_over(&session->connection, call))
+        call_handle(&session->connection, call, &session->ends);
     return 0;
 }

@@ -13,14 +13,12 @@ struct iterator {
     __u32 unseen;
     __u32 is_vector;
 };
-struct call_key {
-    __u64 thread;
-    __u64 direction;
-};
+/* By thread and direction: the stack has no room for a structure. */
+#define CALL_KEY(direction) (bpf_get_current_pid_tgid() << 1 | (direction))
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, 16384);
-    __type(key, struct call_key);
+    __type(key, __u64);
     __type(value, struct iterator);
 } weir_calls SEC(".maps");
 
@@ -61,7 +59,7 @@ static __always_inline void iterator_read(struct iterator *iterator, struct msgh
 static __always_inline int call_enters(struct sock *sk, struct msghdr *message, __u32 direction)
 {
     struct connection *connection = connection_find(sk);
-    struct call_key key = {.thread = bpf_get_current_pid_tgid(), .direction = direction};
+    __u64 key = CALL_KEY(direction);
     struct iterator iterator = {};
 
     if (connection && connection->shared.is_off && !weir_settings.with_tls &&
@@ -75,7 +73,7 @@ static __always_inline int call_enters(struct sock *sk, struct msghdr *message, 
 
 static __always_inline int call_exits(struct sock *sk, __u32 direction, long length, int flags)
 {
-    struct call_key key = {.thread = bpf_get_current_pid_tgid(), .direction = direction};
+    __u64 key = CALL_KEY(direction);
     struct connection *connection;
     struct iterator *iterator;
     struct call call = {};

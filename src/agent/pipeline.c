@@ -15,6 +15,7 @@
 #include "agent/exporter.h"
 #include "agent/enrichment.h"
 #include "agent/packet_source.h"
+#include "agent/tls_notice.h"
 #include "agent/process_choices.h"
 #include "agent/selection.h"
 #include "agent/signals.h"
@@ -407,15 +408,8 @@ static void ready_tell(const struct pipeline *pipeline)
     if (!options->is_quiet && pipeline->capture)
         fprintf(stderr, "weir: capturing with rung %s\n",
                 capture_rung_names[capture_rung_used(pipeline->capture)]);
-    if (pipeline->capture && !options->is_tls_disabled) {
-        const char *why;
-        size_t files = capture_tls_files(pipeline->capture, &why);
-
-        if (why)
-            fprintf(stderr, "weir: no plaintext of TLS libraries: %s\n", why);
-        else if (!options->is_quiet)
-            fprintf(stderr, "weir: taking plaintext of %zu files with TLS libraries\n", files);
-    }
+    if (pipeline->capture && !options->is_tls_disabled)
+        tls_notice(pipeline->capture, options->is_quiet);
     if (!options->is_quiet && pipeline->packets)
         fprintf(stderr, "weir: looking at packets with hook %s\n",
                 packet_source_hook(pipeline->packets));

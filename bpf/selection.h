@@ -40,16 +40,15 @@ static __always_inline void process_read(struct weir_process *process)
 static __noinline bool process_is_ignored(__u32 process_id)
 {
     const struct weir_process *ignored = bpf_map_lookup_elem(&weir_ignored, &process_id);
-    const __u64 *then, *now;
-    struct weir_process process;
+    struct task_struct *task = (void *)bpf_get_current_task();
+    const __u64 *then;
+    __u64 now[2]; /* no more: the stack below weir_call is short */
 
-    if (!ignored)
+    if (!ignored || ignored->start_time_ns != BPF_CORE_READ(task, group_leader, start_boottime))
         return false;
-    process_read(&process);
+    BPF_CORE_READ_INTO(&now, task, group_leader, comm);
     then = (const __u64 *)ignored->command;
-    now = (const __u64 *)process.command;
-    return ignored->start_time_ns == process.start_time_ns && then[0] == now[0] &&
-           then[1] == now[1];
+    return then[0] == now[0] && then[1] == now[1];
 }
 
 /*

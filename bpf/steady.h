@@ -85,6 +85,17 @@ static __always_inline bool steady_fill(struct work *work, const struct stream *
     return true;
 }
 
+/*
+ * The length of the head at data[0], known or walked over; 0: not usual. A function, so that the
+ * verifier walks what follows once; not within weir_whole_head, whose callers need the stack.
+ */
+__noinline __u32 weir_steady_head(__u32 slot)
+{
+    __u32 length = weir_known_find(slot);
+
+    return length ? length : weir_whole_head(slot);
+}
+
 /* Finds the head at data[0] and its framing; work->stream holds what is found out. 0: not usual. */
 static __always_inline __u32 steady_head(struct connection *connection, struct work *work,
                                          __u32 slot, __u32 direction)
@@ -108,7 +119,7 @@ static __always_inline __u32 steady_head(struct connection *connection, struct w
     work->host_count = 0;
     work->other_messages = other->messages;
     work->other_unwanted = other->unwanted;
-    length = weir_whole_head(slot, true);
+    length = weir_steady_head(slot);
     if (RARELY(!length))
         return 0;
     stream->heads = known->heads;

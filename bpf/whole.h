@@ -7,7 +7,6 @@
 #pragma once
 #include "bpf/flush.h"
 #include "bpf/framing.h"
-#include "bpf/known.h"
 #include "bpf/scan_names.h"
 #include "bpf/scan_values.h"
 
@@ -152,21 +151,15 @@ __noinline __u32 weir_whole_name(__u32 slot, __u32 at)
 
 /*
  * From the start line at data[0] to behind the empty line; the values on the way are masked. 0:
- * this head is not a usual one, or not all there. `may_be_known`: it is handed over at once, and
- * known.h is asked first.
+ * this head is not a usual one, or not all there.
  */
-__noinline __u32 weir_whole_head(__u32 slot, __u32 may_be_known)
+__noinline __u32 weir_whole_head(__u32 slot)
 {
     struct work *work = work_get(slot);
     __u32 at, end, nothing, value = 0;
 
     if (!work)
         return 0;
-    if (may_be_known) {
-        at = weir_known_find(slot);
-        if (at)
-            return at;
-    }
     at = work->at;
     end = work->filled;
     nothing = work->nothing;
@@ -229,7 +222,7 @@ static __always_inline int whole_message(struct work *work, __u32 slot)
     message_starts(work, stream);
     if (!weir_fill(slot, stream->size_hint ? stream->size_hint : CHUNK_FIRST) &&
         is_usual_start(work, stream))
-        length = weir_whole_head(slot, false);
+        length = weir_whole_head(slot);
     if (!length) {
         work->cursor = work->mark;
         work->at = work->filled = 0;

@@ -5,5 +5,6 @@
 typedef void (*metrics_observe)(void *context, enum metric_id metric, const struct slice *labels,
                                 double value);
 
-/* Calls `observe` for each observation: seconds, bytes, or the number that a counter grows by. */
-void metrics_record(const struct record *record, metrics_observe observe, void *context);
+/* Calls the function for each observation: seconds, bytes, or the number that a counter grows by.
+ */
+void metrics_record(const struct record *record, metrics_observe function, void *context);

@@ -1,0 +1,86 @@
+/*
+ * protobuf: messages of Protocol Buffers written into a writer, front to back. A length that is not
+ * known yet gets four bytes, a varint with leading zero groups, which every reader takes
+ * (protobuf.dev, encoding: varints).
+ */
+#pragma once
+#include <errno.h>
+#include "encode/writer.h"
+
+enum protobuf_type {
+    PROTOBUF_VARINT = 0,
+    PROTOBUF_FIXED64 = 1,
+    PROTOBUF_BYTES = 2,
+    PROTOBUF_FIXED32 = 5
+};
+enum { PROTOBUF_LENGTH_BYTES = 4, PROTOBUF_LENGTH_MAXIMUM = (1 << 28) - 1 };
+
+static inline void protobuf_varint(struct writer *writer, uint64_t number)
+{
+    uint8_t *at = writer_room(writer, 10);
+    size_t count = 0;
+
+    if (!at)
+        return;
+    for (; number >= 0x80; number >>= 7)
+        at[count++] = (uint8_t)(number | 0x80);
+    at[count++] = (uint8_t)number;
+    writer_advance(writer, count);
+}
+
+static inline void protobuf_tag(struct writer *writer, unsigned field, enum protobuf_type type)
+{
+    protobuf_varint(writer, field << 3 | (unsigned)type);
+}
+
+static inline void protobuf_number(struct writer *writer, unsigned field, uint64_t number)
+{
+    protobuf_tag(writer, field, PROTOBUF_VARINT);
+    protobuf_varint(writer, number);
+}
+
+static inline void protobuf_fixed64(struct writer *writer, unsigned field, uint64_t number)
+{
+    uint8_t bytes[8];
+
+    for (unsigned i = 0; i < 8; i++)
+        bytes[i] = (uint8_t)(number >> 8 * i);
+    protobuf_tag(writer, field, PROTOBUF_FIXED64);
+    writer_bytes(writer, bytes, sizeof(bytes));
+}
+
+static inline void protobuf_bytes(struct writer *writer, unsigned field, struct slice bytes)
+{
+    protobuf_tag(writer, field, PROTOBUF_BYTES);
+    protobuf_varint(writer, bytes.length);
+    writer_bytes(writer, bytes.data, bytes.length);
+}
+
+/* A message inside: what is written until protobuf_end belongs to it. The place to give there. */
+static inline size_t protobuf_begin(struct writer *writer, unsigned field)
+{
+    static const uint8_t nothing[PROTOBUF_LENGTH_BYTES] = {0x80, 0x80, 0x80, 0};
+
+    protobuf_tag(writer, field, PROTOBUF_BYTES);
+    writer_bytes(writer, nothing, sizeof(nothing));
+    return writer->buffer->length;
+}
+
+static inline void protobuf_end(struct writer *writer, size_t begin)
+{
+    size_t length = writer->buffer->length - begin;
+    uint8_t *at;
+
+    if (writer->error)
+        return;
+    if (length > PROTOBUF_LENGTH_MAXIMUM) {
+        writer->error = -EMSGSIZE;
+        return;
+    }
+    at = writer->buffer->data + begin - PROTOBUF_LENGTH_BYTES;
+    for (unsigned i = 0; i < PROTOBUF_LENGTH_BYTES; i++)
+        at[i] = (uint8_t)((length >> 7 * i & 0x7f) | (i + 1 < PROTOBUF_LENGTH_BYTES ? 0x80 : 0));
+}
+
+/* Text as strings have to be: each byte that is not UTF-8 becomes the code point of its number. */
+void protobuf_text(struct writer *writer, unsigned field, struct slice text);

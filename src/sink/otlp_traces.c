@@ -1,0 +1,36 @@
+/*
+ * otlp_traces: spans to an OpenTelemetry receiver, POST /v1/traces as binary protobuf (OTLP 1.x,
+ * HTTP).
+ */
+#include "sink/otlp_body.h"
+
+static const struct http_kind kind = {
+    .path = "/v1/traces",
+    .content_type = "application/x-protobuf",
+    .token_scheme = "Bearer",
+    .format = otlp_format,
+    .judge = otlp_judge,
+};
+
+static int open(const struct sink_options *options, void **ret_context,
+                char message[SINK_MESSAGE_BYTES])
+{
+    return http_open(&kind, options, ret_context, message);
+}
+
+static const char *const formats[] = {"otlp-span", NULL};
+
+const struct sink sink_otlp_traces = {
+    .name = "otlp_traces",
+    .help = "OpenTelemetry spans (OTLP over HTTP, protobuf).",
+    .target = "url",
+    .format = "otlp-span",
+    .formats = formats,
+    .parts = {{&http_table, sizeof(struct http_options)},
+              {&otlp_table, sizeof(struct otlp_options)}},
+    .check = otlp_check,
+    .open = open,
+    .send = http_send,
+    .interrupt = http_interrupt,
+    .close = http_close,
+};

@@ -185,10 +185,12 @@ def parts_are_sent_again(case):
     assert len(lines) == 1 and "400" in lines[0]["reason"], lines
     assert json.loads(lines[0]["record"])["url.original"].startswith("/item/7?")
     assert dead.stat().st_mode & 0o777 == 0o600
-    ids = receiver.ids()
+    # A record of the loss may have been in time.
+    stored = [record for record in receiver.records if record["event.dataset"] != "weir.loss"]
+    ids = [record["id"] for record in stored]
     assert len(ids) == len(set(ids)) == len(case.expected) - 1
     assert all(number <= 3 for number in tries.values()), "taken records were sent again"
-    assert {record["_index"] for record in receiver.records} == {
+    assert {record["_index"] for record in stored} == {
         "logs-weir.http-default", "logs-weir.connection-default"}
     receiver.close()
 
@@ -204,7 +206,8 @@ def poison_is_found(case):
     done = run(case.capture, sink_of("http", receiver.port, case))
     seen, count, line = logged(done.stderr)
     assert count == seen - 1 and "lost(sink_rejected) 1" in line, line
-    assert len(receiver.ids()) == len(set(receiver.ids())) == len(case.expected) - 1
+    ids = [record["id"] for record in receiver.records if record["type"] != "loss"]
+    assert len(ids) == len(set(ids)) == len(case.expected) - 1
     receiver.close()
 
 

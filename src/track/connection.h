@@ -80,6 +80,7 @@ struct connection {
     size_t held_count;
     uint64_t close_time_ns;
     struct hop *hops; /* of its requests under way */
+    unsigned hop_count;
 };
 
 struct connection_list {

@@ -138,12 +138,15 @@ static struct hop *hop_open(struct connection *connection, struct record *record
     struct hops *hops = &connection->streams->hops;
     struct hop *hop = hops->unused;
 
+    if (connection->hop_count >= HOPS_OF_CONNECTION)
+        return NULL;
     if (hop)
         hops->unused = hop->next;
     else if (hops->count >= HOPS_MAXIMUM || !(hop = allocate(sizeof(*hop))))
         return NULL;
     *hop = (struct hop){.record = record, .next = connection->hops};
     connection->hops = hop;
+    connection->hop_count++;
     hops->count++;
     return hop;
 }
@@ -156,6 +159,7 @@ static struct hop *hop_take(struct connection *connection, const struct record *
 
         if (hop->record == record) {
             *at = hop->next;
+            connection->hop_count--;
             return hop;
         }
     }
@@ -275,6 +279,7 @@ void hops_close(struct connection *connection)
         struct hop *hop = connection->hops;
 
         connection->hops = hop->next;
+        connection->hop_count--;
         hop_close(&connection->streams->hops, hop);
     }
 }

@@ -13,6 +13,7 @@ enum {
     HOPS_MAXIMUM = 65536,  /* requests under way that are remembered */
     HOPS_CANDIDATES = 512, /* requests under way in one process; with more, none is linked */
     HOPS_PROCESSES_IDLE = 1024,
+    HOPS_OF_CONNECTION = 128, /* remembered of one connection; more, and they are not linked */
     HOPS_TARGET_MINIMUM = 2,  /* a shorter rest of a target says nothing */
     HOPS_HEADERS_LIMIT = 128, /* headers that are compared */
 };

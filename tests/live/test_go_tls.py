@@ -16,6 +16,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import harness
 from harness import (Weir, check, check_clean_end, check_empty, flags, note, require_weir,
                      run_main, skip, temporary_directory)
 from harness import servers, traffic
@@ -161,6 +162,7 @@ def programs(directory):
 
 
 def main():
+    harness.WITH_TLS = True
     require_weir()
     directory = temporary_directory()
     certificate = servers.make_certificate(directory)

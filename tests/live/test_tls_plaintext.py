@@ -12,6 +12,7 @@ import signal
 import ssl
 import subprocess
 
+import harness
 from harness import (Weir, check, check_clean_end, check_empty, check_exchanges, flags, note,
                      require_weir, run_main, temporary_directory)
 from harness import servers, traffic
@@ -286,6 +287,7 @@ def start(kinds, directory, certificate):
 
 
 def main():
+    harness.WITH_TLS = True
     require_weir()
     directory = temporary_directory()
     certificate = servers.make_certificate(directory)

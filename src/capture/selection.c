@@ -264,13 +264,19 @@ int selection_fill(struct weir *skeleton, const struct capture_selection *select
     return pass_through(skeleton, selection, selection);
 }
 
+/* Selections are made from zeroed memory, so that padding is equal too. */
+static bool is_same(const void *a, const void *b, size_t size)
+{
+    return memcmp(a, b, size) == 0;
+}
+
 int capture_select(struct capture *capture, const struct capture_selection *selection)
 {
     struct weir *skeleton = capture->skeleton;
     struct capture_selection old = capture->selection;
     int result;
 
-    if (memcmp(&old, selection, sizeof(old)) == 0)
+    if (is_same(&old, selection, sizeof(old)))
         return 0;
     result = message_filter_set(skeleton, &selection->only);
     if (result == 0)

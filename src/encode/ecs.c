@@ -9,7 +9,7 @@
 #include "encode/writer.h"
 
 static const char *const ecs_names[FIELD_COUNT] = {
-#define NAMES(identifier, unit, ecs, zeek, ipfix) [FIELD_##identifier] = ecs,
+#define NAMES(identifier, unit, ecs, zeek, ipfix) [FIELD_##identifier] = (ecs),
 #include "model/field_names.def"
 #undef NAMES
 };

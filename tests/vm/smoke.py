@@ -46,7 +46,7 @@ def expect(found, wanted, what):
 def survey(weir):
     """The rungs that `weir doctor` says this kernel and these privileges allow."""
     done = subprocess.run([weir, "doctor", "-o", "json"], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=120)
+                          stderr=subprocess.PIPE, timeout=400)
     try:
         report = json.loads(done.stdout)
     except ValueError:
@@ -83,10 +83,10 @@ def capture(weir, peer, rung, folder):
     output, ready = os.path.join(folder, "records"), os.path.join(folder, "ready")
     messages = os.path.join(folder, "messages")
     with open(messages, "wb") as errors:
-        child = subprocess.Popen([weir, "run", "--rung", rung, "-o", "json", "-w", output,
+        child = subprocess.Popen([weir, "run", "--no-tls", "--rung", rung, "-o", "json", "-w", output,
                                   "--ready-file", ready], stdout=errors, stderr=errors)
     try:
-        end = time.monotonic() + 90
+        end = time.monotonic() + 240
         while not os.path.exists(ready):
             if child.poll() is not None or time.monotonic() > end:
                 with open(messages) as lines:
@@ -240,10 +240,10 @@ def try_packets(weir, peer, hook):
         messages = os.path.join(folder, "messages")
         with open(messages, "wb") as errors:
             child = subprocess.Popen(
-                [weir, "run", "--packets=lo", "--packet-hook", hook, "--rung", "syscall", "--drops",
-                 "--connections", "-o", "json", "-w", output, "--ready-file", ready],
+                [weir, "run", "--no-tls", "--packets=lo", "--packet-hook", hook, "--rung", "syscall",
+                 "--drops", "--connections", "-o", "json", "-w", output, "--ready-file", ready],
                 stdout=errors, stderr=errors)
-        end = time.monotonic() + 90
+        end = time.monotonic() + 240
         while not os.path.exists(ready):
             if child.poll() is not None or time.monotonic() > end:
                 with open(messages) as lines:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# TIMEOUT: 900
+# TIMEOUT: 2400
 # Boots Debian's stock kernels and runs smoke.py in each, with each rung of the attach ladder that
 # the kernel has: 5.10 and 6.1 lack the BTF tracepoints of rung tracepoint, which came with 6.3.
 #
@@ -60,7 +60,7 @@ arguments() {
 boot() { # NAME
   local rungs result=0 start=$SECONDS
   read -r -a rungs < <(required_rungs "$1")
-  APPEND=$(arguments "$1") TIMEOUT=240 SMP=${SMP:-2} "$here/run-in-kernel.sh" "$cache/$1" \
+  APPEND=$(arguments "$1") TIMEOUT=900 SMP=${SMP:-2} "$here/run-in-kernel.sh" "$cache/$1" \
     python3 -B "$here/smoke.py" "$weir" "$work/smoke_peer" "${rungs[@]}" \
     > "$work/$1.log" 2>&1 || result=$?
   echo "$result" > "$work/$1.status"

@@ -241,7 +241,8 @@ def try_packets(weir, peer, hook):
         with open(messages, "wb") as errors:
             child = subprocess.Popen(
                 [weir, "run", "--no-tls", "--packets=lo", "--packet-hook", hook, "--rung",
-                 "syscall", "--drops", "--connections", "-o", "json", "-w", output, "--ready-file", ready],
+                 "syscall", "--drops", "--connections", "-o", "json", "-w", output,
+                 "--ready-file", ready],
                 stdout=errors, stderr=errors)
         end = time.monotonic() + 240
         while not os.path.exists(ready):

@@ -83,8 +83,8 @@ def capture(weir, peer, rung, folder):
     output, ready = os.path.join(folder, "records"), os.path.join(folder, "ready")
     messages = os.path.join(folder, "messages")
     with open(messages, "wb") as errors:
-        child = subprocess.Popen([weir, "run", "--no-tls", "--rung", rung, "-o", "json", "-w", output,
-                                  "--ready-file", ready], stdout=errors, stderr=errors)
+        child = subprocess.Popen([weir, "run", "--no-tls", "--rung", rung, "-o", "json",
+                                  "-w", output, "--ready-file", ready], stdout=errors, stderr=errors)
     try:
         end = time.monotonic() + 240
         while not os.path.exists(ready):

@@ -84,7 +84,8 @@ def capture(weir, peer, rung, folder):
     messages = os.path.join(folder, "messages")
     with open(messages, "wb") as errors:
         child = subprocess.Popen([weir, "run", "--no-tls", "--rung", rung, "-o", "json",
-                                  "-w", output, "--ready-file", ready], stdout=errors, stderr=errors)
+                                  "-w", output, "--ready-file", ready],
+                                 stdout=errors, stderr=errors)
     try:
         end = time.monotonic() + 240
         while not os.path.exists(ready):

@@ -5,6 +5,7 @@
  *
  *   HTTP/2 (RFC 9113 §4.1): DATA passes     WebSocket (RFC 6455 §5.2): payloads pass
  *   Kafka, MySQL, PostgreSQL, Redis: the rest of a message behind what their parsers look at
+ *   DNS over TCP (RFC 1035 §4.2.2): nothing passes
  */
 #pragma once
 #include "bpf/flush.h"
@@ -129,11 +130,19 @@ static __always_inline __u8 frame_upgraded(__u8 first)
                                                                        : FRAMING_NONE;
 }
 
+/* A question over TCP: its length, and a header with one entry (RFC 1035 §4.1.1, RFC 9619). */
+static __always_inline bool is_dns_question(const __u8 *first)
+{
+    return ((__u32)first[0] << 8 | first[1]) >= 17 && !(first[4] & 0xf8) && !(first[5] & 0x4f) &&
+           first[6] == 0 && first[7] == 1 && !first[8] && !first[9] && !first[10] && !first[11] &&
+           !first[12] && first[13] <= 2;
+}
+
 /*
  * Do these first bytes look like a protocol whose calls user space records? RESP: an array of a
  * command. HTTP/2: RFC 9113 §3.4, or a server's SETTINGS. PostgreSQL: a startup packet or the
  * request for TLS. MySQL: the server's greeting, version 10. Kafka: a size, then api key, version,
- * and the client's id. enum framing.
+ * and the client's id. DNS: a question. enum framing.
  */
 static __always_inline __u8 frame_kind(const struct stream *stream)
 {
@@ -148,8 +157,10 @@ static __always_inline __u8 frame_kind(const struct stream *stream)
         return FRAMING_HTTP2;
     if (first[2] == 0 && first[3] == 0 && first[4] == 10)
         return FRAMING_MYSQL;
+    if (length >= FRAME_HEADER && is_dns_question(first))
+        return FRAMING_DNS;
     if (first[0] || first[1] > 15)
-        return FRAMING_NONE;
+        return length < FRAME_HEADER && first[0] < 2 ? FRAMING_SHORT : FRAMING_NONE;
     if (length >= 9 && first[1] == 0 && first[3] == 4 && !first[4] &&
         !(*(const __u64 *)first >> 40) && !first[8])
         return FRAMING_HTTP2;
@@ -180,6 +191,8 @@ static __always_inline __u32 frame_header(const struct stream *stream)
         return length == 127 ? 10 : length == 126 ? 4 : 2;
     case FRAMING_UPGRADE:
         return 1;
+    case FRAMING_DNS:
+        return 2;
     case FRAMING_SHORT:
         return FRAME_HEADER;
     default:
@@ -202,6 +215,9 @@ static __always_inline bool frame_measure(struct work *work, struct stream *stre
     case FRAMING_KAFKA:
         stream->is_payload = 0;
         return frame_is(stream, frame_number(stream->first), KEEP_KAFKA);
+    case FRAMING_DNS:
+        stream->is_payload = 0;
+        return frame_is(stream, frame_number(stream->first) >> 16, KEEP_TEXT);
     default:
         return false;
     }

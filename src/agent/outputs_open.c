@@ -28,25 +28,28 @@ static const char *format_of(const struct sink_settings *settings)
     return settings->common.format ? settings->common.format : settings->sink->format;
 }
 
-static bool takes_format(const struct sink *sink, const char *format)
+static bool takes_format(const struct sink *sink, const struct encoder *encoder)
 {
     const char *const *known = sink->formats;
 
-    while (known && *known && strcmp(*known, format) != 0)
+    if (!known)
+        return !encoder->is_binary;
+    while (*known && strcmp(*known, encoder->name) != 0)
         known++;
-    return !known || *known;
+    return *known;
 }
 
 /* What is wrong with the format. 0, or -EINVAL and a message. */
 static int check_format(const struct sink_settings *settings, char why[OPTION_MESSAGE_BYTES])
 {
     const char *format = format_of(settings);
+    const struct encoder *encoder = encoder_find(format);
     struct nearest nearest = nearest_begin(format);
 
-    if (encoder_find(format) && takes_format(settings->sink, format))
+    if (encoder && takes_format(settings->sink, encoder))
         return 0;
     for (size_t i = 0; i < sizeof(encoders) / sizeof(*encoders); i++)
-        if (takes_format(settings->sink, encoders[i]->name))
+        if (takes_format(settings->sink, encoders[i]))
             nearest_offer(&nearest, encoders[i]->name);
     snprintf(why, OPTION_MESSAGE_BYTES, "'%.60s' is no format of %s%s%s%s", format,
              settings->sink->name, nearest.name ? "; did you mean '" : "",

@@ -1,4 +1,7 @@
-/* encoder: a record as one line of text. Encoders are pure and listed in encode/encoders.def. */
+/*
+ * encoder: a record as one line of text, or as one message of a binary protocol. Encoders are pure
+ * and listed in encode/encoders.def.
+ */
 #pragma once
 #include "base/buffer.h"
 #include "model/record.h"
@@ -11,7 +14,9 @@ struct encoder_options {
 struct encoder {
     const char *name; /* as in -o NAME */
     const char *help; /* one line */
-    /* Appends the record, newline included. 0, -ENOBUFS or -ENOMEM; then nothing was appended. */
+    bool is_binary;   /* a message, of which nothing holds that is said of lines */
+    /* Appends the record, a line's newline included. 0, -ENOBUFS or -ENOMEM; then nothing was
+     * appended. */
     int (*encode)(const struct record *record, const struct encoder_options *options,
                   struct buffer *ret_buffer);
 };

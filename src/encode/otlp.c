@@ -61,5 +61,6 @@ static int encode(const struct record *record, const struct encoder_options *opt
 const struct encoder encoder_otlp = {
     .name = "otlp",
     .help = "log records of the OpenTelemetry protocol, for the sink of that name",
+    .is_binary = true,
     .encode = encode,
 };

@@ -107,5 +107,6 @@ static int encode(const struct record *record, const struct encoder_options *opt
 const struct encoder encoder_otlp_span = {
     .name = "otlp-span",
     .help = "spans of the OpenTelemetry protocol, for the sink otlp_traces",
+    .is_binary = true,
     .encode = encode,
 };

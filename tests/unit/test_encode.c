@@ -285,7 +285,8 @@ static void test_each_byte(void **state)
             add_header(slice_of(text, sizeof(text)), slice_of(text, place + 1));
             for (size_t i = 0; i < ENCODER_COUNT; i++) {
                 encode_with(encoders[i], true);
-                expect_no_control(encoders[i], encoders[i] == &encoder_pretty ? 2 : 1);
+                if (!encoders[i]->is_binary)
+                    expect_no_control(encoders[i], encoders[i] == &encoder_pretty ? 2 : 1);
             }
             found = strstr(encode_with(&encoder_json, false), "\"url.original\":\"");
             assert_non_null(found);
@@ -322,6 +323,8 @@ static void test_hidden_characters(void **state)
         for (size_t k = 0; k < ENCODER_COUNT; k++) {
             renew();
             record_add_text(record, FIELD_HTTP_REQUEST_METHOD, slice_of_string(cases[i].text));
+            if (encoders[k]->is_binary)
+                continue;
             assert_non_null(strstr(encode_with(encoders[k], false), cases[i].escaped));
         }
     }
@@ -335,19 +338,22 @@ static void test_full_buffer(void **state)
     add_header(SLICE_LITERAL("X"), SLICE_LITERAL("\x01\x02\x03"));
     for (size_t k = 0; k < ENCODER_COUNT; k++) {
         const struct encoder_options options = {.with_headers = true, .with_colour = true};
-        size_t whole;
+        size_t whole, last;
 
         output.length = 0;
         assert_int_equal(encoders[k]->encode(record, &options, &output), 0);
         whole = output.length;
-        for (size_t maximum = 5; maximum <= whole + 5; maximum++) {
+        last = whole + 5 +
+               (encoders[k]->is_binary ? 10 : 0); /* the room of any number is asked for */
+        for (size_t maximum = 5; maximum <= last; maximum++) {
             struct buffer small;
             int result;
 
             buffer_init(&small, maximum);
             assert_int_equal(buffer_append(&small, SLICE_LITERAL("12345")), 0);
             result = encoders[k]->encode(record, &options, &small);
-            assert_int_equal(result, maximum < whole + 5 ? -ENOBUFS : 0);
+            if (!encoders[k]->is_binary || maximum < whole + 5 || maximum == last)
+                assert_int_equal(result, maximum < whole + 5 ? -ENOBUFS : 0);
             assert_int_equal(small.length, result ? 5 : whole + 5);
             if (!result)
                 assert_memory_equal(small.data + 5, output.data, whole);

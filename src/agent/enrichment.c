@@ -8,7 +8,15 @@
 
 enum { FLUSH_STEP_NS = 2000000 };
 
-static const char *const usual_sockets[] = {"/var/run/docker.sock", "/run/podman/podman.sock",
+/* Docker, Podman; then CRI: containerd, CRI-O, cri-dockerd, k3s, k0s, MicroK8s. */
+static const char *const usual_sockets[] = {"/var/run/docker.sock",
+                                            "/run/podman/podman.sock",
+                                            "/run/containerd/containerd.sock",
+                                            "/run/crio/crio.sock",
+                                            "/run/cri-dockerd.sock",
+                                            "/run/k3s/containerd/containerd.sock",
+                                            "/run/k0s/containerd.sock",
+                                            "/var/snap/microk8s/common/run/containerd.sock",
                                             NULL};
 
 struct waiting {
@@ -37,6 +45,7 @@ int enrichment_new(const struct run_options *options, void *context,
         .sockets = options->container_sockets.count ? options->container_sockets.items
                                                     : usual_sockets,
         .variables = options->container_variables.items,
+        .annotations = options->pod_annotations.items,
     };
     int result = enrichment ? processes_new(&enrichment->processes) : -ENOMEM;
 
@@ -101,9 +110,16 @@ static uint64_t now_ns(void)
 static bool is_awaited(struct enrichment *enrichment, struct record *record, uint64_t time_ns)
 {
     const struct value *id = record_find_const(record, FIELD_CONTAINER_ID);
+    const struct value *peer = record_find_const(record, FIELD_PEER_CONTAINER_ID);
+    struct containers *containers = enrichment->containers;
+    bool is_asked = false;
 
-    return id &&
-           containers_tell(enrichment->containers, id->text, time_ns, record) == CONTAINERS_ASKED;
+    if (id)
+        is_asked = containers_tell(containers, id->text, time_ns, record) == CONTAINERS_ASKED;
+    if (peer)
+        is_asked |= containers_tell_peer(containers, peer->text, time_ns, record) ==
+                    CONTAINERS_ASKED;
+    return is_asked;
 }
 
 static void hand_on_first(struct enrichment *enrichment)
@@ -120,7 +136,8 @@ void enrichment_take(struct enrichment *enrichment, struct record *record)
     uint64_t time_ns;
     size_t last;
 
-    if (!record_find_const(record, FIELD_CONTAINER_ID)) {
+    if (!record_find_const(record, FIELD_CONTAINER_ID) &&
+        !record_find_const(record, FIELD_PEER_CONTAINER_ID)) {
         enrichment->on_record(enrichment->context, record);
         return;
     }

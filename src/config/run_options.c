@@ -190,14 +190,21 @@ static const struct option options[] = {
      .argument = "PATH,...",
      .group = "Identity",
      .help = "Ask for names, images and labels of containers here: sockets of the Docker Engine "
-             "API, which Podman serves too. Without it /var/run/docker.sock and "
-             "/run/podman/podman.sock, where they are there."},
+             "API, which Podman serves too, or of the Container Runtime Interface (containerd, "
+             "CRI-O). Without it the usual ones, where they are there; docs/kubernetes.md lists "
+             "them."},
     {.name = "container-env",
      .kind = OPTION_TEXTS,
      VALUE(container_variables),
      .argument = "NAME,...",
      .group = "Identity",
      .help = "Name these variables of containers' environments too, in container.environment."},
+    {.name = "pod-annotation",
+     .kind = OPTION_TEXTS,
+     VALUE(pod_annotations),
+     .argument = "NAME,...",
+     .group = "Identity",
+     .help = "Name these annotations of pods too, in k8s.pod.annotations."},
     {.name = "metadata-wait",
      .kind = OPTION_DURATION,
      VALUE(metadata_wait_ns),

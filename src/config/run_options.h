@@ -40,6 +40,7 @@ struct run_options {
     bool with_command_line;             /* of processes */
     struct text_list container_sockets; /* of runtimes; empty: the usual ones */
     struct text_list container_variables;
+    struct text_list pod_annotations;      /* names */
     uint64_t metadata_wait_ns;             /* how long a record waits for it */
     struct block_list rules, header_rules; /* what each can say: rule_options.h */
 

@@ -1,9 +1,11 @@
 #include "metadata/containers.h"
 #include <errno.h>
 #include <pthread.h>
+#include <unistd.h>
 #include "base/allocate.h"
 #include "base/table.h"
 #include "metadata/container_fields.h"
+#include "metadata/cri.h"
 #include "metadata/docker.h"
 
 enum { ID_BYTES = 128, QUESTIONS_MAXIMUM = 1024 };
@@ -18,6 +20,9 @@ struct container {
     char id[ID_BYTES];
 };
 
+/* What a socket speaks, as it has shown. */
+enum runtime_kind { RUNTIME_UNKNOWN, RUNTIME_DOCKER, RUNTIME_CRI };
+
 struct containers {
     pthread_mutex_t lock; /* over all that follows */
     pthread_cond_t work;
@@ -31,7 +36,11 @@ struct containers {
     /* not changed while the thread runs */
     pthread_t thread;
     bool has_thread;
-    char **sockets, **variables; /* copies, end with NULL */
+    char **sockets, **variables, **annotations; /* copies, end with NULL */
+
+    /* of the thread alone */
+    enum runtime_kind kinds[CONTAINERS_SOCKETS_MAXIMUM];
+    struct cri *cri; /* NULL: no memory */
 };
 
 static uint64_t key_of(struct slice id)
@@ -114,8 +123,9 @@ static void ask(struct containers *containers, struct container *container, uint
     pthread_cond_signal(&containers->work);
 }
 
-enum containers_verdict containers_tell(struct containers *containers, struct slice id,
-                                        uint64_t now_ns, struct record *record)
+static enum containers_verdict tell(struct containers *containers, struct slice id, uint64_t now_ns,
+                                    struct record *record,
+                                    void (*add)(struct record *record, const struct facts *facts))
 {
     enum containers_verdict verdict = CONTAINERS_UNKNOWN;
     struct container *container;
@@ -125,7 +135,7 @@ enum containers_verdict containers_tell(struct containers *containers, struct sl
     if (container)
         ask(containers, container, now_ns);
     if (container && container->facts) {
-        container_fields_add(record, container->facts);
+        add(record, container->facts);
         verdict = CONTAINERS_TOLD;
     } else if (container && container->is_asked) {
         verdict = CONTAINERS_ASKED;
@@ -134,15 +144,50 @@ enum containers_verdict containers_tell(struct containers *containers, struct sl
     return verdict;
 }
 
+enum containers_verdict containers_tell(struct containers *containers, struct slice id,
+                                        uint64_t now_ns, struct record *record)
+{
+    return tell(containers, id, now_ns, record, container_fields_add);
+}
+
+enum containers_verdict containers_tell_peer(struct containers *containers, struct slice id,
+                                             uint64_t now_ns, struct record *record)
+{
+    return tell(containers, id, now_ns, record, container_fields_add_peer);
+}
+
+/*
+ * Asks a runtime in the way that it understands. CRI-O answers 404 to a question for Docker, so
+ * only a container shows that it is Docker's API. NULL: it knows no such container.
+ */
+static struct facts *ask_runtime(struct containers *containers, const char *socket,
+                                 enum runtime_kind *kind, struct slice id)
+{
+    const char *const *variables = (const char *const *)containers->variables;
+    struct cri_wishes wishes = {variables, (const char *const *)containers->annotations};
+    struct facts *facts = NULL;
+    int result = -EPROTO;
+
+    if (*kind != RUNTIME_CRI)
+        result = docker_inspect(socket, id, variables, &facts);
+    if (*kind != RUNTIME_CRI && result == 0)
+        *kind = RUNTIME_DOCKER;
+    if (*kind == RUNTIME_DOCKER || !containers->cri || access(socket, F_OK) < 0)
+        return facts;
+    result = cri_inspect(containers->cri, socket, id, &wishes, &facts);
+    if (result == 0 || result == -ENOENT)
+        *kind = RUNTIME_CRI;
+    return facts;
+}
+
 /* Asks one runtime after the other. NULL: none knows it. */
-static struct facts *look_up(const struct containers *containers, struct slice id)
+static struct facts *look_up(struct containers *containers, struct slice id)
 {
     struct facts *facts = NULL;
 
-    for (char **socket = containers->sockets; *socket; socket++)
-        if (docker_inspect(*socket, id, (const char *const *)containers->variables, &facts) == 0)
-            return facts;
-    return NULL;
+    for (size_t i = 0; i < CONTAINERS_SOCKETS_MAXIMUM && containers->sockets[i] && !facts; i++)
+        facts = ask_runtime(containers, containers->sockets[i], &containers->kinds[i], id);
+    return facts;
 }
 
 /* The answer to a question; the entry may be gone by now. */
@@ -229,9 +274,12 @@ int containers_new(const struct containers_options *options, struct containers *
     table_init(&containers->table, CONTAINERS_MAXIMUM);
     containers->sockets = texts_copy(options->sockets);
     containers->variables = texts_copy(options->variables);
-    if (!containers->sockets || !containers->variables)
+    containers->annotations = texts_copy(options->annotations);
+    if (!containers->sockets || !containers->variables || !containers->annotations)
         result = -ENOMEM;
-    else if (containers->sockets[0])
+    else
+        result = cri_new(&containers->cri);
+    if (result == 0 && containers->sockets[0])
         result = -pthread_create(&containers->thread, NULL, run, containers);
     containers->has_thread = result == 0 && containers->sockets[0];
     if (result) {
@@ -260,6 +308,8 @@ void containers_free(struct containers **containers)
     table_done(&old->table);
     deallocate(old->sockets);
     deallocate(old->variables);
+    deallocate(old->annotations);
+    cri_free(&old->cri);
     pthread_cond_destroy(&old->work);
     pthread_mutex_destroy(&old->lock);
     deallocate(old);

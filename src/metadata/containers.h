@@ -5,7 +5,7 @@
 #pragma once
 #include "model/record.h"
 
-enum { CONTAINERS_MAXIMUM = 10000, CONTAINERS_SOCKETS_MAXIMUM = 8 };
+enum { CONTAINERS_MAXIMUM = 10000, CONTAINERS_SOCKETS_MAXIMUM = 16 };
 #define CONTAINERS_FRESH_NS                                                                        \
     60000000000ull                        /* then asked again; what was known is told meanwhile    \
                                            */
@@ -17,6 +17,7 @@ struct containers_options {
     const char *const *sockets; /* paths, end with NULL; empty: nobody is asked */
     const char *const
         *variables; /* environment variables to remember, end with NULL; may be NULL */
+    const char *const *annotations; /* of pods, likewise */
 };
 
 struct containers_counters {
@@ -41,5 +42,9 @@ void containers_free(struct containers **containers);
  */
 enum containers_verdict containers_tell(struct containers *containers, struct slice id,
                                         uint64_t now_ns, struct record *record);
+
+/* The same of the container at the record's other end: what is told of it is less. */
+enum containers_verdict containers_tell_peer(struct containers *containers, struct slice id,
+                                             uint64_t now_ns, struct record *record);
 
 void containers_count(struct containers *containers, struct containers_counters *ret_counters);

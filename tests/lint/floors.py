@@ -21,7 +21,7 @@ THIRD_PARTY = {"bpf/": ("src/capture/",), "pcre2.h": ("src/model/",),
                             "src/sink/"),  # TLS to receivers
                "zlib.h": ("src/capture/", "src/sink/"),
                "zstd": ("src/capture/", "src/sink/"),  # old files; bodies of requests
-               "curl/": ("src/sink/",), "librdkafka/": ("src/sink/",)}
+               "curl/": ("src/sink/", "src/metadata/"), "librdkafka/": ("src/sink/",)}
 STANDARD = set("""
     assert ctype dirent elf emmintrin endian err errno fcntl fnmatch getopt grp inttypes libgen
     limits locale malloc math netdb poll pthread pwd regex sched signal stdarg stdatomic stdbool

@@ -13,34 +13,18 @@ import shutil
 import socket
 import socketserver
 import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 from harness import (Weir, check, check_clean_end, check_empty, note, require_weir, run_main,
                      temporary_directory)
+from container_groups import has_groups, play
 from harness import traffic, servers
 
 KNOWN, SLOW, ABSENT, ODD = ("a1" * 32, "b2" * 32, "c3" * 32, "d4" * 32)
 LABELS = {"app": "shop", "io.kubernetes.pod.name": "shop-7d9f", "tier": "f\u00fcnf",
           "io.kubernetes.pod.namespace": "prod", "io.kubernetes.container.name": "web"}
 ANSWER_SECONDS = 0.3  # of a runtime that takes its time
-
-CHILD = """
-import sys
-sys.path.insert(0, sys.argv[1])
-from play import Stage
-sys.stdin.readline()
-stage = Stage()
-for number in range(3):
-    play = stage.open()
-    play.c(b"GET /container/%d HTTP/1.1\\r\\nHost: c\\r\\n\\r\\n" % number)
-    play.s(b"HTTP/1.1 204 No Content\\r\\n\\r\\n")
-    play.close()
-print(stage.port)
-"""
-
 
 class Runtime(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     """What a Docker-compatible daemon answers to GET /containers/ID/json."""
@@ -74,43 +58,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(404 if number == ABSENT else 200)
         self.end_headers()
         self.wfile.write(body)
-
-
-def cgroup_root():
-    for line in Path("/proc/mounts").read_text().splitlines():
-        columns = line.split()
-        if columns[2] == "cgroup2":
-            return Path(columns[1])
-    return None
-
-
-class Group:
-    """A control group that is named as a container's is."""
-
-    def __init__(self, number):
-        self.path = cgroup_root() / f"docker-{number}.scope"
-
-    def __enter__(self):
-        self.path.mkdir()
-        return self
-
-    def __exit__(self, *_):
-        traffic.wait_until(lambda: not (self.path / "cgroup.procs").read_text())
-        self.path.rmdir()
-
-    def start(self):
-        child = subprocess.Popen([sys.executable, "-c", CHILD, str(Path(__file__).parent)],
-                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        (self.path / "cgroup.procs").write_text(str(child.pid))
-        return child
-
-
-def play(number, weir, count=3):
-    """Three exchanges within the container; its records."""
-    with Group(number) as group:
-        child = group.start()
-        port = int(child.communicate(b"\n")[0])
-        return weir.wait_for_records(count, 30, server_port=port)
 
 
 def check_known(records):
@@ -245,15 +192,6 @@ def answer_one(listener):
     with connection:
         connection.recv(4096)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n")
-
-
-def has_groups():
-    try:
-        with Group("ee" * 32):
-            return True
-    except (OSError, TypeError) as error:
-        note(f"left out: no cgroup v2 directory can be made here ({error})")
-        return False
 
 
 def main():

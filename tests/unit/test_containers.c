@@ -31,15 +31,15 @@ static void an_answer_is_read(void **state)
 
     (void)state;
     assert_int_equal(docker_read(slice_of_string(answer), variables, &facts), 0);
-    assert_text(facts->name, "front");
-    assert_text(facts->image_name, "registry:5000/shop/front");
-    assert_text(facts->image_tag, "1.2");
-    assert_text(facts->pod_name, "shop-1");
-    assert_text(facts->pod_uid, "");
-    assert_int_equal(facts->label_count, 2);
-    assert_text(facts->labels[0], "app=shop");
-    assert_int_equal(facts->variable_count, 1);
-    assert_text(facts->variables[0], "STAGE=blue");
+    assert_text(facts->texts[FACTS_NAME], "front");
+    assert_text(facts->texts[FACTS_IMAGE_NAME], "registry:5000/shop/front");
+    assert_text(facts->texts[FACTS_IMAGE_TAG], "1.2");
+    assert_text(facts->texts[FACTS_POD_NAME], "shop-1");
+    assert_text(facts->texts[FACTS_POD_UID], "");
+    assert_int_equal(facts->lists[FACTS_LABELS].count, 2);
+    assert_text(facts->lists[FACTS_LABELS].items[0], "app=shop");
+    assert_int_equal(facts->lists[FACTS_VARIABLES].count, 1);
+    assert_text(facts->lists[FACTS_VARIABLES].items[0], "STAGE=blue");
     deallocate(facts);
 }
 
@@ -59,7 +59,9 @@ static void nonsense_is_no_answer(void **state)
         docker_read(SLICE_LITERAL("{\"Name\": 1, \"Config\": {\"Labels\": [], \"Env\": {}}}"), NULL,
                     &facts),
         0);
-    assert_int_equal(facts->label_count + facts->variable_count + facts->name.length, 0);
+    assert_int_equal(facts->lists[FACTS_LABELS].count + facts->lists[FACTS_VARIABLES].count +
+                         facts->texts[FACTS_NAME].length,
+                     0);
     deallocate(facts);
 }
 
@@ -80,9 +82,9 @@ static void labels_are_bounded(void **state)
                                    i ? "," : "", i, i);
     length += (size_t)snprintf(body + length, BYTES - length, "}}}");
     assert_int_equal(docker_read(slice_of(body, length), NULL, &facts), 0);
-    assert_int_equal(facts->label_count, FACTS_LABELS_MAXIMUM);
-    for (uint32_t i = 0; i < facts->label_count; i++)
-        assert_true(facts->labels[i].length >= strlen("l0=") + 40);
+    assert_int_equal(facts->lists[FACTS_LABELS].count, FACTS_ITEMS_MAXIMUM);
+    for (uint32_t i = 0; i < facts->lists[FACTS_LABELS].count; i++)
+        assert_true(facts->lists[FACTS_LABELS].items[i].length >= strlen("l0=") + 40);
     deallocate(facts);
     deallocate(body);
 }

@@ -1,7 +1,8 @@
 /* run_options: the option table of `weir run`. */
 #include "config/run_options.h"
 
-static const char *const formats[] = {"auto", "pretty", "json", "logfmt", "ecs", NULL};
+static const char *const formats[] = {"auto", "pretty", "json",   "logfmt", "ecs",
+                                      "cef",  "leef",   "influx", NULL};
 static const char *const colours[] = {"auto", "always", "never", NULL};
 static const char *const full_manners[] = {"drop", "block", NULL};
 static const char *const rungs[] = {"auto", "fentry", "tracepoint", "syscall", "none", NULL};

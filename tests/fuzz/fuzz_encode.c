@@ -8,11 +8,15 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check(const struct buffer *buffer)
+static void check(const struct encoder *encoder, const struct buffer *buffer)
 {
+    if (encoder->is_binary)
+        return;
     for (size_t i = 0; i < buffer->length; i++) {
         bool is_end = i + 1 == buffer->length;
 
+        if (buffer->data[i] == '\t' && encoder == &encoder_leef)
+            continue; /* between pairs */
         if (is_end ? buffer->data[i] != '\n' : buffer->data[i] < ' ' || buffer->data[i] == 0x7f)
             abort();
     }
@@ -26,8 +30,8 @@ static void encode_all(const struct record *record)
     buffer_init(&buffer, 1 << 20);
 #define ENCODER(name)                                                                              \
     buffer.length = 0;                                                                             \
-    if (encoder_##name.encode(record, &options, &buffer) == 0 && !encoder_##name.is_binary)        \
-        check(&buffer);
+    if (encoder_##name.encode(record, &options, &buffer) == 0)                                     \
+        check(&encoder_##name, &buffer);
 #include "encode/encoders.def"
 #undef ENCODER
     buffer_done(&buffer);

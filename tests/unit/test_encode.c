@@ -261,6 +261,8 @@ static void expect_no_control(const struct encoder *encoder, size_t lines)
 
         if (byte == '\n')
             lines--;
+        else if (byte == '\t' && encoder == &encoder_leef)
+            continue; /* between pairs */
         else if (byte < ' ' || byte == 0x7f)
             fail_msg("%s lets 0x%02x out", encoder->name, byte);
     }
@@ -300,6 +302,22 @@ static void test_each_byte(void **state)
     }
 }
 
+/* The output has it, with its backslashes single or, where the format wants it, double. */
+static void expect_escaped(const char *text)
+{
+    char twice[128];
+    size_t length = 0;
+
+    for (const char *at = text; *at; at++) {
+        if (*at == '\\')
+            twice[length++] = '\\';
+        twice[length++] = *at;
+    }
+    twice[length] = '\0';
+    if (!strstr((const char *)output.data, text))
+        assert_non_null(strstr((const char *)output.data, twice));
+}
+
 static void test_hidden_characters(void **state)
 {
     static const struct {
@@ -325,7 +343,8 @@ static void test_hidden_characters(void **state)
             record_add_text(record, FIELD_HTTP_REQUEST_METHOD, slice_of_string(cases[i].text));
             if (encoders[k]->is_binary)
                 continue;
-            assert_non_null(strstr(encode_with(encoders[k], false), cases[i].escaped));
+            encode_with(encoders[k], false);
+            expect_escaped(cases[i].escaped);
         }
     }
 }

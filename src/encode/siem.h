@@ -1,0 +1,20 @@
+/* siem: what CEF and LEEF have in common: the walk over the fields under names of their own. */
+#pragma once
+#include "encode/flat.h"
+
+struct siem_format {
+    const char *const *names; /* of each field; NULL or empty: made of the field's own */
+    const char *prefix;       /* of those that are made */
+    const char *separator;    /* between pairs */
+    const struct flat_rules *rules;
+    bool has_sides; /* keys with s and d for the two ends' processes */
+};
+
+/* Version of weir, the type, and so on: "|weir|weir|0.1.0|http|", header text without escapes. */
+void siem_product(struct writer *writer, const struct record *record,
+                  const struct flat_rules *rules);
+/* Each field as KEY=VALUE behind a separator. */
+void siem_fields(struct writer *writer, const struct record *record,
+                 const struct siem_format *format);
+/* 0 to 10. */
+unsigned siem_severity(const struct record *record);

@@ -57,6 +57,8 @@ struct packet_work {
     __u32 valid;    /* bytes of data */
     __u32 segments; /* wire packets, at least 1 */
     __u32 side;     /* the sender's, in the key */
+    __u32 has_head; /* the payload starts with an HTTP/1 head that is handed over */
+    __u32 padding;
     struct weir_event_frame event; /* in front of data: both go out as one record */
     __u8 data[PACKET_SNAP + PACKET_SLACK];
 };
@@ -110,6 +112,23 @@ struct {
     __type(key, struct fragment_key);
     __type(value, struct fragment_ports);
 } weir_packet_fragments SEC(".maps");
+
+/*
+ * The program that masks heads: one for the hooks of all namespaces, since the verifier needs a
+ * second for it. All programs of an array are of one type.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u32);
+} weir_packet_masker_xdp SEC(".maps");
+struct {
+    __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u32);
+} weir_packet_masker SEC(".maps");
 
 static __always_inline struct packet_work *packet_work_get(__u32 slot)
 {

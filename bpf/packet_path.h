@@ -5,6 +5,7 @@
  */
 #pragma once
 #include "bpf/packet_flows.h"
+#include "bpf/packet_mask.h"
 
 enum { LINK_BYTES = 14 };
 enum { QUOTED_BYTES = 128, TUNNEL_BYTES = 160, ARP_BYTES = 28, LLC_BYTES = 8 };
@@ -57,24 +58,6 @@ static __always_inline int frame_load(void *context, enum packet_access access,
     return xdp_copy(context, work, count);
 }
 
-static __always_inline bool is_upper(__u8 byte)
-{
-    return byte >= 'A' && byte <= 'Z';
-}
-
-/* Does this look like a start line: "HTTP/1.", or a word of capital letters and a space? */
-static __always_inline bool starts_message(const __u8 *bytes)
-{
-    int i;
-
-    if (bytes[0] == 'H' && bytes[1] == 'T' && bytes[2] == 'T' && bytes[3] == 'P')
-        return bytes[4] == '/' && bytes[5] == '1' && bytes[6] == '.';
-    for (i = 0; i < 8; i++)
-        if (!is_upper(bytes[i]))
-            break;
-    return i == 8 || (i >= 3 && bytes[i] == ' ');
-}
-
 /* The connection preface of HTTP/2 (RFC 9113 §3.4): all that follows is needed to read it. */
 static __always_inline bool starts_http2(const __u8 *bytes)
 {
@@ -102,6 +85,8 @@ static __always_inline int stream_bytes(struct packet_work *work, struct weir_fl
         side->http_left = weir_packet_settings.message_bytes;
         if (starts_http2(bytes))
             flow->is_followed = 1;
+        else
+            work->has_head = 1;
     }
     if (!flow->is_http)
         return view->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST) ? 0 : -1;
@@ -174,7 +159,27 @@ static __always_inline void frame_give(void *context, enum packet_access access,
         else
             work->valid = wanted;
     }
+    if (weir_packet_settings.with_masking && work->has_head) {
+        work->event.captured = wanted;
+        if (access == ACCESS_XDP)
+            bpf_tail_call(context, &weir_packet_masker_xdp, 0);
+        else
+            bpf_tail_call(context, &weir_packet_masker, 0);
+    }
     frame_send(work, wanted);
+}
+
+/* The end of a packet whose head is masked: a tail call comes here instead of to frame_send. */
+static __always_inline void packet_mask_and_send(void)
+{
+    struct packet_work *work = packet_work_get(PACKET_SLOT_NETWORK);
+
+    if (!work)
+        return;
+    if (work->event.captured > work->view.payload_at)
+        weir_packet_mask(PACKET_SLOT_NETWORK, work->event.captured - work->view.payload_at);
+    frame_send(work, work->event.captured);
+    work->users = 0;
 }
 
 /* Two ways and no arithmetic on pointers, which those without CAP_PERFMON may not have. */
@@ -282,6 +287,7 @@ static __always_inline void packet_take(void *context, enum packet_access access
 
     if (!counters || work->length < LINK_BYTES)
         return;
+    work->has_head = 0;
     result = packet_parse(context, access, work, slot, has_link);
     segments_count(work);
     counters->packets += work->segments;

@@ -146,7 +146,7 @@ struct weir_packet_settings {
     __u8 with_records;   /* every packet is handed over */
     __u8 with_streams;   /* HTTP heads are */
     __u8 has_drop_reason;
-    __u8 padding;
+    __u8 with_masking; /* one of the maskers holds a program */
     __u64 wakeup_bytes;
 };
 

@@ -6,6 +6,13 @@
 #include "bpf/packet_path.h"
 
 SEC("socket")
+int weir_packet_socket_mask(struct __sk_buff *skb)
+{
+    packet_mask_and_send();
+    return 0;
+}
+
+SEC("socket")
 int weir_packet_socket(struct __sk_buff *skb)
 {
     skb_take(skb, skb->pkt_type == PACKET_OUTGOING ? WEIR_HOOK_EGRESS : WEIR_HOOK_INGRESS, true);

@@ -40,6 +40,13 @@ static __always_inline void skb_take(struct __sk_buff *skb, __u8 hook, bool has_
 }
 
 SEC("tc")
+int weir_tc_mask(struct __sk_buff *skb)
+{
+    packet_mask_and_send();
+    return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
 int weir_tc_in(struct __sk_buff *skb)
 {
     skb_take(skb, WEIR_HOOK_INGRESS, true);

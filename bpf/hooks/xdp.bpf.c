@@ -25,6 +25,13 @@ static __always_inline void xdp_packet(struct xdp_md *context, bool has_link)
 }
 
 SEC("xdp")
+int weir_xdp_mask(struct xdp_md *context)
+{
+    packet_mask_and_send();
+    return XDP_PASS;
+}
+
+SEC("xdp")
 int weir_xdp(struct xdp_md *context)
 {
     xdp_packet(context, true);

@@ -21,7 +21,7 @@ enum {
 
 struct packet_source {
     struct packets_options packets_options;
-    struct text_list interfaces, namespaces;
+    struct text_list interfaces, namespaces, mask_names;
     uint64_t statistics_interval_ns;
     struct packets *packets;
     struct delivery *delivery;
@@ -201,6 +201,7 @@ int packet_source_new(const struct run_options *options, const struct prefilter 
         source->statistics_interval_ns = options->statistics_interval_ns;
         list_copy(&source->interfaces, &options->packets);
         list_copy(&source->namespaces, &options->namespaces);
+        list_copy(&source->mask_names, &options->mask_names);
         followed_ports_find(source);
         source->packets_options = (struct packets_options){
             .hook = options->packets.count || options->with_packet_records
@@ -217,6 +218,9 @@ int packet_source_new(const struct run_options *options, const struct prefilter 
             .with_drops = options->with_drops,
             .prefilter = *prefilter,
             .followed_ports = source->followed_ports,
+            /* With a key user space needs the values: it makes their digests. */
+            .with_masking = !options->is_masking_disabled && options->mask_key_length == 0,
+            .mask_names = source->mask_names.items,
         };
         source->is_xdp = source->packets_options.hook >= PACKETS_HOOK_XDP &&
                          source->packets_options.hook <= PACKETS_HOOK_XDP_GENERIC;
@@ -275,8 +279,15 @@ int packet_source_start(struct packet_source *source)
     return result;
 }
 
-int packet_source_filter(struct packet_source *source, const struct prefilter *prefilter)
+int packet_source_change(struct packet_source *source, const struct prefilter *prefilter,
+                         const struct text_list *mask_names)
 {
+    int result =
+        packets_change_mask_names(source->packets, source->mask_names.items, mask_names->items);
+
+    if (result)
+        return result;
+    list_copy(&source->mask_names, mask_names);
     return packets_filter(source->packets, prefilter, source->followed_ports);
 }
 

@@ -24,8 +24,10 @@ struct stream_listener packet_source_listen(struct packet_source *source,
 void packet_source_note(struct packet_source *source, const struct flow_summary *socket);
 /* Begins to capture; call when the socket source does already. As packet_source_new. */
 int packet_source_start(struct packet_source *source);
-/* What is wanted from now on. 0 or -errno: nothing has changed. */
-int packet_source_filter(struct packet_source *source, const struct prefilter *prefilter);
+/* What is wanted from now on, and which names are masked besides those that always are. 0 or
+ * -errno: nothing else is wanted now. */
+int packet_source_change(struct packet_source *source, const struct prefilter *prefilter,
+                         const struct text_list *mask_names);
 /* What is used, for people; NULL before the start. */
 const char *packet_source_hook(const struct packet_source *source);
 int packet_source_descriptor(const struct packet_source *source);

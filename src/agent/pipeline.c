@@ -215,7 +215,7 @@ static bool options_apply(struct pipeline *pipeline, const struct run_options *f
             pipeline->capture, old->mask_names.count ? old->mask_names.items : NULL,
             fresh->mask_names.count ? fresh->mask_names.items : NULL));
     if (result == 0 && pipeline->packets)
-        result = told(packet_source_filter(pipeline->packets, &selection.only));
+        result = told(packet_source_change(pipeline->packets, &selection.only, &fresh->mask_names));
     if (result == 0 && pipeline->capture)
         result = told(capture_select(pipeline->capture, &selection));
     options = delivery_options_of(pipeline, fresh, buffer_slice(&text));

@@ -1,6 +1,7 @@
 /* packet_events: ring records of the packet hooks (shared/packet.h) to frames. */
 #include <errno.h>
 #include <net/if.h>
+#include <unistd.h>
 #include "capture/packet_program.h"
 
 enum { LINKTYPE_ETHERNET = 1, LINKTYPE_RAW = 101 };
@@ -68,7 +69,10 @@ static void handle_frame(struct packets *packets, const struct weir_event_frame 
 void packet_events_handle(void *context, void *record, size_t size)
 {
     const uint8_t *type = record;
+    struct packets *packets = context;
 
+    if (packets->dump >= 0 && write(packets->dump, record, size) < 0)
+        packets->dump = -1;
     if (size >= sizeof(struct weir_event_frame) && *type == WEIR_PACKET_FRAME)
         handle_frame(context, record, size);
     else if (size >= sizeof(struct weir_event_flow) && *type == WEIR_PACKET_FLOW)

@@ -39,6 +39,17 @@ bool packet_map_is(const struct bpf_map *map)
     return strncmp(bpf_map__name(map), "weir_packet_", strlen("weir_packet_")) == 0;
 }
 
+/* What the other hooks own, and these use as well. */
+static bool map_is_used(const struct packets *packets, const struct bpf_map *map)
+{
+    const char *name = bpf_map__name(map);
+
+    if (packet_map_is(map))
+        return true;
+    return packets->options.with_masking &&
+           (strcmp(name, "weir_work") == 0 || strcmp(name, "weir_names") == 0);
+}
+
 static void settings_fill(struct packets *packets, struct weir *skeleton, uint32_t namespace)
 {
     struct weir_packet_settings *settings = &skeleton->rodata->weir_packet_settings;
@@ -48,7 +59,9 @@ static void settings_fill(struct packets *packets, struct weir *skeleton, uint32
     settings->message_bytes = (__u32)packets->options.message_bytes;
     settings->with_records = packets->options.with_records;
     settings->with_streams = packets->options.with_streams;
+    settings->with_masking = packets->options.with_masking;
     settings->wakeup_bytes = packets->options.ring_bytes / 4;
+    skeleton->rodata->weir_settings.with_masking = packets->options.with_masking;
 }
 
 static void programs_choose(struct weir *skeleton, const char *const *names)
@@ -77,9 +90,39 @@ static void programs_take(struct weir *skeleton, const char *const *names,
     }
 }
 
-int packet_load_first(struct packets *packets, uint32_t namespace, char *message, size_t size)
+/* The program that masks, of the hook in use. NULL: the hook sees no payload. */
+static struct bpf_program *masker_of(const struct packets *packets, const struct weir *skeleton)
+{
+    const char *const *programs = programs_of(packets->hook);
+
+    if (programs == programs_tc)
+        return skeleton->progs.weir_tc_mask;
+    if (programs == programs_xdp)
+        return skeleton->progs.weir_xdp_mask;
+    return programs == programs_socket ? skeleton->progs.weir_packet_socket_mask : NULL;
+}
+
+/* Fills the table of names and hands the masker to the hooks. */
+static int masking_begin(const struct packets *packets, struct weir *skeleton)
+{
+    const struct bpf_program *masker = masker_of(packets, skeleton);
+    int result = tables_fill_names(skeleton, packets->options.mask_names);
+    __u32 first = 0, descriptor;
+
+    if (result || !masker)
+        return result;
+    descriptor = (__u32)bpf_program__fd(masker);
+    return bpf_map__update_elem(masker == skeleton->progs.weir_xdp_mask
+                                    ? skeleton->maps.weir_packet_masker_xdp
+                                    : skeleton->maps.weir_packet_masker,
+                                &first, sizeof(first), &descriptor, sizeof(descriptor), BPF_ANY);
+}
+
+/* As packet_load_first, with masking or without. */
+static int load_first(struct packets *packets, uint32_t namespace, char *message, size_t size)
 {
     struct weir *skeleton = weir__open();
+    struct bpf_program *masker;
     struct bpf_map *map;
     int result;
 
@@ -87,21 +130,46 @@ int packet_load_first(struct packets *packets, uint32_t namespace, char *message
         return -errno;
     settings_fill(packets, skeleton, namespace);
     programs_choose(skeleton, programs_of(packets->hook));
+    masker = masker_of(packets, skeleton);
+    if (masker)
+        bpf_program__set_autoload(masker, packets->options.with_masking);
     bpf_object__for_each_map(map, skeleton->obj)
     {
         if (!bpf_map__is_internal(map))
-            bpf_map__set_autocreate(map, packet_map_is(map));
+            bpf_map__set_autocreate(map, map_is_used(packets, map));
     }
     bpf_map__set_max_entries(skeleton->maps.weir_packet_ring, (__u32)packets->options.ring_bytes);
     bpf_map__set_max_entries(skeleton->maps.weir_packet_flows,
                              (__u32)packets->options.flow_maximum);
+    bpf_map__set_max_entries(skeleton->maps.weir_work, 1);
     result = weir__load(skeleton);
     if (result) {
         snprintf(message, size, "the kernel refuses the programs (%s)", strerror(-result));
         weir__destroy(skeleton);
         return result;
     }
+    if (packets->options.with_masking)
+        result = masking_begin(packets, skeleton);
+    if (result) {
+        snprintf(message, size, "masking of heads: %s", strerror(-result));
+        weir__destroy(skeleton);
+        return result;
+    }
     packets->skeleton = skeleton;
+    return 0;
+}
+
+int packet_load_first(struct packets *packets, uint32_t namespace, char *message, size_t size)
+{
+    int result = load_first(packets, namespace, message, size);
+
+    if (result == 0 || !packets->options.with_masking)
+        return result;
+    /* Tail calls out of programs with functions: since 5.10 on x86, since 6.0 on arm64. */
+    packets->options.with_masking = false;
+    if (load_first(packets, namespace, message, size))
+        return result;
+    packets_complain(packets, "heads in packets", "masking in the kernel", result);
     return 0;
 }
 
@@ -122,7 +190,7 @@ static int load_again(struct packets *packets, const char *const *names, uint32_
     first = bpf_object__next_map(packets->skeleton->obj, NULL);
     bpf_object__for_each_map(map, skeleton->obj)
     {
-        bool is_shared = packet_map_is(map) || strstr(bpf_map__name(map), ".bss");
+        bool is_shared = map_is_used(packets, map) || strstr(bpf_map__name(map), ".bss");
 
         if (is_shared && result == 0)
             result = bpf_map__reuse_fd(map, bpf_map__fd(first));

@@ -70,6 +70,7 @@ struct packets {
     struct drop_reasons *drop_reasons; /* NULL: drops are not looked at */
     uint32_t own_namespace;
     int drop_link; /* -1: none */
+    int dump;      /* as in struct capture */
     char complaint[COMPLAINT_BYTES];
 };
 

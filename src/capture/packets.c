@@ -133,6 +133,7 @@ int packets_new(const struct packets_options *options, const struct packets_list
                 struct packets **ret_packets, char message[1024])
 {
     struct packets *packets = allocate_zeroed(sizeof(*packets));
+    const char *dump = getenv("WEIR_RING_DUMP");
     int result;
 
     message[0] = 0;
@@ -143,6 +144,7 @@ int packets_new(const struct packets_options *options, const struct packets_list
     setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
     packets->options = *options;
     packets->drop_link = -1;
+    packets->dump = dump ? open(dump, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
     packets->listener = *listener;
     packets->own_namespace = own_namespace();
     packets->cpu_count = libbpf_num_possible_cpus();
@@ -168,6 +170,8 @@ void packets_free(struct packets **packets)
     namespaces_free(*packets);
     if ((*packets)->drop_link >= 0)
         close((*packets)->drop_link);
+    if ((*packets)->dump >= 0)
+        close((*packets)->dump);
     drop_reasons_free(&(*packets)->drop_reasons);
     table_done(&(*packets)->told_flows);
     ring_close(&(*packets)->ring);
@@ -211,6 +215,12 @@ void packets_tick(struct packets *packets, uint64_t interval_ns)
 void packets_flush(struct packets *packets)
 {
     packet_flows_look(packets, 0, true);
+}
+
+int packets_change_mask_names(struct packets *packets, const char *const *old,
+                              const char *const *new)
+{
+    return packets->options.with_masking ? tables_change_names(packets->skeleton, old, new) : 0;
 }
 
 int packets_filter(struct packets *packets, const struct prefilter *prefilter,

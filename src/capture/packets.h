@@ -38,6 +38,8 @@ struct packets_options {
     bool with_records;    /* every packet comes up */
     bool with_streams;    /* what may be HTTP comes up, and what flows with followed ports carry */
     bool with_drops;      /* packets that the kernel drops come up */
+    bool with_masking;    /* heads that lie whole in a packet are masked in the kernel */
+    const char *const *mask_names; /* besides those that always are; ends with NULL; may be NULL */
     struct prefilter prefilter;
     const uint16_t *followed_ports; /* ends with 0; may be NULL */
 };
@@ -94,6 +96,9 @@ void packets_flush(struct packets *packets);
 /* Replaces what is wanted, without a packet being judged by a mixture. 0 or -errno. */
 int packets_filter(struct packets *packets, const struct prefilter *prefilter,
                    const uint16_t *followed_ports);
+/* The names in `mask_names` from now on. 0 or -errno. */
+int packets_change_mask_names(struct packets *packets, const char *const *old,
+                              const char *const *new);
 void packets_read_counters(struct packets *packets, struct packets_counters *ret_counters);
 enum packets_hook packets_hook_used(const struct packets *packets);
 /* The first interface that could not be looked at, and why; NULL: none. */

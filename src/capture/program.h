@@ -61,6 +61,9 @@ void events_handle(void *context, void *record, size_t size);
 
 /* tables.c: fills the kernel's tables from the options. 0 or -errno. */
 int tables_fill(struct weir *skeleton, const struct capture_options *options);
+/* The names whose values are masked: those that always are, and these. 0 or -errno. */
+int tables_fill_names(struct weir *skeleton, const char *const *mask_names);
+int tables_change_names(struct weir *skeleton, const char *const *old, const char *const *new);
 /* selection.c: for a skeleton that runs nothing yet. 0 or -errno. */
 int selection_fill(struct weir *skeleton, const struct capture_selection *selection);
 /* message_filter.c: which requests are wanted, in the kernel. 0 or -errno. */

@@ -96,7 +96,7 @@ static void framing_fill(struct weir *skeleton)
                   strlen(framing_names[i]));
 }
 
-static int names_fill(struct weir *skeleton, const struct capture_options *options)
+int tables_fill_names(struct weir *skeleton, const char *const *mask_names)
 {
     int result = 0;
 
@@ -105,8 +105,8 @@ static int names_fill(struct weir *skeleton, const struct capture_options *optio
     for (size_t i = 0; result == 0 && mask_default_names[i].name; i++)
         result = tables_add_name(skeleton, mask_default_names[i].name,
                                  manner_for_kernel(mask_default_names[i].manner));
-    for (size_t i = 0; result == 0 && options->mask_names && options->mask_names[i]; i++)
-        result = tables_add_name(skeleton, options->mask_names[i], WEIR_MANNER_WHOLE);
+    for (size_t i = 0; result == 0 && mask_names && mask_names[i]; i++)
+        result = tables_add_name(skeleton, mask_names[i], WEIR_MANNER_WHOLE);
     return result;
 }
 
@@ -125,10 +125,8 @@ static bool is_default_name(const struct weir_name *key)
 }
 
 /* New names first, so that one that stays is masked all the time; the filter keeps its bits. */
-int capture_change_mask_names(struct capture *capture, const char *const *old,
-                              const char *const *new)
+int tables_change_names(struct weir *skeleton, const char *const *old, const char *const *new)
 {
-    struct weir *skeleton = capture->skeleton;
     int result = 0;
 
     for (size_t i = 0; result == 0 && new &&new[i]; i++)
@@ -150,6 +148,12 @@ int capture_change_mask_names(struct capture *capture, const char *const *old,
     return result;
 }
 
+int capture_change_mask_names(struct capture *capture, const char *const *old,
+                              const char *const *new)
+{
+    return tables_change_names(capture->skeleton, old, new);
+}
+
 void capture_follow(struct capture *capture, uint64_t connection, bool is_wanted,
                     bool with_payloads)
 {
@@ -168,6 +172,6 @@ int tables_fill(struct weir *skeleton, const struct capture_options *options)
 
     framing_fill(skeleton);
     if (!options->is_masking_disabled)
-        result = names_fill(skeleton, options);
+        result = tables_fill_names(skeleton, options->mask_names);
     return result ? result : selection_fill(skeleton, &options->selection);
 }

@@ -5,6 +5,7 @@ Live packets between two namespaces: flows counted as on the wire, VLANs, tunnel
 extension headers, drops, interfaces that come and go, each hook.
 """
 
+import hmac
 import json
 import os
 import shutil
@@ -54,7 +55,8 @@ import http.server, sys
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):
-        self.send_response(200); self.send_header("Content-Length", "5"); self.end_headers()
+        self.send_response(200); self.send_header("Content-Length", "5")
+        self.send_header("Set-Cookie", "s=c4n4ry; Path=/"); self.end_headers()
         self.wfile.write(b"hello")
     def log_message(self, *_): pass
 server = http.server.HTTPServer((sys.argv[1], int(sys.argv[2])), Handler)
@@ -203,7 +205,7 @@ def check_tunnels(pair):
 
 
 def check_http(pair, hook):
-    with packets(pair, "--packet-hook", hook) as weir:
+    with packets(pair, "--packet-hook", hook, is_debugged=True) as weir:
         server = pair.start(pair.far, SERVER, "10.99.0.2", 7007)
         pair.run(pair.near, CLIENT, "10.99.0.2", 7007, 5)
         server.kill()
@@ -221,11 +223,33 @@ def check_http(pair, hook):
               and {one.get("http.response.status_code") for one in found} == {200},
               f"HTTP, {hook}: targets and statuses", str(found)[:500])
     check(b"c4n4ry" not in b"".join(weir.raw_lines()), f"HTTP, {hook}: secrets are masked")
+    ring = weir.ring_path.read_bytes()
+    is_refused = "masking in the kernel" in weir.stderr()
+    check(b"Set-Cookie: s=******; Path=/" in ring and b"c4n4ry" not in ring or is_refused,
+          f"HTTP, {hook}: in the kernel, before they reach the ring", weir.stderr()[-300:])
+
+
+def check_key(pair):
+    """With a key user space makes the digests, so the kernel leaves the values."""
+    key = harness.temporary_directory() / "key"
+    key.write_bytes(b"0123456789abcdef")
+    key.chmod(0o600)
+    with packets(pair, "--mask-key-file", key) as weir:
+        server = pair.start(pair.far, SERVER, "10.99.0.2", 7015)
+        pair.run(pair.near, CLIENT, "10.99.0.2", 7015, 1)
+        server.kill()
+        time.sleep(0.3)
+    check_end(weir, "a key")
+    digest = hmac.new(b"0123456789abcdef", b"c4n4ry", "sha256").hexdigest()[:16]
+    headers = [value for one in weir.records() for value in one["http.request.headers"]]
+    check(["Authorization", f"Bearer hmac:{digest}"] in headers, "digests of packets' secrets",
+          str(headers)[:400])
 
 
 def check_once(pair):
     """Sockets and packets both see it: the sockets' record is logged, once."""
-    with harness.Weir("--packets=wnear", "--netns", pair.near, "--connections") as weir:
+    with harness.Weir("--packets=wnear", "--netns", pair.near, "--connections",
+                      "--port", 7008) as weir:
         server = pair.start(pair.far, SERVER, "10.99.0.2", 7008)
         pair.run(pair.near, CLIENT, "10.99.0.2", 7008, 7)
         server.kill()
@@ -384,6 +408,7 @@ def main():
         check_killed(pair)
         for hook in ("auto", "xdp-generic", "xdp-native"):
             check_http(pair, hook)
+        check_key(pair)
         check_once(pair)
         check_vlans(pair)
         check_fragments(pair)

@@ -261,6 +261,8 @@ int outputs_open(struct outputs *outputs, struct sink_settings **settings, size_
     int result = chunk_pool_new(CHUNK_MAXIMUM_BYTES, &outputs->pool);
     char message[OPTION_MESSAGE_BYTES];
 
+    if (result < 0)
+        fprintf(stderr, "weir: sinks: %s\n", strerror(-result));
     for (size_t i = 0; i < count; i++) {
         struct output *output = &outputs->items[i];
 

@@ -248,13 +248,16 @@ static void reopen(struct outlet *outlet)
         outlet->error = result;
 }
 
-/* Is there a reason to end, while the outlet closes? What is left can be stored, or waits. */
+/* Is there a reason to end, while the outlet closes? All is sent, or is safe and has to wait. */
 static bool may_end(const struct outlet *outlet)
 {
-    bool has_nothing = !outlet->flight.count && !outlet->first &&
-                       (!outlet->spool || outlet->stored <= outlet->handed);
+    const struct flight *flight = &outlet->flight;
 
-    return has_nothing || (outlet->spool && (outlet->is_failing || outlet->flight.retry_at_ns));
+    if (outlet->first || (flight->count && !flight->is_stored))
+        return false;
+    if (outlet->spool && (outlet->is_failing || flight->retry_at_ns))
+        return true;
+    return !flight->count && (!outlet->spool || outlet->stored <= outlet->handed);
 }
 
 void *outlet_send_run(void *argument)

@@ -33,15 +33,17 @@ void spool_count_gone(struct spool *spool, uint64_t first, uint64_t end, enum sp
 }
 
 struct kept {
+    const char *prefix;
     uint64_t oldest, newest, count;
 };
 
 static void count_kept(void *argument, const char *name)
 {
     struct kept *kept = argument;
+    size_t length = strlen(kept->prefix);
     uint64_t number;
 
-    if (sscanf(name, SPOOL_KEPT_PREFIX "%" SCNu64, &number) != 1)
+    if (strncmp(name, kept->prefix, length) != 0 || sscanf(name + length, "%" SCNu64, &number) != 1)
         return;
     if (!kept->count || number < kept->oldest)
         kept->oldest = number;
@@ -50,22 +52,33 @@ static void count_kept(void *argument, const char *name)
     kept->count++;
 }
 
-void spool_keep_file(struct spool *spool, const char *name)
+/* Gives a file the next name with that prefix; 0: of any number of them none is removed. */
+static void put_aside(struct spool *spool, const char *name, const char *prefix, uint64_t maximum)
 {
     const struct spool_files *files = &spool->files;
-    struct kept kept = {0};
+    struct kept kept = {.prefix = prefix};
     char kept_name[SPOOL_NAME_BYTES];
 
     if (files->list(files->context, count_kept, &kept) < 0)
         return;
-    snprintf(kept_name, sizeof(kept_name), SPOOL_KEPT_PREFIX "%08" PRIu64, kept.newest + 1);
+    snprintf(kept_name, sizeof(kept_name), "%s%08" PRIu64, prefix, kept.newest + 1);
     if (files->rename(files->context, name, kept_name) < 0)
         return;
     spool->counters.segments_kept++;
-    if (kept.count >= SPOOL_KEPT_MAXIMUM) {
-        snprintf(kept_name, sizeof(kept_name), SPOOL_KEPT_PREFIX "%08" PRIu64, kept.oldest);
+    if (maximum && kept.count >= maximum) {
+        snprintf(kept_name, sizeof(kept_name), "%s%08" PRIu64, prefix, kept.oldest);
         files->unlink(files->context, kept_name);
     }
+}
+
+void spool_keep_file(struct spool *spool, const char *name)
+{
+    put_aside(spool, name, SPOOL_KEPT_PREFIX, SPOOL_KEPT_MAXIMUM);
+}
+
+void spool_keep_foreign(struct spool *spool, const char *name)
+{
+    put_aside(spool, name, SPOOL_FOREIGN_PREFIX, 0);
 }
 
 void spool_remove_first(struct spool *spool)
@@ -88,10 +101,13 @@ void spool_remove_first(struct spool *spool)
 int spool_save_position(struct spool *spool, uint64_t acknowledged, uint64_t written)
 {
     const struct spool_files *files = &spool->files;
-    struct spool_position position = {spool->id, acknowledged, written};
+    struct spool_position position = {spool->id, acknowledged, written, 0};
     uint8_t bytes[SPOOL_HEAD_BYTES];
     int handle, result;
 
+    pthread_mutex_lock(&spool->lock);
+    position.next_number = spool->next_number;
+    pthread_mutex_unlock(&spool->lock);
     spool_position_write(&position, bytes);
     pthread_mutex_lock(&spool->position_lock);
     files->unlink(files->context, SPOOL_POSITION_NEW);

@@ -83,6 +83,7 @@ void spool_position_write(const struct spool_position *position, uint8_t bytes[S
     put64(bytes + 8, position->spool);
     put64(bytes + 16, position->acknowledged);
     put64(bytes + 24, position->written);
+    put64(bytes + 32, position->next_number);
     seal(bytes);
 }
 
@@ -93,6 +94,7 @@ bool spool_position_read(struct slice bytes, struct spool_position *ret_position
     ret_position->spool = get64(bytes.data + 8);
     ret_position->acknowledged = get64(bytes.data + 16);
     ret_position->written = get64(bytes.data + 24);
+    ret_position->next_number = get64(bytes.data + 32);
     return true;
 }
 

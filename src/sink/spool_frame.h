@@ -5,7 +5,7 @@
  *   segment  "WEIRSPL1"  spool 8  number 8  first 8  previous_end 8  zero 20  crc 4   = 64 bytes
  *   frame    magic 4  crc_head 4  crc_body 4  attributes 2  severity 1  flags 1  payload 4
  *            sequence 8  id 8  time 8  = 44 bytes, then the attributes, then the payload
- *   position "WEIRPOS1"  spool 8  acknowledged 8  written 8  zero 28  crc 4           = 64 bytes
+ *   position "WEIRPOS1"  spool 8  acknowledged 8  written 8  next 8  zero 20  crc 4   = 64 bytes
  *
  * A frame's checksums begin with the spool's and the segment's numbers: what is left over from
  * another file, or was put there by others, is no frame.
@@ -31,6 +31,7 @@ struct spool_position {
     uint64_t spool;
     uint64_t acknowledged; /* all up to this one */
     uint64_t written;      /* one more than the last one that was synced */
+    uint64_t next_number;  /* no segment has had it, or a higher one; 0: not known */
 };
 
 void spool_segment_head_write(const struct spool_segment_head *head,

@@ -7,6 +7,7 @@
 #define SPOOL_POSITION_NEW "position.new"
 #define SPOOL_SEGMENT_SUFFIX ".spool"
 #define SPOOL_KEPT_PREFIX "kept-"
+#define SPOOL_FOREIGN_PREFIX "foreign-"
 
 enum {
     SPOOL_NAME_BYTES = 64,
@@ -48,12 +49,12 @@ struct spool {
     uint64_t acknowledged, end, synced_end;
     uint64_t handed;             /* the last sequence that the reader has given away */
     uint64_t gap_first, gap_end; /* the last gap that was met: sequences that are gone */
+    uint64_t next_number;        /* of a segment; none comes again, even after a restart */
     struct spool_counters counters;
     bool is_writing; /* the last segment will grow */
 
     /* the writer's alone */
-    int write_handle; /* -1: none */
-    uint64_t next_number;
+    int write_handle;        /* -1: none */
     uint64_t first_unsynced; /* sequence; 0: all is synced */
     uint64_t synced_length;  /* of the last segment */
     int failure;             /* of a sync that the caller has not been told of */
@@ -68,8 +69,10 @@ struct spool {
 void spool_segment_name(uint64_t number, char name[SPOOL_NAME_BYTES]);
 /* Counts what is not acknowledged of these sequences as gone. The lock is held. */
 void spool_count_gone(struct spool *spool, uint64_t first, uint64_t end, enum spool_end_of why);
-/* Puts a file aside under another name. */
+/* Puts a damaged file aside under another name; only the newest of them stay. */
 void spool_keep_file(struct spool *spool, const char *name);
+/* The same with a file of another spool, or of somebody else: it is not ours to remove. */
+void spool_keep_foreign(struct spool *spool, const char *name);
 /* Removes the first segment; its file is kept when it is damaged. The lock is held. */
 void spool_remove_first(struct spool *spool);
 /* Writes the position durably. */

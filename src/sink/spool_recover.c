@@ -10,7 +10,11 @@
 #include "base/allocate.h"
 #include "sink/spool_parts.h"
 
-enum { SEGMENTS_MAXIMUM = 1 << 20, WINDOW_BYTES = 256 * 1024 };
+enum {
+    SEGMENTS_MAXIMUM = 1 << 20,
+    WINDOW_BYTES = 256 * 1024,
+    CANDIDATES_MAXIMUM = 16, /* spools whose files are counted, where several are mixed */
+};
 
 /* A file that is called like a segment. */
 struct found {
@@ -105,28 +109,56 @@ static int read_position(struct recovery *recovery)
     return 0;
 }
 
-/* Which spool this is: what the newest segment says, else the position, else a new one. */
+/* How many files say that they are of this spool. */
+static size_t count_votes(const struct recovery *recovery, uint64_t spool)
+{
+    size_t votes = recovery->has_position && recovery->position.spool == spool;
+
+    for (size_t i = 0; i < found_count(recovery); i++)
+        votes += found_at(recovery, i)->has_head && found_at(recovery, i)->head.spool == spool;
+    return votes;
+}
+
+/* Which spool this is: what most files say, of as many the newest; else a new one. 0 or -errno. */
+static int choose_id(const struct recovery *recovery, uint64_t *ret_id)
+{
+    size_t most = recovery->has_position ? count_votes(recovery, recovery->position.spool) : 0;
+    uint64_t before = 0;
+    unsigned candidates = 0;
+
+    *ret_id = recovery->position.spool;
+    for (size_t i = found_count(recovery); i-- > 0 && candidates < CANDIDATES_MAXIMUM;) {
+        const struct found *found = found_at(recovery, i);
+        size_t votes;
+
+        if (!found->has_head || found->head.spool == before || found->head.spool == *ret_id)
+            continue;
+        candidates++;
+        before = found->head.spool;
+        votes = count_votes(recovery, before);
+        if (votes > most) {
+            most = votes;
+            *ret_id = before;
+        }
+    }
+    if (!most && getrandom(ret_id, sizeof(*ret_id), 0) != (ssize_t)sizeof(*ret_id))
+        return -errno;
+    return 0;
+}
+
 static int decide_id(struct recovery *recovery)
 {
     struct spool *spool = recovery->spool;
-    size_t count = found_count(recovery), at = count;
+    int result = choose_id(recovery, &spool->id);
 
-    while (at > 0 && !found_at(recovery, at - 1)->has_head)
-        at--;
-    if (at > 0)
-        spool->id = found_at(recovery, at - 1)->head.spool;
-    else if (recovery->has_position)
-        spool->id = recovery->position.spool;
-    else if (getrandom(&spool->id, sizeof(spool->id), 0) != (ssize_t)sizeof(spool->id))
-        return -errno;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < found_count(recovery); i++) {
         struct found *found = found_at(recovery, i);
 
         found->is_foreign |= found->has_head && found->head.spool != spool->id;
     }
     if (recovery->has_position && recovery->position.spool != spool->id)
         recovery->has_position = false;
-    return 0;
+    return result;
 }
 
 /* First and last sequence that can be read. 0: none, 1, or -errno. */
@@ -233,7 +265,7 @@ static int take_segments(struct recovery *recovery)
             continue;
         }
         spool_segment_name(found->number, name);
-        spool_keep_file(spool, name);
+        spool_keep_foreign(spool, name);
     }
     return 0;
 }
@@ -246,6 +278,11 @@ static void settle(struct recovery *recovery)
     const struct found *first = next_head(recovery, (size_t)-1);
     uint64_t end = spool->last ? spool->last->end_sequence : 0, missing_end = 0;
 
+    /* A segment that was removed may be back, if only the removal was not durable. */
+    for (const struct spool_segment *at = spool->first; at; at = at->next)
+        end = at->end_sequence > end ? at->end_sequence : end;
+    if (recovery->has_position && position->next_number > spool->next_number)
+        spool->next_number = position->next_number;
     if (recovery->has_position)
         spool->acknowledged = position->acknowledged;
     else if (spool->first)

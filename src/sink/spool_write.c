@@ -77,12 +77,15 @@ static int make_room(struct spool *spool, size_t more)
 }
 
 /* A new file for the next segment: its handle, or -errno. Names that are taken are left alone. */
-static int create_file(struct spool *spool, char name[SPOOL_NAME_BYTES])
+static int create_file(struct spool *spool, char name[SPOOL_NAME_BYTES], uint64_t *ret_number)
 {
     int handle = -EEXIST;
 
     for (int i = 0; i < NAMES_MAXIMUM && handle == -EEXIST; i++) {
-        spool_segment_name(spool->next_number++, name);
+        pthread_mutex_lock(&spool->lock);
+        *ret_number = spool->next_number++;
+        pthread_mutex_unlock(&spool->lock);
+        spool_segment_name(*ret_number, name);
         handle = spool->files.create(spool->files.context, name);
     }
     return handle;
@@ -99,8 +102,7 @@ static int begin_segment(struct spool *spool, uint64_t first_sequence)
 
     if (!segment)
         return -ENOMEM;
-    handle = create_file(spool, name);
-    head.number = spool->next_number - 1;
+    handle = create_file(spool, name, &head.number);
     spool_segment_head_write(&head, bytes);
     result = handle < 0 ? handle
                         : spool->files.write(spool->files.context, handle,

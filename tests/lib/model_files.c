@@ -39,6 +39,7 @@ struct model *model_copy(const struct model *model)
     struct model *copy = model_new();
 
     *copy = *model;
+    copy->on_operation = NULL;
     for (size_t i = 0; i < model->file_count; i++) {
         const struct model_file *file = &model->files[i];
 
@@ -52,6 +53,8 @@ struct model *model_copy(const struct model *model)
 /* 0, or what the operation returns instead of being done. */
 static int operate(struct model *model)
 {
+    if (model->on_operation)
+        model->on_operation(model, model->context);
     model->operations++;
     if (!model->stop_at || model->operations < model->stop_at)
         return 0;
@@ -142,7 +145,9 @@ static int files_create(void *context, const char *name)
 
 static int files_open(void *context, const char *name)
 {
-    return find(context, name);
+    const struct model *model = context;
+
+    return model->refused && strcmp(model->refused, name) == 0 ? -EPERM : find(model, name);
 }
 
 static void files_close(void *context, int handle)
@@ -300,19 +305,91 @@ static void lose_data(struct model_file *file, enum model_loss loss)
     }
 }
 
+/* xorshift64*: the same cases in every run. */
+static uint64_t roll(struct model *model)
+{
+    model->random ^= model->random >> 12;
+    model->random ^= model->random << 25;
+    model->random ^= model->random >> 27;
+    return model->random * 0x2545f4914f6cdd1du >> 33;
+}
+
+/* Of what was not synced each sector is there or not, and the file has any length in between. */
+static void reorder_data(struct model *model, struct model_file *file)
+{
+    enum { SECTOR = 512 };
+    size_t most = file->length > file->synced_length ? file->length : file->synced_length;
+    size_t least = file->length < file->synced_length ? file->length : file->synced_length;
+    size_t length = least + roll(model) % (most - least + 1);
+    uint8_t *bytes = must(calloc(1, most + 1));
+
+    for (size_t at = 0; at < length; at += SECTOR) {
+        bool is_new = roll(model) & 1;
+        const uint8_t *from = is_new ? file->now : file->synced;
+        size_t end = is_new ? file->length : file->synced_length;
+
+        end = end < at + SECTOR ? end : at + SECTOR;
+        if (end > at)
+            memcpy(bytes + at, from + at, end - at);
+    }
+    free(file->now);
+    file->now = bytes;
+    file->length = file->capacity = length;
+}
+
+/* Is a file of that name to be replaced by another, which a rename does as a whole? */
+static int replacement(const struct model *model, size_t old)
+{
+    int now = model->is_synced_named[old] ? find(model, model->synced_names[old]) : -ENOENT;
+
+    return now == (int)old ? -ENOENT : now;
+}
+
+/* The name of file `index` is what it was before. */
+static void take_back(struct model *model, size_t index)
+{
+    memcpy(model->names[index], model->synced_names[index], MODEL_NAME_BYTES);
+    model->is_named[index] = model->is_synced_named[index];
+}
+
+/* Each name that was made, changed or removed since the folder was synced: before or after. */
+static void reorder_names(struct model *model)
+{
+    int replaced_by[MODEL_FILES_MAXIMUM];
+    bool is_decided[MODEL_FILES_MAXIMUM] = {false};
+
+    for (size_t i = 0; i < model->file_count; i++)
+        replaced_by[i] = replacement(model, i);
+    for (size_t i = 0; i < model->file_count; i++)
+        if (replaced_by[i] >= 0) {
+            is_decided[i] = is_decided[replaced_by[i]] = true;
+            if (roll(model) & 1)
+                continue;
+            take_back(model, (size_t)replaced_by[i]);
+            take_back(model, i);
+        }
+    for (size_t i = 0; i < model->file_count; i++)
+        if (!is_decided[i] && roll(model) & 1)
+            take_back(model, i);
+}
+
 void model_fail(struct model *model, enum model_loss loss)
 {
     for (size_t i = 0; i < model->file_count; i++) {
         struct model_file *file = &model->files[i];
 
-        if (loss != MODEL_KEEP_ALL && loss != MODEL_DROP_NAMES)
+        if (loss == MODEL_REORDERED)
+            reorder_data(model, file);
+        else if (loss != MODEL_KEEP_ALL && loss != MODEL_DROP_NAMES)
             lose_data(file, loss);
         free(file->synced);
         file->synced = copy_bytes(file->now, file->length);
         file->synced_length = file->length;
         file->last_write_length = 0;
     }
-    if (loss != MODEL_KEEP_ALL && loss != MODEL_DROP_DATA) {
+    if (loss == MODEL_REORDERED)
+        reorder_names(model);
+    if (loss != MODEL_KEEP_ALL && loss != MODEL_DROP_DATA && loss != MODEL_REORDERED) {
         memcpy(model->names, model->synced_names, sizeof(model->names));
         memcpy(model->is_named, model->is_synced_named, sizeof(model->is_named));
     } else {

@@ -15,6 +15,7 @@ enum model_loss {
     MODEL_DROP_NAMES, /* the other way round */
     MODEL_TORN_512,   /* as MODEL_DROP_ALL, but of the last write whole sectors of 512 bytes */
     MODEL_TORN_4096,  /* the same with 4096 */
+    MODEL_REORDERED,  /* each sector of 512 bytes and each name by itself, as `random` decides */
     MODEL_LOSSES
 };
 
@@ -35,6 +36,11 @@ struct model {
     uint64_t stop_at;    /* from this one on nothing works any more: -EIO; 0: never */
     int fail_with;       /* what operations return instead of -EIO; 0: -EIO */
     uint64_t fail_for;   /* so many operations fail from stop_at on; 0: all */
+    uint64_t random;     /* for MODEL_REORDERED; not 0 */
+    const char *refused; /* opening this name says -EPERM: it is somebody else's; NULL: none */
+    /* Before each operation that changes something. May be NULL; copies have none. */
+    void (*on_operation)(struct model *model, void *context);
+    void *context;
 };
 
 struct model *model_new(void);

@@ -138,6 +138,7 @@ static void take_query(struct dns_call *call, struct dns_message *message)
                               .flavour = (uint8_t)message->flavour,
                               .has_question = message->has_question};
     struct dns_query *before = dns_open_find(&state->open, &query);
+    struct dns_query *crowding;
 
     query.record = begin(call, message);
     query.reasons = message->reasons;
@@ -152,7 +153,10 @@ static void take_query(struct dns_call *call, struct dns_message *message)
         finish_alone(call, message, query.record, call->direction);
         return;
     }
-    if (state->open.count >= DNS_OPEN_MAXIMUM)
+    crowding = dns_open_crowding(&state->open, &query);
+    if (crowding)
+        give_up(state, crowding, call->emitter, true);
+    else if (state->open.count >= DNS_OPEN_MAXIMUM)
         give_up(state, dns_open_oldest(&state->open), call->emitter, true);
     if (!dns_open_add(&state->open, &query) && query.record)
         call->emitter->lose(call->emitter, query.record, "memory");

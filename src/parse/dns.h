@@ -21,6 +21,7 @@ enum {
     DNS_NAME_MAXIMUM = 255,    /* bytes of a name on the wire (RFC 1035 §2.3.4) */
     DNS_POINTERS_MAXIMUM = 64, /* compression pointers followed for one name */
     DNS_OPEN_MAXIMUM = 2048,   /* queries of one flow that wait; then the oldest is given up */
+    DNS_SAME_MAXIMUM = 16,     /* of them with the same id; then the oldest of these is given up */
     DNS_OPEN_INLINE = 2,       /* of them without an allocation */
     DNS_QUESTIONS_KEPT = 256,  /* of one message */
     DNS_OPTIONS_KEPT = 32,     /* EDNS options of one message */
@@ -185,6 +186,8 @@ struct dns_open {
 struct dns_query *dns_open_add(struct dns_open *open, const struct dns_query *query);
 /* The oldest query that a message of that id and question belongs to, or NULL. */
 struct dns_query *dns_open_find(struct dns_open *open, const struct dns_query *like);
+/* The oldest of those among which `like` is looked for, when they are too many; else NULL. */
+struct dns_query *dns_open_crowding(struct dns_open *open, const struct dns_query *like);
 struct dns_query *dns_open_oldest(struct dns_open *open);
 void dns_open_remove(struct dns_open *open, struct dns_query *query);
 void dns_open_done(struct dns_open *open);

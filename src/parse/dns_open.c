@@ -99,6 +99,18 @@ struct dns_query *dns_open_find(struct dns_open *open, const struct dns_query *l
     return found;
 }
 
+struct dns_query *dns_open_crowding(struct dns_open *open, const struct dns_query *like)
+{
+    struct dns_query *queries = queries_of(open), *last = NULL;
+    uint32_t count = 0;
+
+    if (!open->count)
+        return NULL;
+    for (uint32_t at = *bucket_of(open, like); at; at = queries[at - 1].next, count++)
+        last = &queries[at - 1];
+    return count >= DNS_SAME_MAXIMUM ? last : NULL;
+}
+
 struct dns_query *dns_open_oldest(struct dns_open *open)
 {
     return open->oldest ? &queries_of(open)[open->oldest - 1] : NULL;

@@ -15,6 +15,7 @@
 #pragma once
 #include "base/buffer.h"
 #include "contract/parser.h"
+#include "parse/event_stream.h"
 #include "parse/http_fields.h"
 
 enum {
@@ -76,6 +77,7 @@ struct http1_framing {
     bool has_coding;   /* Transfer-Encoding */
     bool is_chunked;   /* chunked is the last coding */
     bool has_chunked;  /* chunked was named */
+    bool has_other;    /* so was another coding */
     bool is_untrusted; /* two readers may disagree about where the body ends */
     uint64_t length;
     uint32_t reasons;
@@ -94,6 +96,8 @@ struct http1_head {
     struct http1_framing framing;
     bool has_differing_hosts;
     struct slice host, user_agent, upgrade;
+    struct slice content_type; /* only where the body is as it says: no coding of the content */
+    bool has_content_coding;
     struct http_ids ids;
 };
 
@@ -158,6 +162,7 @@ struct http1_direction {
     bool has_gap;         /* bytes of the message in progress are missing */
     bool has_digits;      /* CHUNK_SIZE */
     bool had_return;      /* CHUNK_*: the last byte was CR */
+    bool counts_events;   /* body: it is a text/event-stream, all of which was seen so far */
     uint8_t extension;    /* CHUNK_EXTENSION: of http1_scan_extension */
     uint32_t line_length; /* CHUNK_*: of the size line so far */
     uint32_t masked_count, masked_capacity;
@@ -168,7 +173,8 @@ struct http1_direction {
     uint64_t remaining;
     uint64_t body_size;
     uint64_t skip_end; /* stream position */
-    int64_t missed;    /* heads lost before the role was known; -1: unknown */
+    struct event_stream events;
+    int64_t missed; /* heads lost before the role was known; -1: unknown */
 };
 
 struct http1_state {

@@ -1,6 +1,7 @@
 /*
  * http1_body: where a message's body ends (RFC 9112 §6.3), the chunked coding (§7.1) and trailers
- * (§7.1.2). Bodies are skipped unless their framing is doubtful; chunk-size lines are read.
+ * (§7.1.2). Bodies are skipped unless their framing is doubtful, or their events are counted;
+ * chunk-size lines are read.
  */
 #include "parse/http1.h"
 
@@ -23,6 +24,8 @@ static void conclude(struct http1_call *call, bool is_whole)
                 direction->body_size);
         if (direction->has_gap)
             record_set_flag(record, RECORD_FLAG_GAP);
+        if (direction->counts_events && !direction->is_body_unknown && !direction->is_untrusted)
+            record_add_number(record, FIELD_HTTP_RESPONSE_EVENTS, direction->events.events);
         if (!is_request && is_whole)
             record->end_time_ns = call->emitter->time_ns;
     }
@@ -34,6 +37,7 @@ static void conclude(struct http1_call *call, bool is_whole)
     direction->has_gap = false;
     direction->was_gap = false;
     direction->has_ignored = false;
+    direction->counts_events = false;
 }
 
 void http1_body_done(struct http1_call *call, bool is_lost)
@@ -72,14 +76,23 @@ void http1_body_start(struct http1_call *call, const struct http1_framing *frami
     }
 }
 
+/* Must the rest of the body be shown? */
+static bool is_looked_at(const struct http1_direction *direction)
+{
+    return direction->is_untrusted || direction->counts_events;
+}
+
 /* Uses up to `remaining` bytes of a body or chunk, and asks to skip what is not here yet. */
-static size_t take_data(struct http1_call *call, size_t available)
+static size_t take_data(struct http1_call *call, struct slice bytes)
 {
     struct http1_direction *direction = call->direction;
-    size_t used = available < direction->remaining ? available : (size_t)direction->remaining;
+    bytes = slice_part(bytes, 0, direction->remaining);
+    size_t used = bytes.length;
+    if (direction->counts_events)
+        event_stream_take(&direction->events, bytes);
     direction->remaining -= used;
     direction->body_size += used;
-    if (direction->remaining && !direction->is_untrusted) {
+    if (direction->remaining && !is_looked_at(direction)) {
         call->skip = direction->remaining;
         direction->has_skip = true;
         direction->skip_end = call->position + used + direction->remaining;
@@ -264,7 +277,7 @@ size_t http1_body_step(struct http1_call *call, struct slice bytes)
     switch (direction->phase) {
     case HTTP1_BODY:
     case HTTP1_CHUNK_DATA:
-        used = take_data(call, bytes.length);
+        used = take_data(call, bytes);
         if (used && !direction->remaining && !direction->has_skip)
             data_done(call);
         return used;
@@ -279,7 +292,9 @@ size_t http1_body_step(struct http1_call *call, struct slice bytes)
         return step_trailer(call, bytes);
     default: /* HTTP1_BODY_UNTIL_END */
         direction->body_size += bytes.length;
-        if (!direction->is_untrusted) {
+        if (direction->counts_events)
+            event_stream_take(&direction->events, bytes);
+        if (!is_looked_at(direction)) {
             direction->has_skip = true;
             direction->skip_end = call->position + bytes.length; /* where the skip begins */
             call->skip = UINT64_MAX;
@@ -300,7 +315,10 @@ bool http1_body_pass_gap(struct http1_call *call, struct gap gap)
 {
     struct http1_direction *direction = call->direction;
     bool is_data = direction->phase == HTTP1_BODY || direction->phase == HTTP1_CHUNK_DATA;
-    direction->has_gap = true;
+    /* Sources that follow messages pass over bodies: only the events are unknown then. */
+    if (!direction->counts_events || !call->emitter->marks_starts || gap.messages > 0)
+        direction->has_gap = true;
+    direction->counts_events = false;
     if (gap.messages <= 0 && gap.bytes != UINT64_MAX) {
         if (is_data && gap.bytes <= direction->remaining) {
             direction->remaining -= gap.bytes;

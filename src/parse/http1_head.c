@@ -56,6 +56,7 @@ static void add_coding(struct http1_framing *framing, struct slice value)
                 framing->is_untrusted = true;
             }
             framing->has_chunked |= is_chunked;
+            framing->has_other |= !is_chunked;
             framing->is_chunked = is_chunked;
         }
         if (comma == value.length)
@@ -90,6 +91,7 @@ void http1_framing_merge(struct http1_framing *framing, const struct http1_frami
     framing->has_length |= later->has_length;
     framing->has_coding |= later->has_coding;
     framing->has_chunked |= later->has_chunked;
+    framing->has_other |= later->has_other;
     framing->is_untrusted |= later->is_untrusted;
     framing->reasons |= later->reasons;
 }
@@ -171,7 +173,9 @@ static inline void classify(struct http1_head *head, struct slice name, struct s
             head->ids.b3_span_id = value;
         break;
     case 12:
-        if (IS_TOKEN_NAME(name, "x-request-id"))
+        if (IS_TOKEN_NAME(name, "content-type"))
+            head->content_type = value;
+        else if (IS_TOKEN_NAME(name, "x-request-id"))
             http_fields_take_request_id(&head->ids, value, 1);
         else if (IS_TOKEN_NAME(name, "x-b3-traceid"))
             head->ids.b3_trace_id = value;
@@ -183,7 +187,9 @@ static inline void classify(struct http1_head *head, struct slice name, struct s
             http_fields_take_request_id(&head->ids, value, 4);
         break;
     case 16:
-        if (IS_TOKEN_NAME(name, "x-correlation-id"))
+        if (IS_TOKEN_NAME(name, "content-encoding"))
+            head->has_content_coding = true;
+        else if (IS_TOKEN_NAME(name, "x-correlation-id"))
             http_fields_take_request_id(&head->ids, value, 2);
         else if (IS_TOKEN_NAME(name, "x-amzn-requestid"))
             http_fields_take_request_id(&head->ids, value, 5);

@@ -57,6 +57,20 @@ static const struct feeder_step http1_chunked[] = {
     {0, NULL, 0},
 };
 
+static const struct feeder_step http1_events[] = {
+    {'>', "GET /a HTTP/1.1\r\nHost: h\r\n\r\nGET /b HTTP/1.1\r\nHost: h\r\n\r\n", 0},
+    {'<',
+     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream;charset=utf-8\r\n"
+     "Transfer-Encoding: chunked\r\n\r\n"
+     "d\r\ndata: one\n\n: \r\n16\r\ncomment\n\nevent: e\r\ndat\r\n7\r\na\r\n\r\nda\r\n0\r\n\r\n"
+     "HTTP/1.1 200 OK\r\ncontent-type: Text/Event-Stream\r\n\r\n"
+     "retry: 3\n\ndata: a\ndata: b\n\nid: 7\ndata\n\ndata: never dispatched\n",
+     0},
+    {'{', NULL, 0},
+    {'}', NULL, 0},
+    {0, NULL, 0},
+};
+
 static const struct feeder_step http1_upgrade[] = {
     {'>', "CONNECT proxy.example:443 HTTP/1.1\r\nHost: proxy.example:443\r\n\r\n", 0},
     {'<', "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 2\r\n\r\nno", 0},
@@ -81,6 +95,7 @@ const struct conversation conversations[] = {
     {"http1", "pipeline", http1_pipeline},
     {"http1", "chunked", http1_chunked},
     {"http1", "upgrade", http1_upgrade},
+    {"http1", "events", http1_events},
     {"http1", "odd", http1_odd},
     {"dns", "stream", dns_stream},
     {"dns", "transfer", dns_transfer},

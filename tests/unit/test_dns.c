@@ -246,6 +246,23 @@ static void too_many_open_queries_push_the_oldest_out(void **state)
     end();
 }
 
+/* As many queries as one likes may carry the same id: what is looked through stays short. */
+static void too_many_of_the_same_id_push_their_oldest_out(void **state)
+{
+    (void)state;
+    begin();
+    feeder_send(&feeder, DIRECTION_A_TO_B, BYTES("\0\2" QUERY QUESTION));
+    for (unsigned i = 0; i < 20; i++)
+        feeder_send(&feeder, DIRECTION_A_TO_B, BYTES("\0\1" QUERY QUESTION));
+    assert_int_equal(feeder.record_count, 20 - 16);
+    assert_value(0, "dns.id", "1");
+    assert_true(has_flag(0, RECORD_FLAG_TRUNCATED));
+    feeder_send(&feeder, DIRECTION_B_TO_A, BYTES("\0\2\x81\x80\0\1\0\0\0\0\0\0" QUESTION));
+    assert_false(has_flag(4, RECORD_FLAG_UNPAIRED));
+    feeder_close(&feeder);
+    end();
+}
+
 static void lies_are_survived_and_told(void **state)
 {
     (void)state;
@@ -340,6 +357,7 @@ int main(void)
         cmocka_unit_test(queries_are_paired_by_id_and_question),
         cmocka_unit_test(an_old_query_is_given_up),
         cmocka_unit_test(too_many_open_queries_push_the_oldest_out),
+        cmocka_unit_test(too_many_of_the_same_id_push_their_oldest_out),
         cmocka_unit_test(lies_are_survived_and_told),
         cmocka_unit_test(a_stream_goes_on_behind_a_gap),
         cmocka_unit_test(other_protocols_are_not_taken_for_dns),

@@ -123,29 +123,42 @@ static void take_host(struct http1_head *head, struct slice value)
  * The names of headers that matter. A regular name is all token characters, and of those only the
  * two cases of a letter become equal when bit 0x20 is set.
  */
-static inline uint64_t lower_word(const void *data, size_t length)
+static inline uint64_t lower_8(const void *data)
 {
-    uint64_t word = 0x2020202020202020u;
+    uint64_t word;
 
-    memcpy(&word, data, length);
+    memcpy(&word, data, sizeof(word));
     return word | 0x2020202020202020u;
 }
 
+static inline uint32_t lower_4(const void *data)
+{
+    uint32_t word;
+
+    memcpy(&word, data, sizeof(word));
+    return word | 0x20202020u;
+}
+
+/* All lengths are constants: a few comparisons of words, the last of which overlap. */
 static inline __attribute__((always_inline)) bool is_token_name(const uint8_t *name,
                                                                 const char *lower, size_t length)
 {
     uint64_t difference = 0;
-    size_t step = length < 8 ? length : 8; /* all lengths are constants: a few comparisons */
 
-    for (size_t at = 0; at + step <= length; at += step)
-        difference |= lower_word(name + at, step) ^ lower_word(lower + at, step);
-    difference |= lower_word(name + length - step, step) ^ lower_word(lower + length - step, step);
+    if (length < 4)
+        return (name[0] | 0x20) == lower[0] && (name[length - 1] | 0x20) == lower[length - 1];
+    if (length < 8)
+        return lower_4(name) == lower_4(lower) &&
+               lower_4(name + length - 4) == lower_4(lower + length - 4);
+    for (size_t at = 0; at + 8 <= length; at += 8)
+        difference |= lower_8(name + at) ^ lower_8(lower + at);
+    difference |= lower_8(name + length - 8) ^ lower_8(lower + length - 8);
     return difference == 0;
 }
 #define IS_TOKEN_NAME(name, literal) is_token_name((name).data, literal, sizeof(literal) - 1)
 
 /* Notes what is needed of well-known headers. */
-static inline void classify(struct http1_head *head, struct slice name, struct slice value)
+static void classify_known(struct http1_head *head, struct slice name, struct slice value)
 {
     switch (name.length) {
     case 2:
@@ -203,6 +216,26 @@ static inline void classify(struct http1_head *head, struct slice name, struct s
     }
 }
 
+/* Most names are none of those: for each length the first letters that are. */
+static inline void classify(struct http1_head *head, struct slice name, struct slice value)
+{
+#define LETTER(letter) (1u << ((letter)&31))
+    static const uint32_t firsts[32] = {
+        [2] = LETTER('b'),
+        [4] = LETTER('h'),
+        [7] = LETTER('u'),
+        [10] = LETTER('u') | LETTER('r'),
+        [11] = LETTER('t') | LETTER('x'),
+        [12] = LETTER('x') | LETTER('c'),
+        [14] = LETTER('c'),
+        [16] = LETTER('x') | LETTER('c'),
+        [17] = LETTER('t'),
+    };
+#undef LETTER
+    if (name.length < 32 && firsts[name.length] >> (name.data[0] & 31) & 1)
+        classify_known(head, name, value);
+}
+
 static bool is_framing_name(struct slice name)
 {
     return IS_NAME(name, "content-length") || IS_NAME(name, "transfer-encoding");
@@ -216,17 +249,21 @@ static inline size_t token_length(struct slice line, const uint8_t *readable_end
 {
     size_t at = 0;
 #ifdef __SSE2__
-    if (line.data + 16 <= readable_end) {
-        __m128i block = _mm_loadu_si128((const __m128i *)line.data);
+    while (line.data + at + 16 <= readable_end) {
+        __m128i block = _mm_loadu_si128((const __m128i *)(line.data + at));
         __m128i lower = _mm_or_si128(block, _mm_set1_epi8(0x20));
         __m128i letter = _mm_sub_epi8(lower, _mm_set1_epi8((char)('a' + 128)));
         __m128i is_letter = _mm_cmplt_epi8(letter, _mm_set1_epi8(-128 + 26));
         __m128i is_hyphen = _mm_cmpeq_epi8(block, _mm_set1_epi8('-'));
         unsigned good = (unsigned)_mm_movemask_epi8(_mm_or_si128(is_letter, is_hyphen));
-        at = (size_t)__builtin_ctz(~good);
-        if (at > line.length)
-            at = line.length;
+        at += (size_t)__builtin_ctz(~good);
+        if (at >= line.length)
+            return line.length;
+        if (good != 0xffff)
+            break;
     }
+    if (at < line.length && line.data[at] == ':')
+        return at;
 #else
     (void)readable_end;
 #endif
@@ -287,7 +324,9 @@ static inline bool add_regular_line(struct http1_head *head, struct slice line,
         return false;
     struct slice name = {line.data, length};
     struct slice value = {line.data + length + 1, line.length - length - 1};
-    value = slice_trim_ows(value);
+    bool is_usual = value.length > 1 && value.data[0] == ' ' && value.data[1] > ' ' &&
+                    value.data[value.length - 1] > ' ';
+    value = is_usual ? (struct slice){value.data + 1, value.length - 1} : slice_trim_ows(value);
     add_header(head, name, value);
     classify(head, name, value);
     return true;

@@ -1,5 +1,5 @@
 /*
- * http1_scan: line ends of a head, 16 bytes a step where the machine has SSE2, and the question
+ * http1_scan: line ends of a head, 64 bytes a step where the machine has SSE2, and the question
  * whether bytes look like HTTP/1 (RFC 9112 §2.1, §3, §4).
  */
 #include "parse/http1.h"
@@ -19,127 +19,151 @@ const uint8_t http1_token[256] = {
 
 struct scan {
     struct http1_lines *lines;
-    size_t line_start;
-    bool had_return; /* the byte before is CR */
+    bool had_return;   /* the byte before is CR */
+    bool had_feed;     /* the byte before is LF, or there is none */
+    bool had_feed_two; /* the byte before that one is */
 };
 
+enum { BLOCK = 64 };
+
+/* What the control characters in `others` are, which begin no line's end: HT may be anywhere. */
+static uint32_t reasons_of(const uint8_t *data, uint64_t others)
+{
+    uint32_t reasons = 0;
+
+    for (; others; others &= others - 1) {
+        uint8_t byte = data[__builtin_ctzll(others)];
+
+        reasons |= byte == 0 ? HTTP1_BIT(NUL) : byte != '\t' ? HTTP1_BIT(CONTROL) : 0;
+    }
+    return reasons;
+}
+
 /*
- * `count` bytes (1 to 32) as bit sets. True: the head has ended in them. A CR that is the last byte
- * of a part may yet get its LF.
+ * `count` bytes (1 to 64) from `first` on, at offset `at` of the head, as bit sets. True: the head
+ * has ended in them. A CR that is the last byte of a part may yet get its LF.
  */
-static inline bool take_bits(struct scan *scan, size_t at, unsigned count, uint32_t feeds,
-                             uint32_t returns, uint32_t nuls, uint32_t controls)
+static inline __attribute__((always_inline)) bool take_bits(struct scan *scan, const uint8_t *first,
+                                                            size_t at, unsigned count,
+                                                            uint64_t feeds, uint64_t returns,
+                                                            uint64_t others)
 {
     struct http1_lines *lines = scan->lines;
-    uint32_t behind_return = returns << 1 | scan->had_return, valid = UINT32_MAX >> (32 - count);
-    bool is_end = false;
+    uint64_t behind_return = returns << 1 | scan->had_return, valid = ~0ull >> (BLOCK - count);
+    uint64_t behind_feed = feeds << 1 | scan->had_feed;
+    uint64_t behind_two = behind_feed << 1 | scan->had_feed_two;
+    uint64_t empty = feeds & (behind_feed | (behind_return & behind_two)), odd;
+    uint32_t index = lines->count;
 
-    for (uint32_t left = feeds; left; left &= left - 1) {
-        unsigned bit = (unsigned)__builtin_ctz(left);
-        size_t length = at + bit - scan->line_start;
+    if (empty) {
+        uint64_t lowest = empty & -empty;
 
-        if (lines->count < HTTP1_LINES_KEPT)
-            lines->ends[lines->count] = (uint32_t)(at + bit);
-        lines->count++;
-        scan->line_start = at + bit + 1;
-        if (length <= 1 && length == (behind_return >> bit & 1)) {
-            lines->length = at + bit + 1;
-            valid = UINT32_MAX >> (31 - bit);
-            is_end = true;
-            break;
-        }
+        valid = lowest | (lowest - 1);
+        feeds &= valid;
+        lines->length = at + (size_t)__builtin_ctzll(empty) + 1;
     }
-    if (feeds & ~behind_return & valid)
-        lines->reasons |= HTTP1_BIT(BARE_LF);
-    if (behind_return & ~feeds & valid)
-        lines->reasons |= HTTP1_BIT(BARE_CR);
-    if (nuls & valid)
-        lines->reasons |= HTTP1_BIT(NUL);
-    if (controls & ~(feeds | returns | nuls) & valid)
-        lines->reasons |= HTTP1_BIT(CONTROL);
+    for (uint64_t left = feeds; left; left &= left - 1, index++) {
+        if (index < HTTP1_LINES_KEPT)
+            lines->ends[index] = (uint32_t)(at + (size_t)__builtin_ctzll(left));
+    }
+    lines->count = index;
+    odd = ((feeds ^ behind_return) | others) & valid;
+    if (__builtin_expect(odd != 0, 0)) {
+        if (feeds & ~behind_return & valid)
+            lines->reasons |= HTTP1_BIT(BARE_LF);
+        if (behind_return & ~feeds & valid)
+            lines->reasons |= HTTP1_BIT(BARE_CR);
+        lines->reasons |= reasons_of(first, others & valid);
+    }
     scan->had_return = returns >> (count - 1) & 1;
-    return is_end;
+    scan->had_feed = feeds >> (count - 1) & 1;
+    scan->had_feed_two = behind_feed >> (count - 1) & 1;
+    return empty != 0;
 }
 
 #ifdef __SSE2__
-static inline uint32_t bits_of(__m128i low, __m128i high)
+static inline uint64_t bits_of(__m128i a, __m128i b, __m128i c, __m128i d)
 {
-    return (uint32_t)_mm_movemask_epi8(low) | (uint32_t)_mm_movemask_epi8(high) << 16;
+    uint32_t low = (uint32_t)_mm_movemask_epi8(a) | (uint32_t)_mm_movemask_epi8(b) << 16;
+    uint32_t high = (uint32_t)_mm_movemask_epi8(c) | (uint32_t)_mm_movemask_epi8(d) << 16;
+
+    return low | (uint64_t)high << 32;
 }
 
-/* The 32 bytes before `end`, of which `known` were taken before. True: the head has ended. */
+/*
+ * 64 bytes, of which `known` were taken before; the others are at offset `at` of the head. True:
+ * the head has ended.
+ */
 static inline __attribute__((always_inline)) bool scan_block(struct scan *scan, const uint8_t *data,
-                                                             size_t end, unsigned known)
+                                                             size_t at, unsigned known)
 {
     const __m128i feed = _mm_set1_epi8('\n'), back = _mm_set1_epi8('\r');
-    const __m128i zero = _mm_setzero_si128(), control = _mm_set1_epi8(0x1f);
-    const __m128i tab = _mm_set1_epi8('\t');
-    __m128i a = _mm_loadu_si128((const __m128i *)(data + end - 32));
-    __m128i b = _mm_loadu_si128((const __m128i *)(data + end - 16));
-    __m128i least = _mm_min_epu8(a, b);
+    const __m128i control = _mm_set1_epi8(0x1f);
+    const __m128i *block = (const __m128i *)data;
+    __m128i a = _mm_loadu_si128(block), b = _mm_loadu_si128(block + 1);
+    __m128i c = _mm_loadu_si128(block + 2), d = _mm_loadu_si128(block + 3);
+    uint64_t feeds = bits_of(_mm_cmpeq_epi8(a, feed), _mm_cmpeq_epi8(b, feed),
+                             _mm_cmpeq_epi8(c, feed), _mm_cmpeq_epi8(d, feed));
+    uint64_t returns = bits_of(_mm_cmpeq_epi8(a, back), _mm_cmpeq_epi8(b, back),
+                               _mm_cmpeq_epi8(c, back), _mm_cmpeq_epi8(d, back));
+    uint64_t controls = bits_of(
+        _mm_cmpeq_epi8(_mm_min_epu8(a, control), a), _mm_cmpeq_epi8(_mm_min_epu8(b, control), b),
+        _mm_cmpeq_epi8(_mm_min_epu8(c, control), c), _mm_cmpeq_epi8(_mm_min_epu8(d, control), d));
 
-    /* One test for the ordinary block: no control character (HT counts, and is rare). */
-    if (!scan->had_return &&
-        !_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(least, control), least)))
-        return false;
-    return take_bits(scan, end - 32 + known, 32 - known,
-                     bits_of(_mm_cmpeq_epi8(a, feed), _mm_cmpeq_epi8(b, feed)) >> known,
-                     bits_of(_mm_cmpeq_epi8(a, back), _mm_cmpeq_epi8(b, back)) >> known,
-                     bits_of(_mm_cmpeq_epi8(a, zero), _mm_cmpeq_epi8(b, zero)) >> known,
-                     bits_of(_mm_andnot_si128(_mm_cmpeq_epi8(a, tab),
-                                              _mm_cmpeq_epi8(_mm_min_epu8(a, control), a)),
-                             _mm_andnot_si128(_mm_cmpeq_epi8(b, tab),
-                                              _mm_cmpeq_epi8(_mm_min_epu8(b, control), b))) >>
-                         known);
+    return take_bits(scan, data + known, at, BLOCK - known, feeds >> known, returns >> known,
+                     (controls & ~(feeds | returns)) >> known);
 }
 
-/* All of at least 32 bytes, the last block overlapping the one before. */
+/* All bytes; of at least 64 the last block overlaps the one before. */
 static void scan_blocks(struct scan *scan, struct slice bytes)
 {
-    size_t end = 32;
+    uint8_t padded[BLOCK];
+    size_t at = 0;
 
-    for (; end <= bytes.length; end += 32) {
-        if (scan_block(scan, bytes.data, end, 0))
+    if (bytes.length && bytes.length < BLOCK) {
+        unsigned known = BLOCK - (unsigned)bytes.length;
+
+        memset(padded, ' ', known);
+        memcpy(padded + known, bytes.data, bytes.length);
+        scan_block(scan, padded, 0, known);
+        return;
+    }
+    for (; at + BLOCK <= bytes.length; at += BLOCK) {
+        if (scan_block(scan, bytes.data + at, at, 0))
             return;
     }
-    if (end - bytes.length < 32)
-        scan_block(scan, bytes.data, bytes.length, (unsigned)(end - bytes.length));
+    if (at < bytes.length)
+        scan_block(scan, bytes.data + bytes.length - BLOCK, at,
+                   (unsigned)(at + BLOCK - bytes.length));
 }
-#endif
-
-static void scan_bytes(struct scan *scan, struct slice bytes)
+#else
+static void scan_blocks(struct scan *scan, struct slice bytes)
 {
-    for (size_t at = 0; at < bytes.length; at += 32) {
-        uint32_t feeds = 0, returns = 0, nuls = 0, controls = 0;
-        unsigned count = bytes.length - at < 32 ? (unsigned)(bytes.length - at) : 32;
+    for (size_t at = 0; at < bytes.length; at += BLOCK) {
+        uint64_t feeds = 0, returns = 0, others = 0;
+        unsigned count = bytes.length - at < BLOCK ? (unsigned)(bytes.length - at) : BLOCK;
 
         for (unsigned i = 0; i < count; i++) {
             uint8_t byte = bytes.data[at + i];
 
-            feeds |= (uint32_t)(byte == '\n') << i;
-            returns |= (uint32_t)(byte == '\r') << i;
-            nuls |= (uint32_t)(byte == 0) << i;
-            controls |= (uint32_t)(byte < 0x20 && byte != '\t') << i;
+            feeds |= (uint64_t)(byte == '\n') << i;
+            returns |= (uint64_t)(byte == '\r') << i;
+            others |= (uint64_t)(byte < 0x20 && byte != '\n' && byte != '\r') << i;
         }
-        if (take_bits(scan, at, count, feeds, returns, nuls, controls))
+        if (take_bits(scan, bytes.data + at, at, count, feeds, returns, others))
             return;
     }
 }
+#endif
 
 void http1_scan_lines(struct slice bytes, struct http1_lines *ret_lines)
 {
-    struct scan scan = {.lines = ret_lines};
+    struct scan scan = {.lines = ret_lines, .had_feed = true};
 
     ret_lines->length = 0;
     ret_lines->count = 0;
     ret_lines->reasons = 0;
-#ifdef __SSE2__
-    if (bytes.length >= 32) {
-        scan_blocks(&scan, bytes);
-        return;
-    }
-#endif
-    scan_bytes(&scan, bytes);
+    scan_blocks(&scan, bytes);
 }
 
 enum extension_state {

@@ -451,50 +451,6 @@ static void more_open_requests_than_the_limit_are_counted(void **state)
     feeder_done(&feeder);
 }
 
-/* HTML Living Standard §9.2.6: an empty line dispatches what has data. */
-static void events_of_a_stream_are_counted(void **state)
-{
-#define GET "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
-#define STREAM "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-    (void)state;
-    PLAY({'>', GET GET GET GET GET, 0},
-         {'<',
-          STREAM "Content-Length: 17\r\n\r\ndata: 1\n\ndata: 2\n"
-                 "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\ndata: 1\n\n\n",
-          0},
-         {'<', STREAM "Content-Encoding: gzip\r\nContent-Length: 9\r\n\r\ndata: 1\n\n", 0},
-         {'<', STREAM "Content-Length: 0\r\n\r\n", 0},
-         {'<', STREAM "\r\ndata\r\rdata:\n\ndata2: x\n\n: data\n\ndata: 3\r\n\r\ndata: 4", 0},
-         {'{', NULL, 0});
-    assert_int_equal(feeder.record_count, 5);
-    expect(0, "http.response.events", "1");
-    expect(0, "http.response.body.size", "17");
-    expect(1, "http.response.events", NULL);
-    expect(2, "http.response.events", NULL);
-    expect(3, "http.response.events", "0");
-    expect(4, "http.response.events", "3");
-    expect_flags(4, 0);
-    feeder_done(&feeder);
-}
-
-/* What is missing of a stream may have been events: their number is not known, only the size. */
-static void events_in_a_gap_are_not_guessed(void **state)
-{
-    (void)state;
-    assert_int_equal(feeder_init(&feeder, NULL), 0);
-    feeder_open(&feeder);
-    feeder_send(&feeder, DIRECTION_A_TO_B, SLICE_LITERAL(GET));
-    feeder_send(&feeder, DIRECTION_B_TO_A,
-                SLICE_LITERAL(STREAM "Content-Length: 30\r\n\r\ndata: 1\n\n"));
-    feeder.positions[1] += 12;
-    feeder_send(&feeder, DIRECTION_B_TO_A, SLICE_LITERAL("data: 3\n\n"));
-    feeder_close(&feeder);
-    assert_int_equal(feeder.record_count, 1);
-    expect(0, "http.response.events", NULL);
-    expect(0, "http.response.body.size", "30");
-    feeder_done(&feeder);
-}
-
 static int finish(void **state)
 {
     (void)state;
@@ -524,8 +480,6 @@ int main(void)
         cmocka_unit_test(an_early_final_answer_waits_for_the_request),
         cmocka_unit_test(long_heads_are_truncated),
         cmocka_unit_test(a_head_at_the_limit_is_whole),
-        cmocka_unit_test(events_of_a_stream_are_counted),
-        cmocka_unit_test(events_in_a_gap_are_not_guessed),
         cmocka_unit_test(more_open_requests_than_the_limit_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, finish);

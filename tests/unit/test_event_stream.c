@@ -1,0 +1,98 @@
+/* event_stream: server-sent events over HTTP/1 (HTML Living Standard §9.2). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "tests/lib/feeder.h"
+
+static struct feeder feeder;
+
+static void play(const struct feeder_step *steps)
+{
+    assert_int_equal(feeder_init(&feeder, NULL), 0);
+    feeder_play(&feeder, steps, NULL, NULL);
+    assert_true(feeder_is_balanced(&feeder));
+}
+
+#define PLAY(...) play((const struct feeder_step[]){__VA_ARGS__, {0, NULL, 0}})
+
+static void expect(size_t index, const char *field, const char *expected)
+{
+    assert_true(index < feeder.record_count);
+    char *value = feeder_value(feeder.records[index], field);
+    if ((!value) != (!expected) || (value && strcmp(value, expected) != 0))
+        fail_msg("record %zu %s: %s, expected %s", index, field, value ? value : "(absent)",
+                 expected ? expected : "(absent)");
+    free(value);
+}
+
+static void expect_flags(size_t index, uint32_t flags)
+{
+    assert_true(index < feeder.record_count);
+    assert_int_equal(feeder.records[index]->flags, flags);
+}
+
+#define BIT(flag) (1u << RECORD_FLAG_##flag)
+
+/* HTML Living Standard §9.2.6: an empty line dispatches what has data. */
+static void events_of_a_stream_are_counted(void **state)
+{
+#define GET "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+#define STREAM "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+    (void)state;
+    PLAY({'>', GET GET GET GET GET, 0},
+         {'<',
+          STREAM "Content-Length: 17\r\n\r\ndata: 1\n\ndata: 2\n"
+                 "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\ndata: 1\n\n\n",
+          0},
+         {'<', STREAM "Content-Encoding: gzip\r\nContent-Length: 9\r\n\r\ndata: 1\n\n", 0},
+         {'<', STREAM "Content-Length: 0\r\n\r\n", 0},
+         {'<', STREAM "\r\ndata\r\rdata:\n\ndata2: x\n\n: data\n\ndata: 3\r\n\r\ndata: 4", 0},
+         {'{', NULL, 0});
+    assert_int_equal(feeder.record_count, 5);
+    expect(0, "http.response.events", "1");
+    expect(0, "http.response.body.size", "17");
+    expect(1, "http.response.events", NULL);
+    expect(2, "http.response.events", NULL);
+    expect(3, "http.response.events", "0");
+    expect(4, "http.response.events", "3");
+    expect_flags(4, 0);
+    feeder_done(&feeder);
+}
+
+/* What is missing of a stream may have been events: their number is not known, only the size. */
+static void events_in_a_gap_are_not_guessed(void **state)
+{
+    (void)state;
+    assert_int_equal(feeder_init(&feeder, NULL), 0);
+    feeder_open(&feeder);
+    feeder_send(&feeder, DIRECTION_A_TO_B, SLICE_LITERAL(GET));
+    feeder_send(&feeder, DIRECTION_B_TO_A,
+                SLICE_LITERAL(STREAM "Content-Length: 30\r\n\r\ndata: 1\n\n"));
+    feeder.positions[1] += 12;
+    feeder_send(&feeder, DIRECTION_B_TO_A, SLICE_LITERAL("data: 3\n\n"));
+    feeder_close(&feeder);
+    assert_int_equal(feeder.record_count, 1);
+    expect(0, "http.response.events", NULL);
+    expect(0, "http.response.body.size", "30");
+    feeder_done(&feeder);
+}
+
+static int finish(void **state)
+{
+    (void)state;
+    record_pool_done();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(events_of_a_stream_are_counted),
+        cmocka_unit_test(events_in_a_gap_are_not_guessed),
+    };
+    return cmocka_run_group_tests(tests, NULL, finish);
+}

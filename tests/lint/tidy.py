@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# TIMEOUT: 1200
+# TIMEOUT: 2400
 """clang-tidy with the checks of .clang-tidy over src/; needs the build's compile_commands.json."""
 
 import concurrent.futures

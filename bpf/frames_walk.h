@@ -90,11 +90,17 @@ static __always_inline int walk_fills(struct work *work, struct stream *stream, 
     return work->filled == before && work->cursor.total == 0 ? STEP_DONE : STEP_AGAIN;
 }
 
-/* A line of Redis, of which the first bytes are kept. */
-static __always_inline int walk_line(struct work *work, struct stream *stream)
+/* A line of Redis, of which the first bytes are kept. A function, since the stack is short. */
+__noinline int weir_walk_line(__u32 slot)
 {
-    __u32 at = work->at;
+    struct work *work = work_get(slot);
+    struct stream *stream;
+    __u32 at;
 
+    if (!work)
+        return STEP_DONE;
+    stream = &work->stream;
+    at = work->at;
     for (int i = 0; i < 64; i++) {
         __u8 byte;
 
@@ -117,11 +123,16 @@ static __always_inline int walk_line(struct work *work, struct stream *stream)
     return STEP_AGAIN;
 }
 
-/* FRAME_HEADER bytes are there, which may be more than the header. */
-static __always_inline int walk_decides(struct work *work, struct stream *stream)
+/* FRAME_HEADER bytes are there, which may be more than the header. Again for the stack's sake. */
+__noinline int weir_walk_decides(__u32 slot)
 {
+    struct work *work = work_get(slot);
+    struct stream *stream;
     __u32 more;
 
+    if (!work)
+        return STEP_DONE;
+    stream = &work->stream;
     stream->framing = work->shared.framing = frame_kind(stream);
     if (stream->framing == FRAMING_REDIS || stream->framing == FRAMING_NONE)
         return STEP_OTHER;
@@ -135,12 +146,12 @@ static __always_inline int walk_decides(struct work *work, struct stream *stream
 }
 
 /* In a frame's header. */
-static __always_inline int walk_header(struct work *work, struct stream *stream)
+static __always_inline int walk_header(struct work *work, struct stream *stream, __u32 slot)
 {
     __u32 at = work->at, need;
 
     if (stream->framing == FRAMING_REDIS)
-        return walk_line(work, stream);
+        return weir_walk_line(slot);
     if (stream->framing == FRAMING_UPGRADE)
         stream->framing = frame_upgraded(AT(work, at));
     if (stream->framing == FRAMING_TUNNEL) {
@@ -169,7 +180,7 @@ static __always_inline int walk_header(struct work *work, struct stream *stream)
     if (stream->first_length < need || frame_header(stream) > need)
         return STEP_AGAIN;
     if (stream->framing == FRAMING_SHORT)
-        return walk_decides(work, stream);
+        return weir_walk_decides(slot);
     stream->first_length = 0;
     return frame_measure(work, stream) ? STEP_AGAIN : STEP_OTHER;
 }
@@ -200,7 +211,7 @@ __noinline int weir_walk_step(__u32 slot)
         stream->content_length -= part;
         return STEP_AGAIN;
     }
-    return walk_header(work, stream);
+    return walk_header(work, stream, slot);
 }
 
 __noinline int weir_walk(__u32 slot)

@@ -28,8 +28,10 @@ static __always_inline __u32 rotate(__u32 value, __u32 bits)
 /* The message schedule W (FIPS 180-4 §6.2.2 step 1). */
 static __always_inline void sha_schedule(struct work *work)
 {
+#pragma clang loop unroll(disable)
     for (int i = 0; i < 16; i++)
         work->sha.schedule[i] = bpf_ntohl(((__u32 *)work->sha.block)[i]);
+#pragma clang loop unroll(disable)
     for (int i = 16; i < 64; i++) {
         __u32 early = work->sha.schedule[i - 15], late = work->sha.schedule[i - 2];
 
@@ -54,9 +56,12 @@ __noinline int weir_sha_block(__u32 slot)
     v = work->sha.variables;
     for (int i = 0; i < 8; i++)
         v[i] = work->sha.hash[i];
+#pragma clang loop unroll(disable)
     for (int i = 0; i < 64; i++) {
-        __u32 a = v[0], e = v[4], first, second;
+        __u32 a, e, first, second;
 
+        BOUND(v); /* nothing is kept from one round to the next */
+        a = v[0], e = v[4];
         first = v[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & v[5]) ^ (~e & v[6])) +
                 sha_constants[i] + work->sha.schedule[i];
         second = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +

@@ -152,17 +152,21 @@ static __noinline void tls_socket_closed(const struct sock *sk)
 /*
  * Tells the reader of the plaintext's connection as soon as it is known: where both ends are on
  * this host, the other one may be done before the call returns that has sent the first bytes.
+ * Functions that are not inlined here and below give their part of the stack back.
  */
-static __always_inline void tls_announce(struct tls_session *session)
+static __noinline int tls_announce(const struct tls_key *key)
 {
-    struct shared_state *shared = &session->connection.shared;
-    struct weir_event_open *open = &session->open;
+    struct tls_session *session = bpf_map_lookup_elem(&weir_tls_sessions, key);
+    struct weir_event_open *open;
 
-    if (shared->is_off || !process_is_wanted(bpf_get_current_pid_tgid() >> 32))
-        return;
-    open_fill(open, shared, &session->ends);
+    if (!session || session->connection.shared.is_off ||
+        !process_is_wanted(bpf_get_current_pid_tgid() >> 32))
+        return 0;
+    open = &session->open;
+    open_fill(open, &session->connection.shared, &session->ends);
     open->head.time_ns = bpf_ktime_get_ns();
-    shared->is_announced = !emit(open, sizeof(*open));
+    session->connection.shared.is_announced = !emit(open, sizeof(*open));
+    return 0;
 }
 
 /* A socket call, as far as it may tell whose session its connection carries. */
@@ -183,20 +187,26 @@ enum {
     TLS_CARRIER_BITS = 8,
 };
 
-/* The session belongs to this socket. `is_whole`: no plaintext has passed before. */
-static __noinline bool tls_bind(const struct tls_carrier *carrier, const struct tls_key *key,
-                                bool is_whole)
+/* The application has begun another session on this socket. */
+static __noinline int tls_forget_at(const struct tls_carrier *carrier)
 {
-    bool is_late = (carrier->what & TLS_CARRIER_LATE) || !is_whole;
+    __u64 address = carrier->socket;
+    struct tls_key *old = bpf_map_lookup_elem(&weir_tls_sockets, &address);
+
+    if (old)
+        tls_forget(old);
+    return 0;
+}
+
+/* The session belongs to this socket. Plaintext may have passed before when it is late. */
+static __noinline bool tls_bind(const struct tls_carrier *carrier, const struct tls_key *key)
+{
+    bool is_late = (carrier->what & TLS_CARRIER_LATE) != 0;
     __u64 address = carrier->socket;
     struct tls_session *session;
     struct shared_state *shared;
-    struct tls_key *old;
     __u32 zero = 0;
 
-    old = bpf_map_lookup_elem(&weir_tls_sockets, &address);
-    if (old)
-        tls_forget(old); /* the application has begun another session on it */
     session = bpf_map_lookup_elem(&weir_tls_zero, &zero);
     if (!session)
         return false;
@@ -219,7 +229,6 @@ static __noinline bool tls_bind(const struct tls_carrier *carrier, const struct 
     if (is_late)
         session->connection.streams[0].phase = session->connection.streams[1].phase = PHASE_LOST;
     shared->generation = weir_selections.generation - 1; /* to be judged with the first bytes */
-    tls_announce(session);
     return true;
 }
 
@@ -241,11 +250,11 @@ static __always_inline bool tls_first_bytes(struct tls_carrier *carrier, void *b
     return carrier->length >= size && !bpf_probe_read_user(bytes, size, (void *)carrier->base);
 }
 
-/* A socket call inside a library's call: the session's connection. True: it is now known. */
-static __always_inline bool tls_learn(struct tls_carrier *carrier, __u64 object, __u64 buffer)
+/* A socket call inside a library's call: is the connection the session's, and not known yet? */
+static __noinline bool tls_learn(struct tls_carrier *carrier, const struct tls_key *key,
+                                 __u64 buffer)
 {
-    struct tls_key key = {object, bpf_get_current_pid_tgid() >> 32};
-    struct tls_session *session = bpf_map_lookup_elem(&weir_tls_sessions, &key);
+    struct tls_session *session = bpf_map_lookup_elem(&weir_tls_sessions, key);
     __u64 bytes = 0;
 
     if (session && session->socket == carrier->socket)
@@ -254,8 +263,11 @@ static __always_inline bool tls_learn(struct tls_carrier *carrier, __u64 object,
         return false;
     if (carrier->base == buffer) /* handed through as it is: no TLS between the two */
         return false;
-    if (!session)
-        return tls_bind(carrier, &key, *(__u8 *)&bytes == TLS_TYPE_HANDSHAKE);
+    if (!session) {
+        if (*(__u8 *)&bytes != TLS_TYPE_HANDSHAKE)
+            carrier->what |= TLS_CARRIER_LATE;
+        return true;
+    }
     if (!session->is_refused) {
         session->is_refused = 1;
         count_loss(WEIR_LOSS_TLS_CONFLICT, 0, 0);
@@ -264,10 +276,10 @@ static __always_inline bool tls_learn(struct tls_carrier *carrier, __u64 object,
 }
 
 /* A record is sent that a session of this process has written to memory: it is the session's. */
-static __always_inline bool tls_prove(struct tls_carrier *carrier)
+static __noinline bool tls_prove(struct tls_carrier *carrier, struct tls_key *ret_key)
 {
     struct tls_proof proof = {.process = bpf_get_current_pid_tgid() >> 32};
-    struct tls_key *found, key;
+    struct tls_key *found;
 
     if ((carrier->what & (TLS_CARRIER_RECEIVES | TLS_CARRIER_BOUND)) ||
         !bpf_map_lookup_elem(&weir_tls_processes, &proof.process) ||
@@ -276,10 +288,29 @@ static __always_inline bool tls_prove(struct tls_carrier *carrier)
     found = bpf_map_lookup_elem(&weir_tls_proofs, &proof);
     if (!found)
         return false;
-    key = *found;
+    *ret_key = *found;
     bpf_map_delete_elem(&weir_tls_proofs, &proof);
-    return !bpf_map_lookup_elem(&weir_tls_sessions, &key) &&
-           tls_bind(carrier, &key, *(__u8 *)proof.bytes == TLS_TYPE_HANDSHAKE);
+    if (*(__u8 *)proof.bytes != TLS_TYPE_HANDSHAKE)
+        carrier->what |= TLS_CARRIER_LATE;
+    return !bpf_map_lookup_elem(&weir_tls_sessions, ret_key);
+}
+
+/* The library's call that this thread is in: its session, 0: none, and where its bytes are. */
+static __noinline __u64 tls_inside(__u64 stack, __u64 *ret_buffer)
+{
+    struct tls_thread *thread = tls_thread_get();
+    struct tls_call *around = thread ? tls_call_around(thread, stack) : NULL;
+    struct go_call *go;
+
+    if (around) {
+        *ret_buffer = around->buffer;
+        return around->session;
+    }
+    go = go_call_current();
+    if (!go)
+        return 0;
+    *ret_buffer = go->buffer;
+    return go->session;
 }
 
 /*
@@ -290,27 +321,22 @@ static __always_inline bool tls_prove(struct tls_carrier *carrier)
 __noinline int weir_tls_socket_call(__u64 socket, __u64 id, __u64 base, __u64 length_and_what,
                                     __u64 stack)
 {
+    struct tls_key key = {.process = bpf_get_current_pid_tgid() >> 32};
     struct tls_carrier carrier = {.socket = socket, .id = id, .base = base};
-    struct tls_thread *thread;
-    struct tls_call *around;
-    struct go_call *go;
-    __u64 object = 0, buffer = 0;
+    __u64 buffer = 0;
 
     if (!weir_settings.with_tls)
         return 0; /* before 6.8 functions are looked at that nobody calls; there are no maps then */
     carrier.length = length_and_what >> TLS_CARRIER_BITS;
     carrier.what = length_and_what & ((1 << TLS_CARRIER_BITS) - 1);
-    thread = tls_thread_get();
-    around = thread ? tls_call_around(thread, stack) : NULL;
-    go = around ? NULL : go_call_current();
-    if (around) {
-        object = around->session;
-        buffer = around->buffer;
-    } else if (go) {
-        object = go->session;
-        buffer = go->buffer;
-    }
-    return object ? tls_learn(&carrier, object, buffer) : tls_prove(&carrier);
+    key.session = tls_inside(stack, &buffer);
+    if (!(key.session ? tls_learn(&carrier, &key, buffer) : tls_prove(&carrier, &key)))
+        return 0;
+    tls_forget_at(&carrier);
+    if (!tls_bind(&carrier, &key))
+        return 0;
+    tls_announce(&key);
+    return 1;
 }
 
 /* The connection whose call may tell of a session; NULL: it can not. */
@@ -338,10 +364,14 @@ static __noinline void tls_look(struct connection *connection, void *sk, const s
 {
     struct connection *carrier = tls_carrier(connection, sk, call->length);
     const struct cursor *cursor = &call->cursor;
-    __u64 base = cursor->base, length = cursor->left, what, socket = 0;
+    __u64 base, length, what, socket = 0;
 
     if (!RARELY(carrier))
         return;
+    /* As a number: the verifier takes no pointer for one. */
+    bpf_probe_read_kernel(&socket, sizeof(socket), &call->socket);
+    base = cursor->base;
+    length = cursor->left;
     what = (call->direction == WEIR_RECEIVED ? TLS_CARRIER_RECEIVES : 0) |
            (carrier->shared.is_late ? TLS_CARRIER_LATE : 0) |
            (carrier->shared.is_initiator ? TLS_CARRIER_INITIATOR : 0) |
@@ -355,8 +385,6 @@ static __noinline void tls_look(struct connection *connection, void *sk, const s
         length = call->length;
     if (call->unseen)
         length = 0;
-    /* As a number: the verifier takes no pointer for one. */
-    bpf_probe_read_kernel(&socket, sizeof(socket), &call->socket);
     if (weir_tls_socket_call(socket, carrier->shared.id, base, length << TLS_CARRIER_BITS | what,
                              stack))
         carrier->shared.has_plaintext = 1;

@@ -1,24 +1,26 @@
 #!/usr/bin/python3
 """
-Capture, mask, count: with every rung of the attach ladder that this kernel has.
+Capture, mask, count: with every rung of the attach ladder that this kernel has, and under TLS.
 
     smoke.py WEIR PEER RUNG...     (the rungs that this kernel must have, at least)
 
 Runs as root, on the host or in a guest (run-in-kernel.sh), where everything is 10 to 30 times
-slower: few processes, generous time-outs. PEER is smoke_peer.c, compiled. Which rungs there are is
-what `weir doctor` says; a rung that must be there and is not is a failure. Ends with 0, or 1 after
-printing what was wrong.
+slower: few processes, generous time-outs. PEER is smoke_peer.c, compiled; certificate.pem (with
+its key) stands beside it. Which rungs there are is what `weir doctor` says; a rung that must be
+there and is not is a failure. Ends with 0, or 1 after printing what was wrong.
 """
 
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+
+from smoke_run import Wrong, expect, run_weir
+from smoke_tls import try_tls
 
 PAIRS = 2  # of client and server, at the same time
 REQUESTS = 35  # of each pair
@@ -32,15 +34,6 @@ RESPONSE_NAMES = ["X-Seq", "Set-Cookie", "Content-Type", "Content-Length"]
 SKIPPED_REASONS = {"unseen_call", "preempted", "skipped"}
 # A flag that says that something is missing or was not understood.
 BAD_FLAGS = {"truncated", "gap", "late", "unpaired", "malformed", "incomplete"}
-
-
-class Wrong(Exception):
-    """What a run with one rung did not fulfil."""
-
-
-def expect(found, wanted, what):
-    if found != wanted:
-        raise Wrong(f"{what}: {found!r}, expected {wanted!r}")
 
 
 def survey(weir):
@@ -78,38 +71,8 @@ def talk(peer):
     return ports
 
 
-def capture(weir, peer, rung, folder):
-    """Runs weir while the peers talk; (records, raw output, messages of weir, ports, misses)."""
-    output, ready = os.path.join(folder, "records"), os.path.join(folder, "ready")
-    messages = os.path.join(folder, "messages")
-    with open(messages, "wb") as errors:
-        child = subprocess.Popen([weir, "run", "--no-tls", "--rung", rung, "-o", "json",
-                                  "-w", output, "--ready-file", ready],
-                                 stdout=errors, stderr=errors)
-    try:
-        end = time.monotonic() + 240
-        while not os.path.exists(ready):
-            if child.poll() is not None or time.monotonic() > end:
-                with open(messages) as lines:
-                    raise Wrong(f"weir is not ready ({child.poll()}): {lines.read()[-1500:]}")
-            time.sleep(0.05)
-        ports = talk(peer)
-        misses = missed_calls()
-        child.send_signal(signal.SIGTERM)
-        expect(child.wait(90), 0, "exit status of weir")
-    finally:
-        if child.poll() is None:
-            child.kill()
-            child.wait()
-    with open(output, "rb") as lines:
-        raw = lines.read()
-    with open(messages) as lines:
-        said = lines.read()
-    try:
-        records = [json.loads(line) for line in raw.splitlines()]
-    except ValueError as problem:
-        raise Wrong(f"not JSON: {problem}: {raw[-300:]!r}")
-    return records, raw, said, ports, misses
+def talk_and_look(peer):
+    return talk(peer), missed_calls()
 
 
 def check_record(record, number):
@@ -210,7 +173,8 @@ def missed_calls():
 def try_rung(weir, peer, rung):
     before = loaded_programs()
     with tempfile.TemporaryDirectory(prefix="weir-smoke-") as folder:
-        records, raw, said, ports, misses = capture(weir, peer, rung, folder)
+        records, raw, said, (ports, misses) = run_weir(
+            weir, ["--no-tls", "--rung", rung], folder, lambda: talk_and_look(peer))
     for place, text in (("the output", raw), ("the messages", said.encode())):
         if CANARY.encode() in text:
             at = text.index(CANARY.encode())
@@ -234,33 +198,21 @@ def try_rung(weir, peer, rung):
 PACKET_HOOKS = ("tcx", "clsact", "socket", "xdp-generic")
 
 
+def talk_and_knock(peer):
+    """The peers talk, and a datagram comes for nobody; the servers' ports."""
+    ports = sum(talk(peer), [])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.sendto(b"nobody is there", ("127.0.0.1", 9))
+    time.sleep(1)
+    return ports
+
+
 def try_packets(weir, peer, hook):
     """Packets of the loopback interface: flows with all their exchanges, drops, closed sockets."""
     with tempfile.TemporaryDirectory(prefix="weir-smoke-") as folder:
-        output, ready = os.path.join(folder, "records"), os.path.join(folder, "ready")
-        messages = os.path.join(folder, "messages")
-        with open(messages, "wb") as errors:
-            child = subprocess.Popen(
-                [weir, "run", "--no-tls", "--packets=lo", "--packet-hook", hook, "--rung",
-                 "syscall", "--drops", "--connections", "-o", "json", "-w", output,
-                 "--ready-file", ready],
-                stdout=errors, stderr=errors)
-        end = time.monotonic() + 240
-        while not os.path.exists(ready):
-            if child.poll() is not None or time.monotonic() > end:
-                with open(messages) as lines:
-                    raise Wrong(f"not ready ({child.poll()}): {lines.read()[-1500:]}")
-            time.sleep(0.05)
-        ports = sum(talk(peer), [])
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-            one.sendto(b"nobody is there", ("127.0.0.1", 9))
-        time.sleep(1)
-        child.send_signal(signal.SIGTERM)
-        expect(child.wait(90), 0, "exit status of weir")
-        with open(output) as lines:
-            records = [json.loads(line) for line in lines]
-        with open(messages) as lines:
-            said = lines.read()
+        records, _, said, ports = run_weir(
+            weir, ["--no-tls", "--packets=lo", "--packet-hook", hook, "--rung", "syscall",
+                   "--drops", "--connections"], folder, lambda: talk_and_knock(peer))
     sockets = [one for one in records if one["type"] == "connection" and
                one["source"] == "socket" and one["server.port"] in ports]
     expect({one["role"] for one in sockets}, {"client", "server"}, "roles of closed sockets")
@@ -294,6 +246,24 @@ def try_all_packets(weir, peer):
     return is_right
 
 
+def try_all_tls(weir, peer, rungs):
+    """False: something was wrong."""
+    certificate = os.path.join(os.path.dirname(peer), "certificate.pem")
+    is_right = True
+    if not os.path.exists(certificate):
+        print("TLS: no certificate: openssl is not installed")
+        return True
+    for rung in rungs:
+        start = time.monotonic()
+        try:
+            exchanges = try_tls(weir, rung, certificate)
+            print(f"TLS, {rung}: ok, {exchanges} exchanges, {time.monotonic() - start:.1f} s")
+        except (Wrong, KeyError, IndexError, OSError, subprocess.TimeoutExpired) as problem:
+            print(f"TLS, {rung}: FAILED: {problem!r}")
+            is_right = False
+    return is_right
+
+
 def main():
     if len(sys.argv) < 3:
         sys.exit("usage: smoke.py WEIR PEER RUNG...")
@@ -317,6 +287,7 @@ def main():
             print(f"{rung}: FAILED: {problem!r}" if isinstance(problem, KeyError)
                   else f"{rung}: FAILED: {problem}")
             failed = True
+    failed = not try_all_tls(weir, peer, rungs) or failed
     failed = not try_all_packets(weir, peer) or failed
     sys.exit(1 if failed else 0)
 

@@ -423,8 +423,14 @@ struct tls_call {
     __u32 kind; /* enum tls_kind */
 };
 enum { TLS_CALLS = 4 /* of one thread, within one another */ };
+/* Plaintext that weir_tls_deliver is to look at. */
+struct tls_delivery {
+    __u64 session, buffer;
+    __u32 length, what; /* TLS_DATA_* */
+};
 struct tls_thread {
     struct tls_call calls[TLS_CALLS];
+    struct tls_delivery delivery;
 };
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);

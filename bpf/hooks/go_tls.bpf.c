@@ -3,8 +3,7 @@
  * src/capture/tls_go.c says which program stands where: behind the check of the stack at the start
  * of a function, and at each instruction that returns.
  */
-#include "bpf/go.h"
-#include "bpf/tls.h"
+#include "bpf/delivery.h"
 
 enum go_convention { GO_STACK, GO_REGISTER };
 enum { GO_RESULT_AT = 40, GO_ARGUMENTS_AT = 8 }; /* of (*Conn).Read and Write, on the stack */
@@ -17,10 +16,6 @@ struct go_stack {
 /* What a function was called with: the tls.Conn and a slice. */
 struct go_arguments {
     __u64 session, buffer, length;
-};
-struct go_delivery {
-    struct go_arguments arguments;
-    __u64 what; /* TLS_DATA_* */
 };
 
 static __always_inline __u64 go_of_entry(struct pt_regs *regs, enum go_convention convention)
@@ -85,11 +80,11 @@ static __always_inline __u64 go_comes_from(struct pt_regs *regs)
 }
 
 /* The bounds of a goroutine's stack. False: that is no goroutine, or not on its stack. */
-static __always_inline bool go_stack_read(__u64 stack_pointer, __u64 goroutine,
+static __always_inline bool go_stack_read(struct pt_regs *regs, __u64 goroutine,
                                           struct go_stack *stack)
 {
     return !bpf_probe_read_user(stack, sizeof(*stack), (void *)goroutine) &&
-           stack->low <= stack_pointer && stack_pointer < stack->high;
+           stack->low <= regs->sp && regs->sp < stack->high;
 }
 
 /*
@@ -127,34 +122,30 @@ static __always_inline bool go_is_bound(__u64 session, __u64 process)
     return bpf_map_lookup_elem(&weir_tls_sessions, &key);
 }
 
-/* A call begins. True: its bytes, which *ret_arguments says, are to be delivered now. */
-static __always_inline bool go_begins(struct pt_regs *regs, enum go_convention convention,
-                                      __u32 direction, bool has_data,
-                                      struct go_arguments *ret_arguments)
+static __always_inline int go_enters(struct pt_regs *regs, enum go_convention convention,
+                                     __u32 direction, bool has_data)
 {
     struct go_key key = {go_of_entry(regs, convention), bpf_get_current_pid_tgid() >> 32};
-    struct go_arguments *arguments = ret_arguments;
+    struct go_arguments arguments = {};
     struct go_call call = {}, *older;
-    __u64 stack_pointer = regs->sp;
     struct go_stack stack;
 
-    BOUND(stack_pointer); /* read here, where its place is a constant */
     if (key.process == weir_settings.own_process)
-        return false;
-    if (!go_arguments_read(regs, convention, arguments) ||
-        !go_stack_read(stack_pointer, key.goroutine, &stack)) {
+        return 0;
+    if (!go_arguments_read(regs, convention, &arguments) ||
+        !go_stack_read(regs, key.goroutine, &stack)) {
         count_loss(WEIR_LOSS_TLS_CALLS, 0, 0);
-        return false;
+        return 0;
     }
     if (!has_data)
-        weir_tls_go_forget(arguments->session); /* what was here before has the same address */
-    call.depth = stack.high - stack_pointer;
+        weir_tls_go_forget(arguments.session); /* what was here before has the same address */
+    call.depth = stack.high - regs->sp;
     older = bpf_map_lookup_elem(&weir_tls_goroutines, &key);
     if (older && go_is_around(older, &stack, call.depth))
-        return false; /* a handshake in a call, or TLS within TLS: the outer call tells it all */
-    call.session = arguments->session;
-    call.buffer = arguments->buffer;
-    call.length = arguments->length;
+        return 0; /* a handshake within a call, or TLS within TLS: the outer call tells it all */
+    call.session = arguments.session;
+    call.buffer = arguments.buffer;
+    call.length = arguments.length;
     call.comes_from = go_comes_from(regs);
     call.direction = direction;
     call.has_data = has_data;
@@ -168,96 +159,60 @@ static __always_inline bool go_begins(struct pt_regs *regs, enum go_convention c
         bpf_map_update_elem(&weir_tls_go_processes, &key.process, &key.process, BPF_ANY);
     if (bpf_map_update_elem(&weir_tls_goroutines, &key, &call, BPF_ANY))
         count_loss(WEIR_LOSS_TLS_CALLS, 0, 0);
-    return call.is_delivered;
+    if (call.is_delivered)
+        tls_deliver(regs, call.session, arguments.buffer, call.length, GO_WHAT(direction));
+    return 0;
 }
 
-/* A call is over. True: these bytes are to be delivered. */
-static __always_inline bool go_ends(struct pt_regs *regs, enum go_convention convention,
-                                    bool has_data, struct go_delivery *ret_delivery)
+static __always_inline int go_returns(struct pt_regs *regs, enum go_convention convention,
+                                      bool has_data)
 {
     struct go_key key = {go_of_return(regs, convention), bpf_get_current_pid_tgid() >> 32};
     __s64 result = has_data ? go_result(regs, convention) : 0;
-    __u64 stack_pointer = regs->sp;
     struct go_stack stack;
     struct go_call *call, ended;
 
-    BOUND(stack_pointer);
     if (key.process == weir_settings.own_process)
-        return false;
+        return 0;
     call = bpf_map_lookup_elem(&weir_tls_goroutines, &key);
     if (!call) { /* it began before the probes were there */
         if (result > 0)
             tls_lose(WEIR_LOSS_TLS_SOCKET, 0, result);
-        return false;
+        return 0;
     }
-    if (!go_stack_read(stack_pointer, key.goroutine, &stack) ||
-        call->depth < stack.high - stack_pointer)
-        return false; /* within the one that is known */
+    if (!go_stack_read(regs, key.goroutine, &stack) || call->depth < stack.high - regs->sp)
+        return 0; /* within the one that is known */
     ended = *call;
     bpf_map_delete_elem(&weir_tls_goroutines, &key);
-    if (ended.depth != stack.high - stack_pointer || !ended.has_data || result <= 0 ||
+    if (ended.depth != stack.high - regs->sp || !ended.has_data || result <= 0 ||
         ended.is_delivered || result > ended.length || result > GO_LENGTH_MAXIMUM)
-        return false;
-    ret_delivery->arguments.session = ended.session;
-    ret_delivery->arguments.buffer = ended.is_on_stack ? stack.high - ended.buffer : ended.buffer;
-    ret_delivery->arguments.length = result;
-    ret_delivery->what = GO_WHAT(ended.direction);
-    return true;
+        return 0;
+    if (ended.is_on_stack)
+        ended.buffer = stack.high - ended.buffer;
+    tls_deliver(regs, ended.session, ended.buffer, result, GO_WHAT(ended.direction));
+    return 0;
 }
 
-/*
- * The functions that are not inlined give their part of the stack back before the bytes are looked
- * at. One for each convention, since the verifier takes registers at constant places only.
- */
 #define GO_PROGRAMS(name, convention)                                                              \
-    static __noinline bool go_begins_##name(struct pt_regs *regs, __u32 direction, bool has_data,  \
-                                            struct go_arguments *ret_arguments)                    \
-    {                                                                                              \
-        return go_begins(regs, convention, direction, has_data, ret_arguments);                    \
-    }                                                                                              \
-    static __noinline bool go_ends_##name(struct pt_regs *regs, bool has_data,                     \
-                                          struct go_delivery *ret_delivery)                        \
-    {                                                                                              \
-        return go_ends(regs, convention, has_data, ret_delivery);                                  \
-    }                                                                                              \
-    static __always_inline int go_enters_##name(struct pt_regs *regs, __u32 direction)             \
-    {                                                                                              \
-        struct go_arguments bytes = {};                                                            \
-                                                                                                   \
-        if (go_begins_##name(regs, direction, true, &bytes))                                       \
-            weir_tls_data(bytes.session, bytes.buffer, bytes.length, GO_WHAT(direction));          \
-        return 0;                                                                                  \
-    }                                                                                              \
     SEC("uprobe") int weir_tls_go_read_##name(struct pt_regs *regs)                                \
     {                                                                                              \
-        return go_enters_##name(regs, WEIR_RECEIVED);                                              \
+        return go_enters(regs, convention, WEIR_RECEIVED, true);                                   \
     }                                                                                              \
     SEC("uprobe") int weir_tls_go_write_##name(struct pt_regs *regs)                               \
     {                                                                                              \
-        return go_enters_##name(regs, WEIR_SENT);                                                  \
+        return go_enters(regs, convention, WEIR_SENT, true);                                       \
     }                                                                                              \
     SEC("uprobe") int weir_tls_go_inside_##name(struct pt_regs *regs)                              \
     {                                                                                              \
-        struct go_arguments nothing = {};                                                          \
-                                                                                                   \
-        go_begins_##name(regs, WEIR_SENT, false, &nothing);                                        \
-        return 0;                                                                                  \
+        return go_enters(regs, convention, WEIR_SENT, false);                                      \
     }                                                                                              \
     SEC("uprobe") int weir_tls_go_moved_##name(struct pt_regs *regs)                               \
     {                                                                                              \
-        struct go_delivery given = {};                                                             \
-                                                                                                   \
-        if (go_ends_##name(regs, true, &given))                                                    \
-            weir_tls_data(given.arguments.session, given.arguments.buffer, given.arguments.length, \
-                          given.what);                                                             \
-        return 0;                                                                                  \
+        return go_returns(regs, convention, true);                                                 \
     }                                                                                              \
     SEC("uprobe") int weir_tls_go_done_##name(struct pt_regs *regs)                                \
     {                                                                                              \
-        struct go_delivery nothing = {};                                                           \
-                                                                                                   \
-        go_ends_##name(regs, false, &nothing);                                                     \
-        return 0;                                                                                  \
+        return go_returns(regs, convention, false);                                                \
     }                                                                                              \
     SEC("uprobe") int weir_tls_go_close_##name(struct pt_regs *regs)                               \
     {                                                                                              \

@@ -2,7 +2,7 @@
  * tls: uprobes at the functions of TLS libraries; src/capture/tls_*.c says which program stands
  * where. An entry remembers what the call was given, its return what became of it.
  */
-#include "bpf/tls.h"
+#include "bpf/delivery.h"
 
 #if defined(__TARGET_ARCH_x86)
 #define ARGUMENT_1(regs) ((regs)->di)
@@ -19,28 +19,6 @@ enum { RETURN_ADDRESS = 8 /* taken off the stack by the return */ };
 #define RESULT(regs) ((regs)->regs[0])
 enum { RETURN_ADDRESS = 0 };
 #endif
-
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 1);
-    __type(key, __u32);
-    __type(value, struct tls_thread);
-} weir_tls_no_calls SEC(".maps");
-
-/* The thread's calls; made, where there are none. NULL: no room. */
-static __always_inline struct tls_thread *tls_thread_make(void)
-{
-    struct tls_thread *thread = tls_thread_get(), *nothing;
-    __u64 id = bpf_get_current_pid_tgid();
-    __u32 zero = 0;
-
-    if (thread)
-        return thread;
-    nothing = bpf_map_lookup_elem(&weir_tls_no_calls, &zero);
-    if (nothing)
-        bpf_map_update_elem(&weir_tls_threads, &id, nothing, BPF_ANY);
-    return bpf_map_lookup_elem(&weir_tls_threads, &id);
-}
 
 /*
  * Where a call that begins at this stack pointer is remembered: in the place of one at the same (a
@@ -192,6 +170,19 @@ int weir_tls_return(struct pt_regs *regs)
     if (call.kind & TLS_KIND_DOUBTFUL)
         what |= TLS_DATA_DOUBTFUL;
     return weir_tls_data(call.session, call.buffer, length, what);
+}
+
+/* Where tls_deliver goes. */
+SEC("uprobe")
+int weir_tls_deliver(struct pt_regs *regs)
+{
+    struct tls_thread *thread = tls_thread_get();
+    struct tls_delivery given;
+
+    if (!thread)
+        return 0;
+    given = thread->delivery;
+    return weir_tls_data(given.session, given.buffer, given.length, given.what);
 }
 
 /* BIO_write: the library puts a record where only the application will find it. */

@@ -10,12 +10,12 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "agent/capture_notice.h"
 #include "agent/commands.h"
 #include "agent/delivery.h"
 #include "agent/exporter.h"
 #include "agent/enrichment.h"
 #include "agent/packet_source.h"
-#include "agent/tls_notice.h"
 #include "agent/process_choices.h"
 #include "agent/selection.h"
 #include "agent/signals.h"
@@ -405,11 +405,8 @@ static void ready_tell(const struct pipeline *pipeline)
     const struct run_options *options = pipeline->options;
     int file;
 
-    if (!options->is_quiet && pipeline->capture)
-        fprintf(stderr, "weir: capturing with rung %s\n",
-                capture_rung_names[capture_rung_used(pipeline->capture)]);
-    if (pipeline->capture && !options->is_tls_disabled)
-        tls_notice(pipeline->capture, options->is_quiet);
+    if (pipeline->capture)
+        capture_notice(pipeline->capture, options);
     if (!options->is_quiet && pipeline->packets)
         fprintf(stderr, "weir: looking at packets with hook %s\n",
                 packet_source_hook(pipeline->packets));

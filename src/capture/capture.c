@@ -12,6 +12,7 @@
 #include "capture/packet_program.h"
 #include "capture/tls.h"
 
+_Static_assert(WEIR_LOSS_COUNT + 3 <= CAPTURE_LOSS_MAXIMUM, "room for all reasons");
 enum { CLOCK_STEP_NS = 1000000 }; /* a smaller drift of the clocks is not followed */
 
 static int print_nothing(enum libbpf_print_level level, const char *format, va_list arguments)
@@ -243,10 +244,12 @@ enum capture_rung capture_rung_used(const struct capture *capture)
     return capture->rung;
 }
 
-size_t capture_tls_files(const struct capture *capture, const char **ret_why)
+void capture_read_tls(const struct capture *capture, struct capture_tls *ret_state)
 {
-    *ret_why = capture->tls_why[0] ? capture->tls_why : NULL;
-    return capture->tls ? tls_file_count(capture->tls) : 0;
+    memset(ret_state, 0, sizeof(*ret_state));
+    ret_state->why_not = capture->tls_why[0] ? capture->tls_why : NULL;
+    if (capture->tls)
+        tls_read(capture->tls, ret_state);
 }
 
 /* How often the kernel skipped a program because it was already active on that CPU. */
@@ -267,8 +270,15 @@ static uint64_t skipped_runs(const struct capture *capture)
     return skipped;
 }
 
+static void events_add(struct capture_counters *counters, const char *reason, uint64_t events)
+{
+    counters->reasons[counters->reason_count].reason = reason;
+    counters->reasons[counters->reason_count++].events = events;
+}
+
 void capture_read_counters(struct capture *capture, struct capture_counters *ret_counters)
 {
+    struct capture_tls tls;
     __u32 zero = 0;
 
     memset(ret_counters, 0, sizeof(*ret_counters));
@@ -289,8 +299,9 @@ void capture_read_counters(struct capture *capture, struct capture_counters *ret
     }
     for (int cpu = 0; cpu < capture->cpu_count; cpu++)
         ret_counters->filtered += capture->counters[cpu].filtered;
-    /* What such a run would have seen is not known: events only. */
-    ret_counters->reasons[WEIR_LOSS_COUNT].reason = "skipped_run";
-    ret_counters->reasons[WEIR_LOSS_COUNT].events = skipped_runs(capture);
-    ret_counters->reason_count++;
+    /* What would have been seen is not known: events only. */
+    events_add(ret_counters, "skipped_run", skipped_runs(capture));
+    capture_read_tls(capture, &tls);
+    events_add(ret_counters, "tls_file_refused", tls.refused_count);
+    events_add(ret_counters, "tls_start_late", tls.missed_starts);
 }

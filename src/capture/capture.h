@@ -111,11 +111,17 @@ int capture_descriptor(const struct capture *capture);
 int capture_drain(struct capture *capture);
 void capture_read_counters(struct capture *capture, struct capture_counters *ret_counters);
 enum capture_rung capture_rung_used(const struct capture *capture);
-/*
- * Files with a TLS library in them whose plaintext is taken now. *ret_why: why that cannot be,
- * though it was asked for; else NULL.
- */
-size_t capture_tls_files(const struct capture *capture, const char **ret_why);
+/* Plaintext of TLS libraries. */
+struct capture_tls {
+    const char *why_not;    /* though it was asked for, nothing is taken; else NULL */
+    bool is_shared;         /* many places of a file by one link */
+    size_t file_count;      /* files with a TLS library whose plaintext is taken now */
+    char libraries[120];    /* how many of which, such as "openssl 1, go 3" */
+    uint64_t refused_count; /* of which it could not be taken */
+    char refused[200];      /* the last of them, and why */
+    uint64_t missed_starts; /* programs whose libraries were looked for only at the next look */
+};
+void capture_read_tls(const struct capture *capture, struct capture_tls *ret_state);
 
 /* For `weir doctor`: what this kernel and these privileges allow. */
 enum { SURVEY_MAXIMUM = 32 };

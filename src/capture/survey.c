@@ -206,6 +206,18 @@ static enum capture_rung rung_of(const struct survey *survey)
     return CAPTURE_RUNG_AUTO;
 }
 
+/* Files with a TLS library that this kernel, or weir, cannot do. */
+static void survey_refused_tls(struct survey *survey, const struct capture_tls *tls)
+{
+    struct survey_item *item = item_add(survey, "TLS files refused", false);
+
+    snprintf(item->detail, sizeof(item->detail), "%llu, such as %s",
+             (unsigned long long)tls->refused_count, tls->refused);
+    snprintf(item->advice, sizeof(item->advice),
+             "their plaintext is not logged, but the handshakes are; a program of another build, "
+             "or with a shared library, may do");
+}
+
 /* Puts programs into the TLS libraries for a moment. */
 static void survey_tls(struct survey *survey)
 {
@@ -213,27 +225,32 @@ static void survey_tls(struct survey *survey)
                                       .ring_bytes = 65536,
                                       .is_masking_disabled = true,
                                       .with_tls = true};
+    struct capture_tls tls = {
+        .why_not = "without a rung there are no connections that it could belong to"};
     struct capture *capture = NULL;
-    const char *why = "without a rung there are no connections that it could belong to";
     struct survey_item *item;
     char message[1024];
-    size_t files = 0;
 
+    if (options.rung)
+        tls.why_not = message;
     if (options.rung && capture_new(&options, &no_listener, &capture, message) == 0)
-        files = capture_tls_files(capture, &why);
-    capture_free(&capture);
-    item = item_add(survey, "TLS libraries", why == NULL);
-    item->is_used = why == NULL;
-    if (why)
-        snprintf(item->detail, sizeof(item->detail), "%.250s", why);
-    else
-        snprintf(item->detail, sizeof(item->detail),
-                 "uprobes: plaintext is logged of what uses OpenSSL, BoringSSL, GnuTLS, NSS; %zu "
-                 "files have one now",
-                 files);
-    if (why)
+        capture_read_tls(capture, &tls);
+    item = item_add(survey, "TLS libraries", tls.why_not == NULL);
+    item->is_used = tls.why_not == NULL;
+    if (tls.why_not) {
+        snprintf(item->detail, sizeof(item->detail), "%.250s", tls.why_not);
         snprintf(item->advice, sizeof(item->advice),
                  "run as root, with a kernel that has CONFIG_UPROBE_EVENTS; all else is logged");
+    } else {
+        snprintf(item->detail, sizeof(item->detail),
+                 "uprobes, %s: plaintext of OpenSSL, BoringSSL, GnuTLS, NSS and Go; files that "
+                 "have it now: %s",
+                 tls.is_shared ? "many by one link" : "one by one (links of many: kernel 6.6)",
+                 tls.file_count ? tls.libraries : "none");
+    }
+    if (tls.refused_count)
+        survey_refused_tls(survey, &tls);
+    capture_free(&capture);
 }
 
 void capture_survey(struct survey *ret_survey)

@@ -9,14 +9,15 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
+#include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include "base/allocate.h"
 #include "capture/tls_files.h"
+#include "capture/uprobes.h"
 
 enum {
     PASS_MS = 10000,       /* between two looks at everything */
@@ -46,7 +47,7 @@ struct tls {
     bool is_crowded; /* more have started: everything is looked at */
     struct again again[AGAIN_MAXIMUM];
     size_t again_count;
-    atomic_size_t file_count;
+    int missed; /* the kernel's counter of starts that were not told */
 };
 
 bool tls_program_is(const struct bpf_program *program)
@@ -63,7 +64,8 @@ bool tls_map_is(const struct bpf_map *map)
 int tls_prepare(struct weir *skeleton, char *message, size_t size)
 {
     struct btf *btf = btf__load_vmlinux_btf();
-    bool has_allocator;
+    struct bpf_program *program;
+    bool has_allocator, is_shared;
 
     if (!btf) {
         snprintf(message, size, "the kernel has no type information");
@@ -71,7 +73,13 @@ int tls_prepare(struct weir *skeleton, char *message, size_t size)
     }
     /* Before 6.1 what uprobes add to a table must be there beforehand. */
     has_allocator = btf__find_by_name_kind(btf, "bpf_mem_alloc", BTF_KIND_STRUCT) > 0;
+    is_shared = uprobes_are_shared(btf);
     btf__free(btf);
+    bpf_object__for_each_program(program, skeleton->obj)
+    {
+        if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE)
+            uprobes_prepare(program, is_shared);
+    }
     if (has_allocator)
         return 0;
     bpf_map__set_map_flags(skeleton->maps.weir_tls_sessions, 0);
@@ -207,7 +215,6 @@ static void everything_look(struct tls *tls)
     if (processes)
         closedir(processes);
     tls_files_sweep(&tls->files);
-    atomic_store(&tls->file_count, tls->files.attached);
 }
 
 /* libbpf's callback: a process that has started something. */
@@ -239,7 +246,6 @@ static void started_look(struct tls *tls)
             process_look_again(tls, tls->started[i], 0);
     }
     tls->started_count = 0;
-    atomic_store(&tls->file_count, tls->files.attached);
 }
 
 static void *thread_run(void *context)
@@ -271,6 +277,16 @@ static void *thread_run(void *context)
     }
 }
 
+/* Where programs go on with plaintext that they have found. 0 or -errno. */
+static int continuation_set(const struct weir *skeleton)
+{
+    int program = bpf_program__fd(skeleton->progs.weir_tls_deliver);
+    __u32 zero = 0;
+
+    return bpf_map_update_elem(bpf_map__fd(skeleton->maps.weir_tls_continuation), &zero, &program,
+                               BPF_ANY);
+}
+
 int tls_new(struct weir *skeleton, struct tls **ret_tls)
 {
     struct tls *tls = allocate_zeroed(sizeof(*tls));
@@ -279,10 +295,13 @@ int tls_new(struct weir *skeleton, struct tls **ret_tls)
     if (!tls)
         return -ENOMEM;
     tls_files_init(&tls->files, skeleton);
+    tls->missed = bpf_map__fd(skeleton->maps.weir_tls_missed);
     tls->stop = eventfd(0, EFD_CLOEXEC);
     tls->ring =
         ring_buffer__new(bpf_map__fd(skeleton->maps.weir_tls_started), on_started, tls, NULL);
     if (tls->stop < 0 || !tls->ring) {
+        result = -errno;
+    } else if (continuation_set(skeleton)) {
         result = -errno;
     } else {
         everything_look(tls);
@@ -311,7 +330,13 @@ void tls_free(struct tls **tls)
     *tls = NULL;
 }
 
-size_t tls_file_count(struct tls *tls)
+void tls_read(struct tls *tls, struct capture_tls *ret_state)
 {
-    return atomic_load(&tls->file_count);
+    uint64_t missed = 0;
+    __u32 zero = 0;
+
+    bpf_map_lookup_elem(tls->missed, &zero, &missed);
+    tls_files_read(&tls->files, ret_state);
+    ret_state->missed_starts = missed;
+    ret_state->is_shared = uprobes_have_many(tls->files.skeleton->progs.weir_tls_read);
 }

@@ -19,5 +19,5 @@ int tls_prepare(struct weir *skeleton, char *message, size_t size);
 int tls_new(struct weir *skeleton, struct tls **ret_tls);
 /* Ends the thread and takes all programs out of the files. */
 void tls_free(struct tls **tls);
-/* Files that have programs now, the dynamic linkers not counted. */
-size_t tls_file_count(struct tls *tls);
+/* What is taken now: all but `why_not`. */
+void tls_read(struct tls *tls, struct capture_tls *ret_state);

@@ -4,10 +4,12 @@
  */
 #include "capture/tls_files.h"
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "base/allocate.h"
 #include "capture/elf_symbols.h"
+#include "capture/uprobes.h"
 
 struct tls_file {
     struct tls_file *next;
@@ -16,10 +18,10 @@ struct tls_file {
     ino_t inode;
     off_t size;
     struct timespec changed;
-    uint64_t pass; /* when it was used last */
-    bool is_loader;
+    uint64_t pass;                     /* when it was used last */
+    const struct tls_library *library; /* NULL: none */
     size_t link_count;
-    struct bpf_link *links[];
+    struct uprobe links[];
 };
 
 void tls_files_init(struct tls_files *files, struct weir *skeleton)
@@ -27,16 +29,28 @@ void tls_files_init(struct tls_files *files, struct weir *skeleton)
     memset(files, 0, sizeof(*files));
     files->skeleton = skeleton;
     table_init(&files->files, TLS_FILES_MAXIMUM);
+    pthread_mutex_init(&files->lock, NULL);
+}
+
+/* A file is there, or goes. */
+static void files_count(struct tls_files *files, const struct tls_file *file, bool is_more)
+{
+    if (!file->library)
+        return;
+    pthread_mutex_lock(&files->lock);
+    for (size_t i = 0; tls_libraries[i]; i++)
+        if (tls_libraries[i] == file->library)
+            files->counts[i] += is_more ? 1 : -1;
+    pthread_mutex_unlock(&files->lock);
+    if (file->library->is_in_every_program)
+        files->loaders += is_more ? 1 : (size_t)-1;
 }
 
 static void file_free(struct tls_files *files, struct tls_file *file)
 {
-    if (file->is_loader)
-        files->loaders--;
-    else if (file->link_count)
-        files->attached--;
+    files_count(files, file, false);
     for (size_t i = 0; i < file->link_count; i++)
-        bpf_link__destroy(file->links[i]);
+        uprobe_remove(&file->links[i]);
     deallocate(file);
 }
 
@@ -49,6 +63,7 @@ void tls_files_done(struct tls_files *files)
         file_free(files, file);
     }
     table_done(&files->files);
+    pthread_mutex_destroy(&files->lock);
 }
 
 static uint64_t key_of(const struct stat *status)
@@ -114,71 +129,107 @@ static int points_find(const struct elf_image *image, const struct tls_point *po
     return 0;
 }
 
-/* Puts one program there. NULL: the kernel refuses. */
-static struct bpf_link *point_attach(struct weir *skeleton, const char *path,
-                                     const struct tls_point *point)
+/* Puts the program of points[first] at all places that it has. 0 or -errno. */
+static int program_attach(struct weir *skeleton, const char *path, const struct tls_points *points,
+                          size_t first, struct uprobe *ret_links, size_t *ret_count)
 {
-    struct bpf_program *program = bpf_object__find_program_by_name(skeleton->obj, point->program);
-    LIBBPF_OPTS(bpf_uprobe_opts, options, .retprobe = point->is_return);
+    static uint64_t places[TLS_POINTS_MAXIMUM]; /* of the one thread */
+    const struct tls_point *point = &points->points[first];
+    const struct bpf_program *program =
+        bpf_object__find_program_by_name(skeleton->obj, point->program);
+    size_t count = 0;
 
-    if (!program || bpf_program__fd(program) < 0)
-        return NULL;
-    return bpf_program__attach_uprobe_opts(program, -1, path, point->offset, &options);
+    *ret_count = 0;
+    for (size_t i = 0; i < points->count; i++) {
+        const struct tls_point *other = &points->points[i];
+
+        if (strcmp(other->program, point->program) != 0 || other->is_return != point->is_return)
+            continue;
+        if (i < first)
+            return 0; /* it stands there already */
+        places[count++] = other->offset;
+    }
+    return program ? uprobes_attach(program, path, places, count, point->is_return, ret_links,
+                                    ret_count)
+                   : -ENOENT;
 }
 
-/* Puts the programs of the library there, if the file is that. How many. */
-static size_t library_attach(struct weir *skeleton, const struct tls_library *library,
-                             const char *path, const struct elf_image *image,
-                             struct bpf_link **ret_links)
+/*
+ * Puts the programs of the library there, if the file is that. All or nothing: a call whose return
+ * is not seen would never end. 0; -ENOENT: it is another file; else -errno.
+ */
+static int library_attach(struct weir *skeleton, const struct tls_library *library,
+                          const char *path, const struct elf_image *image, struct uprobe *ret_links,
+                          size_t *ret_count)
 {
     static struct tls_points found; /* of the one thread */
-    size_t count = 0;
+    size_t count = 0, more;
     int result;
 
     found.count = 0;
     result = library->find ? library->find(image, &found)
                            : points_find(image, library->points, &found);
-    for (size_t i = 0; result == 0 && i < found.count; i++) {
-        ret_links[count] = point_attach(skeleton, path, &found.points[i]);
-        count += ret_links[count] != NULL;
+    if (result)
+        return result == -ENOTSUP || result == -E2BIG ? result : -ENOENT;
+    for (size_t i = 0; i < found.count && result == 0; i++) {
+        result = program_attach(skeleton, path, &found, i, ret_links + count, &more);
+        count += more;
     }
-    return count;
+    while (result && count)
+        uprobe_remove(&ret_links[--count]);
+    *ret_count = count;
+    return result == -ENOENT ? -ENODEV : result;
+}
+
+/* It is a TLS library, and nothing is taken of it. */
+static void file_is_refused(struct tls_files *files, const char *name,
+                            const struct tls_library *library, int error)
+{
+    pthread_mutex_lock(&files->lock);
+    files->refused_count++;
+    snprintf(files->refused, sizeof(files->refused), "%.120s (%s): %s", name, library->name,
+             strerror(-error));
+    pthread_mutex_unlock(&files->lock);
 }
 
 /* Which library the file is, with its programs in place. NULL: none. */
-static const struct tls_library *file_attach(struct weir *skeleton, const char *path,
+static const struct tls_library *file_attach(struct tls_files *files, const char *path,
                                              const char *name, bool is_program,
-                                             struct bpf_link **ret_links, size_t *ret_count)
+                                             struct uprobe *ret_links, size_t *ret_count)
 {
     const struct tls_library *library = NULL;
     struct elf_image image;
+    struct stat status;
+    int result = -ENOENT;
 
     *ret_count = 0;
     if ((!is_program && !tls_files_are_named(name)) || elf_image_open(&image, path))
         return NULL;
-    for (size_t i = 0; tls_libraries[i] && *ret_count == 0; i++) {
+    for (size_t i = 0; tls_libraries[i] && result == -ENOENT; i++) {
         library = tls_libraries[i];
         if (name_matches(library, name, is_program))
-            *ret_count = library_attach(skeleton, library, path, &image, ret_links);
+            result = library_attach(files->skeleton, library, path, &image, ret_links, ret_count);
     }
     elf_image_close(&image);
-    return *ret_count ? library : NULL;
+    if (result && result != -ENOENT && stat(path, &status) == 0) /* else its process has ended */
+        file_is_refused(files, name, library, result);
+    return result ? NULL : library;
 }
 
 /* Remembers what the file is, so that it is not looked into again. NULL: no memory. */
 static struct tls_file *file_new(struct tls_files *files, const char *path, const char *name,
                                  bool is_program, const struct stat *status)
 {
-    static struct bpf_link *links[TLS_POINTS_MAXIMUM];
+    static struct uprobe links[TLS_POINTS_MAXIMUM];
     const struct tls_library *library;
     struct tls_file *file;
     size_t count;
 
-    library = file_attach(files->skeleton, path, name, is_program, links, &count);
+    library = file_attach(files, path, name, is_program, links, &count);
     file = allocate_zeroed(sizeof(*file) + count * sizeof(*links));
     if (!file) {
         for (size_t i = 0; i < count; i++)
-            bpf_link__destroy(links[i]);
+            uprobe_remove(&links[i]);
         return NULL;
     }
     file->key = key_of(status);
@@ -187,10 +238,9 @@ static struct tls_file *file_new(struct tls_files *files, const char *path, cons
     file->size = status->st_size;
     file->changed = status->st_ctim;
     file->link_count = count;
-    file->is_loader = library && library->is_in_every_program;
+    file->library = library;
     memcpy(file->links, links, count * sizeof(*links));
-    files->loaders += file->is_loader;
-    files->attached += count && !file->is_loader;
+    files_count(files, file, true);
     return file;
 }
 
@@ -216,6 +266,27 @@ void tls_files_use(struct tls_files *files, const char *path, const char *name, 
         files->first = file;
     }
     file->pass = files->pass;
+}
+
+void tls_files_read(struct tls_files *files, struct capture_tls *ret_state)
+{
+    size_t used = 0;
+
+    pthread_mutex_lock(&files->lock);
+    ret_state->file_count = 0;
+    ret_state->libraries[0] = 0;
+    for (size_t i = 0; tls_libraries[i]; i++) {
+        if (!files->counts[i] || tls_libraries[i]->is_in_every_program)
+            continue;
+        ret_state->file_count += files->counts[i];
+        if (used < sizeof(ret_state->libraries))
+            used += (size_t)snprintf(ret_state->libraries + used,
+                                     sizeof(ret_state->libraries) - used, "%s%s %zu",
+                                     used ? ", " : "", tls_libraries[i]->name, files->counts[i]);
+    }
+    ret_state->refused_count = files->refused_count;
+    snprintf(ret_state->refused, sizeof(ret_state->refused), "%s", files->refused);
+    pthread_mutex_unlock(&files->lock);
 }
 
 void tls_files_begin(struct tls_files *files)

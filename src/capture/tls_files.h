@@ -3,6 +3,7 @@
  * that stand in it. Private to capture/.
  */
 #pragma once
+#include <pthread.h>
 #include "base/table.h"
 #include "capture/program.h"
 #include "capture/tls_library.h"
@@ -19,8 +20,11 @@ struct tls_files {
     struct table files; /* by what identifies a file: see tls_files_use */
     struct tls_file *first;
     uint64_t pass;
-    size_t loaders;  /* dynamic linkers among them */
-    size_t attached; /* files with programs, the dynamic linkers not counted */
+    size_t loaders;                       /* dynamic linkers among them */
+    pthread_mutex_t lock;                 /* of what follows: other threads read it */
+    size_t counts[TLS_LIBRARIES_MAXIMUM]; /* files with programs, in the order of tls_libraries */
+    uint64_t refused_count;               /* TLS libraries that could not be given their programs */
+    char refused[200];                    /* the last of them, and why */
 };
 
 void tls_files_init(struct tls_files *files, struct weir *skeleton);
@@ -35,3 +39,5 @@ bool tls_files_are_named(const char *name);
 /* A look at everything begins, or is over: then what was not used for long goes. */
 void tls_files_begin(struct tls_files *files);
 void tls_files_sweep(struct tls_files *files);
+/* For any thread: the files and the refused ones. */
+void tls_files_read(struct tls_files *files, struct capture_tls *ret_state);

@@ -11,3 +11,5 @@ const struct tls_library *const tls_libraries[] = {
 #undef TLS_LIBRARY
     NULL,
 };
+
+_Static_assert(sizeof(tls_libraries) / sizeof(*tls_libraries) <= TLS_LIBRARIES_MAXIMUM, "room");

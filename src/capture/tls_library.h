@@ -9,6 +9,7 @@
 enum {
     TLS_POINTS_MAXIMUM = 256,   /* places in one file */
     TLS_FUNCTIONS_MAXIMUM = 32, /* of one library's `points` */
+    TLS_LIBRARIES_MAXIMUM = 16, /* lines of tls_libraries.def */
     TLS_NAMES_MAXIMUM = 6,      /* beginnings of file names of one library */
 };
 

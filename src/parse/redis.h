@@ -127,6 +127,8 @@ enum redis_side { REDIS_UNKNOWN, REDIS_CLIENT, REDIS_SERVER, REDIS_EITHER };
 enum probe_verdict redis_probe_bytes(struct slice bytes, enum redis_side *ret_side);
 /* After a gap: may a message of this side start here? */
 bool redis_probe_start(struct slice bytes, bool is_request);
+/* The same inside of the client's bytes: where a command surely starts; their length: nowhere. */
+size_t redis_probe_find(struct slice bytes);
 
 /* redis_token.c */
 /* One step; bytes used. */

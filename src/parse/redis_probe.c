@@ -204,3 +204,21 @@ bool redis_probe_start(struct slice bytes, bool is_request)
         return verdict == PROBE_YES && (side == REDIS_CLIENT || side == REDIS_EITHER);
     return verdict == PROBE_YES && side != REDIS_CLIENT;
 }
+
+/* Behind a line's end an array whose first string is a command that is known. */
+size_t redis_probe_find(struct slice bytes)
+{
+    static const char start[] = "\r\n*";
+    size_t at = 0;
+    while (at < bytes.length) {
+        const uint8_t *found = memmem(bytes.data + at, bytes.length - at, start, sizeof(start) - 1);
+        enum redis_side side;
+        if (!found)
+            break;
+        at = (size_t)(found - bytes.data) + 2;
+        if (redis_probe_bytes(slice_part(bytes, at, SIZE_MAX), &side) == PROBE_YES &&
+            side == REDIS_CLIENT)
+            return at;
+    }
+    return bytes.length;
+}

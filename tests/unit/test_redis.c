@@ -145,6 +145,25 @@ static void a_gap_is_over_when_nothing_moves(void **state)
     talk_done();
 }
 
+/* The bytes behind a gap begin in the midst of a value; the next command is found in them. */
+static void a_command_is_found_behind_a_gap(void **state)
+{
+    (void)state;
+    talk_begin();
+    TALK('>', "*1\r\n$4\r\nPING\r\n");
+    TALK('<', "+PONG\r\n");
+    talk.positions[DIRECTION_A_TO_B] += 500;
+    TALK('>', "of a value\r\n*not a command\r\n*2\r\n$3\r\nGET\r\n$1\r\nb\r\n"
+              "*1\r\n$4\r\nPING\r\n");
+    talk_close();
+    talk_expect_count(3);
+    talk_expect_flags(0, 0);
+    talk_expect(1, "db.query.text", "GET b");
+    talk_expect(2, "db.query.text", "PING");
+    talk_expect_flags(2, BIT(UNPAIRED) | BIT(GAP));
+    talk_done();
+}
+
 static void lengths_that_lie_are_malformed(void **state)
 {
     (void)state;
@@ -255,6 +274,7 @@ int main(void)
         cmocka_unit_test(what_changes_the_connection_is_kept),
         cmocka_unit_test(pushes_answer_nothing),
         cmocka_unit_test(a_gap_is_over_when_nothing_moves),
+        cmocka_unit_test(a_command_is_found_behind_a_gap),
         cmocka_unit_test(lengths_that_lie_are_malformed),
         cmocka_unit_test(nesting_is_bounded),
         cmocka_unit_test(open_commands_are_bounded),

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """
 What the parsers cost, as one table: nanoseconds for a head of HTTP/1 beside llhttp and for a block
-of HPACK beside libnghttp2, for a record of each protocol from the tracker on, and for a byte of what
-nobody would send, of little and of much of it.
+of HPACK beside libnghttp2, for a record of each protocol from the tracker on, and for a byte of
+what nobody would send, of little and of much of it.
 
     bench/parsers.py [--build build]
 

@@ -114,15 +114,16 @@ def main():
                          else {"rate": load(chosen)[0]} for name in order}
                 found["relative"] = found["weir"]["rate"] / found["none"]["rate"]
                 rounds.append(found)
-                print(f"none {found['none']['rate']:9.0f}/s   "
-                      f"weir {found['weir']['rate']:9.0f}/s   relative {found['relative']:.3f}   weir's CPU "
-                      f"{found['weir']['weir_cpu_us']:.2f} us a stream   "
-                      f"{found['weir']['totals']}", flush=True)
+                own = found["weir"]
+                print(f"none {found['none']['rate']:9.0f}/s   weir {own['rate']:9.0f}/s   "
+                      f"relative {found['relative']:.3f}   weir's CPU "
+                      f"{own['weir_cpu_us']:.2f} us a stream   {own['totals']}", flush=True)
         finally:
             server.stop()
     relative = statistics.median(one["relative"] for one in rounds)
-    print(f"HTTP/2 {'under TLS' if chosen.tls else 'in clear'}: "
-          f"relative throughput {relative:.3f} (median of {len(rounds)}, worst {min(one['relative'] for one in rounds):.3f})")
+    worst = min(one["relative"] for one in rounds)
+    print(f"HTTP/2 {'under TLS' if chosen.tls else 'in clear'}: relative throughput "
+          f"{relative:.3f} (median of {len(rounds)}, worst {worst:.3f})")
     with open(os.path.join(chosen.output, "http2-tls.json" if chosen.tls else "http2.json"),
               "w") as out:
         json.dump({"machine": machine.describe(), "relative": relative, "rounds": rounds}, out,

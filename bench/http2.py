@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """
 What logging costs a server of HTTP/2: nghttpd under h2load, in clear (prior knowledge), in turns
-within one run - without capture, and with weir to a JSON file. A turn is compared with the turn
-without capture of the same round; medians count. Each stream has the headers of a browser's request.
+within one run - without capture, and with weir to a JSON file. A turn is compared with the one
+without capture of the same round; medians count. Each stream has the headers of a browser.
 
     bench/http2.py [--weir build/weir] [--seconds 4] [--rounds 5] [--tls]
 

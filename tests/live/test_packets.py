@@ -8,6 +8,7 @@ extension headers, drops, interfaces that come and go, each hook.
 import hmac
 import json
 import os
+import re
 import shutil
 import subprocess
 import time

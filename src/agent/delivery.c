@@ -20,6 +20,13 @@ static void add_host_name(const struct delivery *delivery, struct record *record
         record_add_text(record, FIELD_HOST_NAME, delivery->host_name);
 }
 
+/* What becomes of a record: the sinks have it, or there are none for records. */
+static void hand_out(struct delivery *delivery, const struct record *record)
+{
+    delivery->unwanted += delivery->outputs.record_count == 0;
+    delivery->handed_out += outputs_write(&delivery->outputs, record, true);
+}
+
 void delivery_take(struct delivery *delivery, struct record *record)
 {
     add_host_name(delivery, record);
@@ -35,7 +42,7 @@ void delivery_take(struct delivery *delivery, struct record *record)
     case RULES_HELD:
         return;
     case RULES_LOG:
-        delivery->handed_out += outputs_write(&delivery->outputs, record, true);
+        hand_out(delivery, record);
         break;
     default: /* counted by the rules */
         break;
@@ -52,7 +59,7 @@ void delivery_tick(struct delivery *delivery, uint64_t now_ns)
         if (delivery_is_full(delivery))
             delivery->filtered++;
         else
-            delivery->handed_out += outputs_write(&delivery->outputs, record, true);
+            hand_out(delivery, record);
         record_unref(&record);
     }
 }
@@ -67,6 +74,12 @@ static void add_losses(const struct output *output, const struct outlet_counters
             totals_add_loss(totals, output->reasons[i], counters->lost[i], 0, counters->lost[i]);
 }
 
+/* By no sink's own filter. */
+static uint64_t filtered_before(const struct delivery *delivery)
+{
+    return delivery->filtered + rules_filtered(delivery->rules) + delivery->unwanted;
+}
+
 static void add_output(const struct delivery *delivery, const struct output *output,
                        struct totals *totals)
 {
@@ -74,7 +87,7 @@ static void add_output(const struct delivery *delivery, const struct output *out
 
     outlet_count(output->outlet, &counters);
     totals->logged += counters.logged;
-    totals->filtered += delivery->filtered + rules_filtered(delivery->rules) + output->filtered;
+    totals->filtered += filtered_before(delivery) + output->filtered;
     add_losses(output, &counters, totals);
 }
 
@@ -82,13 +95,17 @@ void delivery_add_totals(const struct delivery *delivery, struct totals *totals)
 {
     const struct outputs *outputs = &delivery->outputs;
 
-    if (outputs->count == 1) {
-        add_output(delivery, &outputs->items[0], totals);
-        return;
-    }
+    if (outputs->record_count == 0)
+        totals->filtered += filtered_before(delivery);
     for (size_t i = 0; i < outputs->count; i++) {
         struct outlet_counters counters;
 
+        if (outputs->items[i].takes_metrics)
+            continue;
+        if (outputs->record_count == 1) {
+            add_output(delivery, &outputs->items[i], totals);
+            continue;
+        }
         outlet_count(outputs->items[i].outlet, &counters);
         add_losses(&outputs->items[i], &counters, totals);
     }
@@ -110,6 +127,20 @@ static void print_rest(const struct output *output, const char *name)
     if (counters.waiting)
         fprintf(stderr, "weir: %s%s%" PRIu64 " records wait in the spool\n", name,
                 *name ? ": " : "", counters.waiting);
+}
+
+/* A sink of metrics has an account of its own, in series that were sent. */
+static void print_metrics(const struct output *output)
+{
+    struct totals totals = {.seen = output->lost_encoding};
+    struct outlet_counters counters;
+
+    outlet_count(output->outlet, &counters);
+    totals.seen += counters.pushed;
+    totals.logged = counters.logged;
+    add_losses(output, &counters, &totals);
+    print_rest(output, output->name);
+    totals_print(&totals, output->name, stderr);
 }
 
 static void print_reason(const char *rule, const char *what, uint64_t count)
@@ -139,14 +170,24 @@ void delivery_print_totals(const struct delivery *delivery, const struct totals 
     const struct outputs *outputs = &delivery->outputs;
 
     print_filtered(delivery, upstream->filtered);
-    for (size_t i = 0; i < outputs->count; i++) {
+    if (outputs->record_count == 0) {
+        struct totals totals = *upstream;
+
+        totals.filtered += filtered_before(delivery);
+        totals_print(&totals, NULL, stderr);
+    }
+    for (size_t i = 0, before = 0; i < outputs->count; i++) {
         const struct output *output = &outputs->items[i];
         const char *name = outputs->count > 1 ? output->name : "";
         struct totals totals = *upstream;
 
+        if (output->takes_metrics) {
+            print_metrics(output);
+            continue;
+        }
         add_output(delivery, output, &totals);
         print_rest(output, name);
-        if (i > 0) /* what was missed before is told once */
+        if (before++ > 0) /* what was missed before is told once */
             for (size_t j = 0; j < totals.reason_count; j++)
                 totals.reasons[j].bytes = totals.reasons[j].events = 0;
         totals_print(&totals, *name ? name : NULL, stderr);
@@ -203,6 +244,18 @@ int delivery_check_sinks(const struct block_list *sinks, const char *config_path
     return result;
 }
 
+bool delivery_wants_metrics(const struct block_list *sinks)
+{
+    for (size_t i = 0; i < sinks->count; i++) {
+        const char *type = block_find(sinks, &sinks->blocks[i], BLOCK_KEY_TYPE);
+        const struct sink *sink = type ? sink_find(type) : NULL;
+
+        if (sink && sink->encode_metric)
+            return true;
+    }
+    return false;
+}
+
 int delivery_check_rules(const struct rules_options *options, char message[OPTION_MESSAGE_BYTES])
 {
     struct rules *rules = NULL;
@@ -233,7 +286,8 @@ static int make_output(const struct delivery_options *options, struct sink_setti
 static int open_outputs(struct delivery *delivery, const struct delivery_options *options)
 {
     struct outputs_options outputs_options = {.is_blocking = options->is_blocking,
-                                              .close_timeout_ms = options->close_timeout_ms};
+                                              .close_timeout_ms = options->close_timeout_ms,
+                                              .has_metrics = options->metrics};
     struct sink_settings *settings[OUTLETS_MAXIMUM + 1] = {NULL};
     char message[OPTION_MESSAGE_BYTES] = "out of memory";
     size_t count = 0;

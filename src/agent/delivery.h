@@ -34,6 +34,7 @@ struct delivery_options {
 
 struct delivery {
     struct outputs outputs;
+    uint64_t unwanted; /* by the only sinks there are, which take metrics */
     struct slice host_name;
     uint64_t record_limit;
     struct query *query;
@@ -47,6 +48,9 @@ struct delivery {
 /* Says what is wrong with the sinks. 0, or -EINVAL or -ENOMEM and a message. */
 int delivery_check_sinks(const struct block_list *sinks, const char *config_path,
                          char message[OPTION_MESSAGE_BYTES]);
+
+/* Does one of the sinks take metrics? */
+bool delivery_wants_metrics(const struct block_list *sinks);
 
 /* Says what is wrong with the rules. 0, or -EINVAL or -ENOMEM and a message. */
 int delivery_check_rules(const struct rules_options *options, char message[OPTION_MESSAGE_BYTES]);

@@ -7,11 +7,12 @@
 #include "serve/listener.h"
 
 #define PUBLISH_INTERVAL_NS 1000000000ull
+#define END_STEP_NS 1000000ull /* samples of a series have different milliseconds */
 
 struct exporter {
     struct metrics *metrics;
     struct listener *listener;
-    uint64_t published_ns;
+    uint64_t published_ns, started_ns;
 };
 
 int exporter_start(const char *where, bool is_quiet, struct exporter **ret_exporter)
@@ -21,7 +22,7 @@ int exporter_start(const char *where, bool is_quiet, struct exporter **ret_expor
     char message[256] = "out of memory";
     int result = exporter ? metrics_new(0, &exporter->metrics) : -ENOMEM;
 
-    if (result == 0)
+    if (result == 0 && where)
         result = listener_new(where, exporter->metrics, &exporter->listener, message);
     if (result) {
         fprintf(stderr, "weir: --metrics: %s\n", message);
@@ -31,7 +32,7 @@ int exporter_start(const char *where, bool is_quiet, struct exporter **ret_expor
         return result;
     }
     metrics_set(exporter->metrics, METRIC_BUILD, &version, 1);
-    if (!is_quiet)
+    if (!is_quiet && where)
         fprintf(stderr, "weir: metrics at port %u, /metrics\n", listener_port(exporter->listener));
     *ret_exporter = exporter;
     return 0;
@@ -66,6 +67,55 @@ static void set_sink(struct metrics *metrics, const char *name, const struct out
     labels[1] = SLICE_LITERAL("lost");
     metrics_set(metrics, METRIC_SINK_RECORDS, labels, (double)lost);
     metrics_set(metrics, METRIC_SINK_WAITING, labels, (double)now->waiting);
+    metrics_set(metrics, METRIC_SINK_SENT, labels, (double)now->written_bytes);
+    metrics_set(metrics, METRIC_SINK_QUEUED, labels, (double)now->queued_bytes);
+}
+
+static void set_sink_losses(struct metrics *metrics, const struct output *output,
+                            const struct outlet_counters *now)
+{
+    struct slice labels[2] = {slice_of_string(output->name), SLICE_LITERAL("encoding")};
+
+    metrics_set(metrics, METRIC_SINK_LOST, labels, (double)output->lost_encoding);
+    for (size_t i = 0; i < OUTLET_LOSS_COUNT; i++) {
+        labels[1] = slice_of_string(outlet_loss_names[i]);
+        if (now->lost[i])
+            metrics_set(metrics, METRIC_SINK_LOST, labels, (double)now->lost[i]);
+    }
+}
+
+/* How the sink and its spool are. */
+static void set_sink_health(struct metrics *metrics, const struct output *output,
+                            const struct outlet_counters *now)
+{
+    struct slice labels[2] = {slice_of_string(output->name), SLICE_LITERAL("sent")};
+    char reason[SINK_REASON_BYTES];
+
+    metrics_set(metrics, METRIC_SINK_BATCHES, labels, (double)now->batches);
+    labels[1] = SLICE_LITERAL("failed");
+    metrics_set(metrics, METRIC_SINK_BATCHES, labels, (double)now->failures);
+    outlet_reason(output->outlet, reason);
+    metrics_set(metrics, METRIC_SINK_FAILING, labels, reason[0] != '\0');
+    if (!output->settings->common.spool)
+        return;
+    metrics_set(metrics, METRIC_SINK_SPOOLED, labels, (double)now->spool_bytes);
+    labels[1] = SLICE_LITERAL("found");
+    metrics_set(metrics, METRIC_SINK_BACKLOG, labels, (double)now->backlog);
+    labels[1] = SLICE_LITERAL("lost");
+    metrics_set(metrics, METRIC_SINK_BACKLOG, labels, (double)now->backlog_lost);
+}
+
+static void set_health(struct metrics *metrics, const struct exporter_health *health)
+{
+    struct slice label = SLICE_LITERAL("linked");
+
+    metrics_set(metrics, METRIC_HOPS, &label, (double)health->hops_linked);
+    label = SLICE_LITERAL("overlooked");
+    metrics_set(metrics, METRIC_HOPS, &label, (double)health->hops_overlooked);
+    if (!health->ring_size)
+        return;
+    metrics_set(metrics, METRIC_RING_PEAK, NULL, (double)health->ring_peak);
+    metrics_set(metrics, METRIC_RING_SIZE, NULL, (double)health->ring_size);
 }
 
 /* Pages of resident memory: the second number of /proc/self/statm. */
@@ -87,13 +137,22 @@ static void set_process(struct metrics *metrics)
                         (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
 }
 
+static struct metrics_moment moment_of(const struct exporter *exporter, uint64_t now_ns)
+{
+    return (struct metrics_moment){.now_ns = now_ns, .start_ns = exporter->started_ns};
+}
+
 void exporter_publish(struct exporter *exporter, const struct totals *totals,
-                      const struct delivery *delivery, uint64_t now_ns)
+                      const struct exporter_health *health, struct delivery *delivery,
+                      uint64_t now_ns)
 {
     struct metrics *metrics = exporter->metrics;
+    struct metrics_moment moment;
 
-    if (!exporter->published_ns)
+    if (!exporter->published_ns) {
         metrics_set(metrics, METRIC_START, NULL, (double)now_ns / 1e9);
+        exporter->started_ns = now_ns;
+    }
     exporter->published_ns = now_ns;
     set_state(metrics, "seen", totals->seen);
     set_state(metrics, "logged", totals->logged);
@@ -109,8 +168,27 @@ void exporter_publish(struct exporter *exporter, const struct totals *totals,
 
         outlet_count(delivery->outputs.items[i].outlet, &counters);
         set_sink(metrics, delivery->outputs.items[i].name, &counters);
+        set_sink_losses(metrics, &delivery->outputs.items[i], &counters);
+        set_sink_health(metrics, &delivery->outputs.items[i], &counters);
     }
+    set_health(metrics, health);
     set_process(metrics);
+    moment = moment_of(exporter, now_ns);
+    outputs_write_metrics(&delivery->outputs, metrics, &moment);
+}
+
+void exporter_end(struct exporter *exporter, struct delivery *delivery, uint64_t now_ns)
+{
+    struct metrics_moment moment;
+
+    if (!exporter)
+        return;
+    moment = moment_of(exporter, now_ns);
+    moment.is_last = true;
+    outputs_write_metrics(&delivery->outputs, exporter->metrics, &moment);
+    moment.is_end = true;
+    moment.now_ns += END_STEP_NS;
+    outputs_write_metrics(&delivery->outputs, exporter->metrics, &moment);
 }
 
 void exporter_stop(struct exporter **exporter)

@@ -137,6 +137,8 @@ static uint32_t choose(struct outputs *outputs, const struct record *record, uns
     for (size_t i = 0; i < outputs->count; i++) {
         struct output *output = &outputs->items[i];
 
+        if (output->takes_metrics)
+            continue;
         if (severity <= output->worst &&
             (!output->query || !is_counted || query_matches(output->query, record)))
             wanted |= 1u << i;
@@ -169,6 +171,75 @@ bool outputs_write(struct outputs *outputs, const struct record *record, bool is
             push_group(outputs, group);
     }
     return all;
+}
+
+/* One sink's walk over the metrics. */
+struct metrics_walk {
+    struct outputs *outputs;
+    struct output *output;
+    const struct metrics_moment *moment;
+    uint32_t bit;
+};
+
+/* -ENODATA: this series has nothing to say there. */
+static int add_series(const struct metrics_walk *walk, const struct metric_series *series)
+{
+    struct output_group *group = &walk->outputs->groups[walk->output->group];
+    const struct sink_settings *settings = walk->output->settings;
+    struct chunk_entry entry = {.time_ns = walk->moment->now_ns,
+                                .wanted = walk->bit,
+                                .severity = SEVERITY_INFORMATIONAL,
+                                .is_counted = true};
+    int result;
+
+    if (!group->chunk)
+        group->chunk = chunk_take(walk->outputs->pool);
+    if (!group->chunk)
+        return -ENOMEM;
+    entry.offset = (uint32_t)group->chunk->buffer.length;
+    entry.attributes_offset = (uint32_t)group->chunk->attributes.length;
+    result = settings->sink->encode_metric(&settings->options, series, walk->moment,
+                                           &group->chunk->buffer);
+    if (result < 0 || group->chunk->buffer.length == entry.offset)
+        return result < 0 ? result : -ENODATA;
+    result = chunk_add(group->chunk, &entry);
+    if (result < 0)
+        group->chunk->buffer.length = entry.offset;
+    return result;
+}
+
+static void take_series(void *context, const struct metric_series *series)
+{
+    const struct metrics_walk *walk = context;
+    struct output_group *group = &walk->outputs->groups[walk->output->group];
+    int result = add_series(walk, series);
+
+    if (result == -ENOBUFS && chunk_count(group->chunk)) {
+        push_group(walk->outputs, group);
+        result = add_series(walk, series);
+    }
+    if (result < 0 && result != -ENODATA)
+        walk->output->lost_encoding++;
+    if (group->chunk && group->chunk->buffer.length >= CHUNK_FULL_BYTES)
+        push_group(walk->outputs, group);
+}
+
+void outputs_write_metrics(struct outputs *outputs, struct metrics *metrics,
+                           const struct metrics_moment *moment)
+{
+    for (size_t i = 0; i < outputs->count; i++) {
+        struct output *output = &outputs->items[i];
+        uint64_t interval_ns = output->settings->common.interval_ns;
+        struct metrics_walk walk = {outputs, output, moment, 1u << i};
+        bool is_set_back = output->metrics_due_ns > moment->now_ns + interval_ns;
+
+        if (!output->takes_metrics ||
+            (moment->now_ns < output->metrics_due_ns && !is_set_back && !moment->is_last))
+            continue;
+        output->metrics_due_ns = moment->now_ns + interval_ns;
+        metrics_visit(metrics, take_series, &walk);
+        push_group(outputs, &outputs->groups[output->group]);
+    }
 }
 
 void outputs_reopen(struct outputs *outputs)

@@ -5,6 +5,7 @@
 #pragma once
 #include "encode/encoder.h"
 #include "model/query.h"
+#include "refine/metrics.h"
 #include "refine/stricter.h"
 #include "sink/outlet.h"
 #include "sink/settings.h"
@@ -19,12 +20,14 @@ struct output {
     unsigned worst; /* severity: what is less bad is not wanted */
     size_t group;
     uint64_t filtered, lost_encoding;
+    bool takes_metrics;                                          /* instead of records */
+    uint64_t metrics_due_ns;                                     /* when they are due; 0: now */
     char reasons[OUTLET_LOSS_COUNT + 1][OUTPUT_NAME_BYTES + 32]; /* the last: encoding */
 };
 
 /* Sinks that take the same encoded records. */
 struct output_group {
-    const struct encoder *encoder;
+    const struct encoder *encoder; /* NULL: of metrics */
     struct encoder_options encoder_options;
     const struct sink_settings *settings; /* of one of them: what is stricter */
     struct stricter *stricter;            /* NULL: nothing is */
@@ -38,11 +41,13 @@ struct outputs {
     struct output items[OUTLETS_MAXIMUM];
     struct output_group groups[OUTLETS_MAXIMUM];
     struct chunk_pool *pool;
+    size_t record_count; /* of those that take records */
 };
 
 /* What cannot be said by sinks' own settings. */
 struct outputs_options {
     bool is_blocking;          /* every queue waits (offline reading) */
+    bool has_metrics;          /* there are some for sinks that take them */
     unsigned close_timeout_ms; /* of sinks that say nothing; 0: a default */
 };
 
@@ -62,6 +67,9 @@ void outputs_done(struct outputs *outputs);
  * go to everybody.
  */
 bool outputs_write(struct outputs *outputs, const struct record *record, bool is_counted);
+/* The metrics, to sinks that take them and whose interval is over; at the end to all of them. */
+void outputs_write_metrics(struct outputs *outputs, struct metrics *metrics,
+                           const struct metrics_moment *moment);
 /* What is encoded goes to the sinks now. */
 void outputs_push(struct outputs *outputs);
 void outputs_reopen(struct outputs *outputs);

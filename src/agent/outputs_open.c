@@ -43,13 +43,16 @@ static bool takes_format(const struct sink *sink, const struct encoder *encoder)
 static int check_format(const struct sink_settings *settings, char why[OPTION_MESSAGE_BYTES])
 {
     const char *format = format_of(settings);
-    const struct encoder *encoder = encoder_find(format);
-    struct nearest nearest = nearest_begin(format);
+    const struct encoder *encoder = format ? encoder_find(format) : NULL;
+    struct nearest nearest;
 
-    if (encoder && takes_format(settings->sink, encoder))
+    if (!format) /* metrics have none */
+        return 0;
+    nearest = nearest_begin(format);
+    if (!settings->sink->encode_metric && encoder && takes_format(settings->sink, encoder))
         return 0;
     for (size_t i = 0; i < sizeof(encoders) / sizeof(*encoders); i++)
-        if (takes_format(settings->sink, encoders[i]))
+        if (!settings->sink->encode_metric && takes_format(settings->sink, encoders[i]))
             nearest_offer(&nearest, encoders[i]->name);
     snprintf(why, OPTION_MESSAGE_BYTES, "'%.60s' is no format of %s%s%s%s", format,
              settings->sink->name, nearest.name ? "; did you mean '" : "",
@@ -112,6 +115,8 @@ static bool is_of_group(const struct output_group *group, const struct sink_sett
 {
     const struct sink_common_options *one = &group->settings->common, *other = &settings->common;
 
+    if (settings->sink->encode_metric || !group->encoder)
+        return false;
     return group->encoder == encoder_find(format_of(settings)) &&
            one->is_verbose == other->is_verbose && one->with_colour == other->with_colour &&
            lists_are_equal(&one->mask_names, &other->mask_names) &&
@@ -148,7 +153,7 @@ static int enter_group(struct outputs *outputs, struct output *output)
     output->group = (size_t)(group - outputs->groups);
     if (output->group == outputs->group_count) {
         *group = (struct output_group){
-            .encoder = encoder_find(format_of(settings)),
+            .encoder = settings->sink->encode_metric ? NULL : encoder_find(format_of(settings)),
             .encoder_options = {.with_colour = common->with_colour,
                                 .with_headers = common->is_verbose},
             .settings = settings,
@@ -241,6 +246,12 @@ static int open_output(struct outputs *outputs, struct output *output, unsigned 
     int result;
 
     name_output(outputs, output);
+    output->takes_metrics = settings->sink->encode_metric;
+    outputs->record_count += !output->takes_metrics;
+    if (output->takes_metrics && !options->has_metrics) {
+        fprintf(stderr, "weir: %s: metrics are made by weir run only\n", output->name);
+        return -EINVAL;
+    }
     settings->options.name = output->name;
     output->worst = worst_of(settings->common.level);
     result = enter_group(outputs, output);

@@ -10,12 +10,12 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-#include "agent/capture_notice.h"
 #include "agent/commands.h"
 #include "agent/delivery.h"
 #include "agent/exporter.h"
 #include "agent/enrichment.h"
 #include "agent/packet_source.h"
+#include "agent/ready.h"
 #include "agent/process_choices.h"
 #include "agent/selection.h"
 #include "agent/signals.h"
@@ -139,11 +139,15 @@ static void losses_write(struct pipeline *pipeline, uint64_t time_ns)
 
 static void totals_publish(struct pipeline *pipeline, uint64_t time_ns)
 {
+    struct exporter_health health = {0};
     struct totals totals;
 
     totals_gather(pipeline, &totals);
     delivery_add_totals(&pipeline->delivery, &totals);
-    exporter_publish(pipeline->exporter, &totals, &pipeline->delivery, time_ns);
+    streams_hops(pipeline->streams, &health.hops_linked, &health.hops_overlooked);
+    if (pipeline->capture)
+        capture_ring_peak(pipeline->capture, &health.ring_peak, &health.ring_size);
+    exporter_publish(pipeline->exporter, &totals, &health, &pipeline->delivery, time_ns);
 }
 
 /* Takes what the rings hold through all stages. The number of ring records, or -errno. */
@@ -349,7 +353,7 @@ static int stages_start(struct pipeline *pipeline)
         result = told(process_choices_new(&pipeline->choices));
     if (result == 0)
         result = told(streams_new(&streams_options, &pipeline->streams));
-    if (result == 0 && options->metrics)
+    if (result == 0 && (options->metrics || delivery_wants_metrics(&options->sinks)))
         result = exporter_start(options->metrics, options->is_quiet, &pipeline->exporter);
     if (result == 0) {
         struct delivery_options delivery_options =
@@ -400,25 +404,6 @@ static int capture_start(struct pipeline *pipeline)
     return result;
 }
 
-static void ready_tell(const struct pipeline *pipeline)
-{
-    const struct run_options *options = pipeline->options;
-    int file;
-
-    if (pipeline->capture)
-        capture_notice(pipeline->capture, options);
-    if (!options->is_quiet && pipeline->packets)
-        fprintf(stderr, "weir: looking at packets with hook %s\n",
-                packet_source_hook(pipeline->packets));
-    if (!options->ready_file)
-        return;
-    file = open(options->ready_file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (file < 0)
-        fprintf(stderr, "weir: --ready-file %s: %s\n", options->ready_file, strerror(errno));
-    else
-        close(file);
-}
-
 static void pipeline_end(struct pipeline *pipeline)
 {
     struct totals totals;
@@ -431,6 +416,9 @@ static void pipeline_end(struct pipeline *pipeline)
     if (pipeline->packets)
         packet_source_end(pipeline->packets);
     losses_write(pipeline, now_ns(CLOCK_REALTIME));
+    if (pipeline->exporter)
+        totals_publish(pipeline, now_ns(CLOCK_REALTIME));
+    exporter_end(pipeline->exporter, &pipeline->delivery, now_ns(CLOCK_REALTIME));
     delivery_close(&pipeline->delivery);
     totals_gather(pipeline, &totals);
     if (pipeline->packets)
@@ -486,7 +474,7 @@ int pipeline_run(struct setup **setup, char *const *arguments)
 
         status = result == 0 ? EXIT_DONE : result == -ENOMEM ? EXIT_FAILED : EXIT_NOT_ALLOWED;
         if (result == 0) {
-            ready_tell(&pipeline);
+            ready_tell(pipeline.options, pipeline.capture, pipeline.packets);
             if (pipeline_loop(&pipeline) < 0)
                 status = EXIT_FAILED;
             pipeline_end(&pipeline);

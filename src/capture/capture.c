@@ -305,3 +305,10 @@ void capture_read_counters(struct capture *capture, struct capture_counters *ret
     events_add(ret_counters, "tls_file_refused", tls.refused_count);
     events_add(ret_counters, "tls_start_late", tls.missed_starts);
 }
+
+void capture_ring_peak(struct capture *capture, uint64_t *ret_peak, uint64_t *ret_size)
+{
+    *ret_peak = capture->ring.peak;
+    *ret_size = capture->ring.size;
+    capture->ring.peak = 0;
+}

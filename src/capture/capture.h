@@ -110,6 +110,8 @@ int capture_descriptor(const struct capture *capture);
 /* Takes what is in the ring and calls the listener. The number of ring records, or -errno. */
 int capture_drain(struct capture *capture);
 void capture_read_counters(struct capture *capture, struct capture_counters *ret_counters);
+/* The most bytes that lay in the ring since this was asked last, and the ring's bytes. */
+void capture_ring_peak(struct capture *capture, uint64_t *ret_peak, uint64_t *ret_size);
 enum capture_rung capture_rung_used(const struct capture *capture);
 /* Plaintext of TLS libraries. */
 struct capture_tls {

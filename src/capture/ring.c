@@ -47,6 +47,9 @@ int ring_drain(struct ring *ring, ring_handler handle, void *context)
 {
     unsigned long at = *ring->consumer, told = at, last = at + ring->size;
     unsigned long written = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
+
+    if (written - at > ring->peak)
+        ring->peak = written - at;
     int count = 0;
 
     for (;;) {

@@ -12,6 +12,7 @@ struct ring {
     const uint8_t *data;           /* `size` bytes, which follow once more behind their end */
     size_t size;                   /* a power of two */
     size_t page;
+    size_t peak; /* bytes that lay there at a time, at most; set back by whoever reads it */
 };
 
 typedef void (*ring_handler)(void *context, void *record, size_t size);

@@ -6,8 +6,9 @@
 struct sink_common_options {
     const char *name; /* NULL: the type */
     const char *filter;
-    const char *level;  /* order of enum sink_level */
-    const char *format; /* NULL: the sink's own */
+    const char *level;    /* order of enum sink_level */
+    const char *format;   /* NULL: the sink's own */
+    uint64_t interval_ns; /* of metrics */
     bool is_verbose;
     bool with_colour;
     struct text_list mask_names;

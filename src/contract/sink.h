@@ -6,7 +6,10 @@
 #pragma once
 #include "model/record.h"
 
+struct buffer;
 struct option_table;
+struct metric_series;
+struct metrics_moment;
 
 enum sink_verdict {
     SINK_PENDING,   /* not known to have arrived: it will be sent again */
@@ -69,6 +72,13 @@ struct sink {
     const char *format;         /* encoder, where the user names none */
     const char *const *formats; /* encoders it takes, NULL-terminated; NULL: all of text */
     struct sink_part parts[SINK_PARTS_MAXIMUM];
+    /*
+     * Not NULL: this sink takes no records but metrics (refine/metrics.h), every `interval` of the
+     * common options. Appends a series as the payload of one entry, or nothing where it has none.
+     * 0 or -errno.
+     */
+    int (*encode_metric)(const struct sink_options *options, const struct metric_series *series,
+                         const struct metrics_moment *moment, struct buffer *ret_buffer);
     bool is_stream; /* records are seen at once: nothing waits for a batch to fill */
     /* Says what is wrong with the settings, before anything is opened. May be NULL. 0 or -EINVAL.
      */

@@ -56,6 +56,35 @@ static inline void protobuf_bytes(struct writer *writer, unsigned field, struct 
     writer_bytes(writer, bytes.data, bytes.length);
 }
 
+static inline uint64_t protobuf_bits(double number)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &number, sizeof(bits));
+    return bits;
+}
+
+/* Eight bytes without a tag: an item of a packed list. */
+static inline void protobuf_raw64(struct writer *writer, uint64_t number)
+{
+    uint8_t bytes[8];
+
+    for (unsigned i = 0; i < 8; i++)
+        bytes[i] = (uint8_t)(number >> 8 * i);
+    writer_bytes(writer, bytes, sizeof(bytes));
+}
+
+static inline void protobuf_double(struct writer *writer, unsigned field, double number)
+{
+    protobuf_fixed64(writer, field, protobuf_bits(number));
+}
+
+/* sint32 and sint64 */
+static inline uint64_t protobuf_zigzag(int64_t number)
+{
+    return (uint64_t)number << 1 ^ (uint64_t)(number >> 63);
+}
+
 /* A message inside: what is written until protobuf_end belongs to it. The place to give there. */
 static inline size_t protobuf_begin(struct writer *writer, unsigned field)
 {

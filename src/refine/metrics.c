@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <time.h>
 #include "base/allocate.h"
 #include "base/table.h"
 #include "refine/metrics_record.h"
@@ -55,6 +56,8 @@ void metrics_free(struct metrics **metrics)
         while (dead->by_metric[i]) {
             struct metric_series *next = dead->by_metric[i]->next;
 
+            if (dead->by_metric[i]->native)
+                metric_native_done(dead->by_metric[i]->native);
             deallocate(dead->by_metric[i]);
             dead->by_metric[i] = next;
         }
@@ -103,7 +106,8 @@ static struct metric_series *series_new(struct metrics *metrics, enum metric_id 
                                         const struct slice *labels, size_t count, uint64_t hash)
 {
     struct metric_series *series, *others = table_find(&metrics->series, hash);
-    size_t bytes = 0;
+    bool is_histogram = metric_descriptions[metric].kind == METRIC_HISTOGRAM;
+    size_t bytes = is_histogram ? sizeof(*series->native) : 0;
     uint8_t *at;
 
     for (size_t i = 0; i < count; i++)
@@ -112,6 +116,11 @@ static struct metric_series *series_new(struct metrics *metrics, enum metric_id 
     if (!series)
         return NULL;
     at = (uint8_t *)(series + 1);
+    if (is_histogram) {
+        series->native = (struct metric_native *)(void *)at;
+        metric_native_init(series->native);
+        at += sizeof(*series->native);
+    }
     for (size_t i = 0; i < count; i++) {
         if (labels[i].length)
             memcpy(at, labels[i].data, labels[i].length);
@@ -172,6 +181,8 @@ static void observe(void *context, enum metric_id metric, const struct slice *la
         return;
     series->value += value;
     series->count++;
+    if (series->native)
+        metric_native_observe(series->native, value);
     for (size_t i = 0; bounds && bounds[i] > 0; i++) {
         if (value <= bounds[i]) {
             series->buckets[i]++;
@@ -180,10 +191,24 @@ static void observe(void *context, enum metric_id metric, const struct slice *la
     }
 }
 
+static void observe_lag(struct metrics *metrics, const struct record *record)
+{
+    struct timespec now;
+    uint64_t now_ns;
+
+    if (!record->end_time_ns)
+        return;
+    clock_gettime(CLOCK_REALTIME, &now);
+    now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    if (now_ns >= record->end_time_ns) /* else the clock was set back */
+        observe(metrics, METRIC_LAG, NULL, (double)(now_ns - record->end_time_ns) / 1e9);
+}
+
 void metrics_take(struct metrics *metrics, const struct record *record)
 {
     pthread_mutex_lock(&metrics->lock);
     metrics_record(record, observe, metrics);
+    observe_lag(metrics, record);
     metrics->last_ns = record->time_ns;
     pthread_mutex_unlock(&metrics->lock);
 }

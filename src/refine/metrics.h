@@ -9,6 +9,7 @@
  */
 #pragma once
 #include "model/record.h"
+#include "refine/metrics_native.h"
 
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
@@ -41,8 +42,16 @@ struct metric_series {
     double value; /* counters and gauges; histograms: the sum */
     uint64_t count;
     uint64_t buckets[METRIC_BOUNDS_MAXIMUM]; /* of each bound its own, not those below it */
+    struct metric_native *native;            /* of a histogram the same with native buckets */
     uint64_t hash;
     struct metric_series *next_of_hash, *next;
+};
+
+/* When the series were looked at, for those who send them on. */
+struct metrics_moment {
+    uint64_t now_ns, start_ns; /* start: of counting */
+    bool is_last;              /* no more will come before weir ends */
+    bool is_end;               /* and this says so: the values do not count */
 };
 
 struct metrics;

@@ -5,6 +5,7 @@
 #include <zlib.h>
 #include <zstd.h>
 #include "base/allocate.h"
+#include "sink/snappy.h"
 
 enum {
     GZIP_LEVEL = 1,
@@ -15,7 +16,7 @@ enum {
 };
 
 struct body_compressor {
-    bool is_gzip, is_zstd;
+    bool is_gzip, is_zstd, is_snappy;
     z_stream stream;
     ZSTD_CCtx *context;
     struct buffer output;
@@ -37,6 +38,8 @@ int body_compressor_new(const char *how, struct body_compressor **ret_compressor
         compressor->context = ZSTD_createCCtx();
         compressor->is_zstd = compressor->context;
         result = compressor->is_zstd ? 0 : -ENOMEM;
+    } else if (strcmp(how, "snappy") == 0) {
+        compressor->is_snappy = true;
     }
     if (result == 0)
         *ret_compressor = compressor;
@@ -61,7 +64,10 @@ void body_compressor_free(struct body_compressor **compressor)
 
 const char *body_compressor_encoding(const struct body_compressor *compressor)
 {
-    return compressor->is_gzip ? "gzip" : compressor->is_zstd ? "zstd" : NULL;
+    return compressor->is_gzip     ? "gzip"
+           : compressor->is_zstd   ? "zstd"
+           : compressor->is_snappy ? "snappy"
+                                   : NULL;
 }
 
 static int compress_gzip(struct body_compressor *compressor, struct slice body)
@@ -100,6 +106,12 @@ static int compress_zstd(struct body_compressor *compressor, struct slice body)
     return 0;
 }
 
+static int compress_snappy(struct body_compressor *compressor, struct slice body)
+{
+    compressor->output.length = 0;
+    return snappy_compress(body, &compressor->output);
+}
+
 int body_compress(struct body_compressor *compressor, struct slice body, struct slice *ret_body)
 {
     int result = 0;
@@ -109,6 +121,8 @@ int body_compress(struct body_compressor *compressor, struct slice body, struct 
         result = compress_gzip(compressor, body);
     else if (compressor->is_zstd)
         result = compress_zstd(compressor, body);
+    else if (compressor->is_snappy)
+        result = compress_snappy(compressor, body);
     else
         return 0;
     *ret_body = buffer_slice(&compressor->output);

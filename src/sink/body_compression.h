@@ -1,10 +1,10 @@
-/* body_compression: gzip (RFC 1952) or zstd (RFC 8878) of a body as a whole. */
+/* body_compression: gzip (RFC 1952) zstd (RFC 8878) or snappy of a body as a whole. */
 #pragma once
 #include "base/buffer.h"
 
 struct body_compressor;
 
-/* `how`: none, gzip, zstd. 0 or -ENOMEM. */
+/* `how`: none, gzip, zstd, snappy. 0 or -ENOMEM. */
 int body_compressor_new(const char *how, struct body_compressor **ret_compressor);
 void body_compressor_free(struct body_compressor **compressor);
 

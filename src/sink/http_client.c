@@ -11,6 +11,7 @@
 #include <strings.h>
 #include "base/allocate.h"
 #include "sink/body_compression.h"
+#include "sink/grpc.h"
 #include "sink/secret.h"
 
 enum {
@@ -19,6 +20,7 @@ enum {
     URL_BYTES = 4096,
     HEADER_BYTES = SECRET_BYTES + 64,
     MILLISECOND_NS = 1000000,
+    REUSES_CLEAR_HTTP2 = 0x080100, /* version of libcurl */
 };
 static const uint64_t retry_after_maximum_ns = 3600ull * 1000000000;
 
@@ -32,6 +34,8 @@ struct http {
     struct body_compressor *compressor;
     struct http_request request;
     struct buffer answer;
+    struct buffer frame; /* of gRPC */
+    struct grpc_answer grpc;
     struct secret password;
     char url[URL_BYTES];
     char error[CURL_ERROR_SIZE];
@@ -117,6 +121,13 @@ static size_t take_answer(char *data, size_t size, size_t count, void *context)
     return length;
 }
 
+/* Headers and, behind the body, trailers. */
+static size_t take_line(char *data, size_t size, size_t count, void *context)
+{
+    grpc_take_line(&((struct http *)context)->grpc, slice_of(data, size * count));
+    return size * count;
+}
+
 /* Asked about once a second, and whenever bytes move. Not 0: end this. */
 static int look_up(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
@@ -163,8 +174,12 @@ static int make_headers(struct http *http, char message[SINK_MESSAGE_BYTES])
     result = add_header(http, header);
     if (result == 0)
         result = add_header(http, "Expect:"); /* no waiting for 100 Continue */
+    if (result == 0 && http->kind->coding == HTTP_CODING_GRPC)
+        result = add_header(http, "TE: trailers");
     if (result == 0 && encoding) {
-        snprintf(header, sizeof(header), "Content-Encoding: %s", encoding);
+        snprintf(header, sizeof(header), "%s: %s",
+                 http->kind->coding == HTTP_CODING_GRPC ? "grpc-encoding" : "Content-Encoding",
+                 encoding);
         result = add_header(http, header);
     }
     for (size_t i = 0; i < http->options->headers.count && result == 0; i++)
@@ -216,15 +231,25 @@ static void set_options(struct http *http)
         curl_easy_setopt(curl, CURLOPT_USERNAME, options->user);
         curl_easy_setopt(curl, CURLOPT_PASSWORD, http->password.text);
     }
+    if (http->kind->coding == HTTP_CODING_GRPC) {
+        curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
+        curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_line);
+        curl_easy_setopt(curl, CURLOPT_HEADERDATA, http);
+        /* libcurl 7.88 cannot use a connection in clear again that it knew to speak HTTP/2 */
+        if (strncmp(http->url, "http:", 5) == 0 &&
+            curl_version_info(CURLVERSION_NOW)->version_num < REUSES_CLEAR_HTTP2)
+            curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, 1L);
+    }
     set_tls(http);
 }
 
-/* The URL, with the kind's path where it has none. */
+/* The URL, with the kind's path where it has none; a method of gRPC is always the kind's. */
 static void make_url(struct http *http)
 {
     const char *url = http->options->url, *place = strstr(url, "://") + 3;
     const char *path = place + strcspn(place, "/?");
-    bool has_path = *path == '?' || (*path == '/' && path[1]);
+    bool has_path = http->kind->coding != HTTP_CODING_GRPC &&
+                    (*path == '?' || (*path == '/' && path[1]));
 
     snprintf(http->url, sizeof(http->url), "%.*s%s",
              has_path ? (int)strlen(url) : (int)(path - url), url,
@@ -239,7 +264,9 @@ static int prepare(struct http *http, const struct sink_options *options, char *
     http->curl = curl_easy_init();
     if (!http->state || !http->curl)
         return -ENOMEM;
-    result = body_compressor_new(http->options->compression, &http->compressor);
+    result = body_compressor_new(
+        http->kind->coding == HTTP_CODING_SNAPPY ? "snappy" : http->options->compression,
+        &http->compressor);
     if (result == 0)
         result = secret_read(http->options->password_file, http->options->password_variable,
                              &http->password, message);
@@ -271,6 +298,7 @@ int http_open(const struct http_kind *kind, const struct sink_options *options, 
     http->own = options->values[1];
     buffer_init(&http->request.body, BODY_MAXIMUM);
     buffer_init(&http->answer, ANSWER_MAXIMUM);
+    buffer_init(&http->frame, BODY_MAXIMUM);
     result = prepare(http, options, message);
     if (result == 0)
         *ret_context = http;
@@ -291,6 +319,7 @@ void http_close(void *context)
     secret_forget(&http->password);
     buffer_done(&http->request.body);
     buffer_done(&http->answer);
+    buffer_done(&http->frame);
     if (http->state && http->kind->end)
         http->kind->end(http->state);
     deallocate(http->state);
@@ -322,6 +351,19 @@ static struct curl_slist *join_headers(struct http *http, const struct http_requ
     return list ? list : http->headers;
 }
 
+/* The body as it is sent. 0 or -errno. */
+static int make_body(struct http *http, struct slice plain, struct slice *ret_body)
+{
+    bool is_compressed = body_compressor_encoding(http->compressor);
+    int result = body_compress(http->compressor, plain, ret_body);
+
+    if (result < 0 || http->kind->coding != HTTP_CODING_GRPC)
+        return result;
+    result = grpc_frame(*ret_body, is_compressed, &http->frame);
+    *ret_body = buffer_slice(&http->frame);
+    return result;
+}
+
 /* One request. 0: there is an answer; or -errno. */
 static int perform(struct http *http, const char *url, const struct http_request *request,
                    struct http_answer *ret_answer)
@@ -330,11 +372,12 @@ static int perform(struct http *http, const char *url, const struct http_request
     struct slice body;
     long status = 0;
     CURLcode code;
-    int result = body_compress(http->compressor, buffer_slice(&request->body), &body);
+    int result = make_body(http, buffer_slice(&request->body), &body);
 
     if (result < 0 || !headers)
         return result < 0 ? result : -ENOMEM;
     http->answer.length = 0;
+    grpc_forget(&http->grpc);
     http->error[0] = '\0';
     curl_easy_setopt(http->curl, CURLOPT_URL, url);
     curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, headers);
@@ -376,6 +419,20 @@ static uint64_t retry_after_ns(struct http *http)
     return pause_ns;
 }
 
+/* What became of a call. 0 or -errno. */
+static int judge_call(struct http *http, struct http_answer *answer, struct sink_batch *batch)
+{
+    int result = grpc_judge(&http->grpc, answer->status, batch);
+
+    if (result < 0)
+        return batch->is_too_large ? 0 : result;
+    if (!grpc_unframe(answer->body, &answer->body)) {
+        snprintf(batch->reason, sizeof(batch->reason), "no whole message in the answer");
+        return -EPROTO;
+    }
+    return http->kind->judge(http->own, http->state, http, answer, batch);
+}
+
 int http_send(void *context, struct sink_batch *batch)
 {
     struct http *http = context;
@@ -397,6 +454,8 @@ int http_send(void *context, struct sink_batch *batch)
                  http->error[0] ? http->error : strerror(-result));
         return result;
     }
+    if (http->kind->coding == HTTP_CODING_GRPC)
+        return judge_call(http, &answer, batch);
     if (answer.status == 429 || answer.status == 503)
         batch->retry_after_ns = retry_after_ns(http);
     if (http->kind->judge &&

@@ -25,7 +25,14 @@ extern const struct option_table http_table;
 
 struct http_answer {
     unsigned status;
-    struct slice body; /* cut at 4 MiB */
+    struct slice body; /* cut at 4 MiB; of a call of gRPC its message */
+};
+
+/* What is done to bodies. */
+enum http_coding {
+    HTTP_CODING_CHOSEN, /* as the option says */
+    HTTP_CODING_SNAPPY, /* whatever it says */
+    HTTP_CODING_GRPC,   /* within gRPC's frame, as the option says; over HTTP/2 */
 };
 
 /* What is added to the URL, or headers beside the usual ones, as the batch wants it. */
@@ -40,7 +47,8 @@ struct http_kind {
     const char *path;         /* where the URL has none but "/" */
     const char *content_type; /* of the body; NULL: `type_of` says it */
     const char *token_scheme; /* before the token in Authorization */
-    size_t state_size;        /* of the sink's own state, zeroed, `state` below */
+    enum http_coding coding;
+    size_t state_size; /* of the sink's own state, zeroed, `state` below */
     const char *(*type_of)(const void *own);
     /* Prepares the state. May be NULL. 0 or -errno and a message. */
     int (*begin)(const struct sink_options *options, void *state, char message[SINK_MESSAGE_BYTES]);

@@ -1,14 +1,12 @@
 /*
- * loki: Grafana Loki's push API, POST /loki/api/v1/push, as JSON: streams of equal labels, in each
- * the records with their times and, beside the line, structured metadata. Few labels on purpose:
- * each set of values is a stream of its own to the receiver.
+ * loki: Grafana Loki's push API, POST /loki/api/v1/push, as JSON or protobuf: streams of equal
+ * labels, in each the records with their times and, beside the line, structured metadata. Few
+ * labels on purpose: each set of values is a stream of its own to the receiver.
  */
 #include <errno.h>
 #include <stdio.h>
 #include "base/allocate.h"
-#include "encode/writer.h"
-#include "sink/http_client.h"
-#include "sink/labels.h"
+#include "sink/loki_parts.h"
 
 enum { STREAMS_MAXIMUM = 4096, KEY_BYTES_MAXIMUM = 64 * 1024 * 1024 };
 
@@ -16,7 +14,10 @@ struct own_options {
     struct text_list labels;
     struct text_list metadata;
     const char *tenant;
+    const char *encoding;
 };
+
+static const char *const encodings[] = {"json", "protobuf", NULL};
 
 #define VALUE(field) .offset = offsetof(struct own_options, field)
 
@@ -38,33 +39,32 @@ static const struct option options[] = {
      VALUE(tenant),
      .argument = "NAME",
      .help = "The X-Scope-OrgID header."},
+    {.name = "encoding",
+     .kind = OPTION_CHOICE,
+     VALUE(encoding),
+     .argument = "HOW",
+     .default_text = "json",
+     .choices = encodings,
+     .help = "How requests are written; protobuf is always compressed with Snappy. Records stay as "
+             "their format says."},
 };
 
 static const struct option_table table = {
     .command = "loki", .count = sizeof(options) / sizeof(*options), .options = options};
 
-/* Labels of a stream as they stand in the body, and its records. */
-struct stream {
-    size_t key_at, key_length; /* in `keys` */
-    size_t first, last;        /* index + 1 of records; 0: none */
-};
-
-struct state {
-    struct labels labels, metadata;
-    struct buffer keys;
-    struct stream *streams;
-    size_t stream_count;
-    size_t *next; /* of each record: index + 1 of the next in its stream */
-    size_t next_count;
-};
+static bool is_protobuf(const struct own_options *own)
+{
+    return strcmp(own->encoding, "protobuf") == 0;
+}
 
 static int begin(const struct sink_options *sink_options, void *state_pointer,
                  char message[SINK_MESSAGE_BYTES])
 {
     const struct own_options *own = sink_options->values[1];
-    struct state *state = state_pointer;
+    struct loki_state *state = state_pointer;
     int result = labels_make(&own->labels, true, &state->labels, message);
 
+    state->is_protobuf = is_protobuf(own);
     buffer_init(&state->keys, KEY_BYTES_MAXIMUM);
     return result < 0 ? result : labels_make(&own->metadata, true, &state->metadata, message);
 }
@@ -93,17 +93,20 @@ static void put_pairs(struct writer *writer, const struct labels *labels,
 }
 
 /* The stream of the entry's labels, which may be new; NULL: too many, or no memory. */
-static struct stream *find_stream(struct state *state, const struct sink_entry *entry)
+static struct loki_stream *find_stream(struct loki_state *state, const struct sink_entry *entry)
 {
     struct writer writer = writer_begin(&state->keys);
     size_t at = state->keys.length, length;
 
-    put_pairs(&writer, &state->labels, entry);
+    if (state->is_protobuf)
+        loki_put_selector(&writer, &state->labels, entry);
+    else
+        put_pairs(&writer, &state->labels, entry);
     if (writer_finish(&writer) < 0)
         return NULL;
     length = state->keys.length - at;
     for (size_t i = state->stream_count; i-- > 0;) {
-        struct stream *stream = &state->streams[i];
+        struct loki_stream *stream = &state->streams[i];
 
         if (stream->key_length == length &&
             memcmp(state->keys.data + stream->key_at, state->keys.data + at, length) == 0) {
@@ -113,11 +116,11 @@ static struct stream *find_stream(struct state *state, const struct sink_entry *
     }
     if (state->stream_count == STREAMS_MAXIMUM)
         return NULL;
-    state->streams[state->stream_count] = (struct stream){.key_at = at, .key_length = length};
+    state->streams[state->stream_count] = (struct loki_stream){.key_at = at, .key_length = length};
     return &state->streams[state->stream_count++];
 }
 
-static int make_room(struct state *state, size_t count)
+static int make_room(struct loki_state *state, size_t count)
 {
     if (!state->streams)
         state->streams = allocate(STREAMS_MAXIMUM * sizeof(*state->streams));
@@ -132,11 +135,11 @@ static int make_room(struct state *state, size_t count)
     return state->streams ? 0 : -ENOMEM;
 }
 
-static int sort_streams(struct state *state, const struct sink_batch *batch)
+static int sort_streams(struct loki_state *state, const struct sink_batch *batch)
 {
     state->keys.length = state->stream_count = 0;
     for (size_t i = 0; i < batch->count; i++) {
-        struct stream *stream = find_stream(state, &batch->entries[i]);
+        struct loki_stream *stream = find_stream(state, &batch->entries[i]);
 
         if (!stream)
             return -ENOBUFS;
@@ -150,7 +153,7 @@ static int sort_streams(struct state *state, const struct sink_batch *batch)
     return 0;
 }
 
-static void put_entry(struct writer *writer, const struct state *state,
+static void put_entry(struct writer *writer, const struct loki_state *state,
                       const struct sink_entry *entry)
 {
     struct slice line = entry->payload;
@@ -169,24 +172,14 @@ static void put_entry(struct writer *writer, const struct state *state,
     writer_literal(writer, "]");
 }
 
-static int format(const void *own_options, void *state_pointer, const struct sink_batch *batch,
-                  struct http_request *request)
+static int put_json(const struct loki_state *state, const struct sink_batch *batch,
+                    struct buffer *body)
 {
-    const struct own_options *own = own_options;
-    struct state *state = state_pointer;
-    struct writer writer = writer_begin(&request->body);
-    int result = make_room(state, batch->count);
+    struct writer writer = writer_begin(body);
 
-    if (result == 0)
-        result = sort_streams(state, batch);
-    if (result < 0)
-        return result;
-    if (own->tenant)
-        snprintf(request->headers[0], sizeof(request->headers[0]), "X-Scope-OrgID: %.200s",
-                 own->tenant);
     writer_literal(&writer, "{\"streams\":[");
     for (size_t i = 0; i < state->stream_count; i++) {
-        const struct stream *stream = &state->streams[i];
+        const struct loki_stream *stream = &state->streams[i];
 
         if (i)
             writer_literal(&writer, ",");
@@ -204,6 +197,25 @@ static int format(const void *own_options, void *state_pointer, const struct sin
     return writer_finish(&writer);
 }
 
+static int format(const void *own_options, void *state_pointer, const struct sink_batch *batch,
+                  struct http_request *request)
+{
+    const struct own_options *own = own_options;
+    struct loki_state *state = state_pointer;
+    int result = make_room(state, batch->count);
+
+    if (result == 0)
+        result = sort_streams(state, batch);
+    if (result < 0)
+        return result;
+    if (own->tenant)
+        snprintf(request->headers[0], sizeof(request->headers[0]), "X-Scope-OrgID: %.200s",
+                 own->tenant);
+    if (state->is_protobuf)
+        return loki_put_protobuf(state, batch, &request->body);
+    return put_json(state, batch, &request->body);
+}
+
 /* Loki answers 204 without a body; a page of something in between is no confirmation. */
 static int judge(const void *own, void *state, struct http *http, const struct http_answer *answer,
                  struct sink_batch *batch)
@@ -219,23 +231,22 @@ static int judge(const void *own, void *state, struct http *http, const struct h
 
 static void end(void *state_pointer)
 {
-    struct state *state = state_pointer;
+    struct loki_state *state = state_pointer;
 
     buffer_done(&state->keys);
     deallocate(state->streams);
     deallocate(state->next);
 }
 
-static const struct http_kind kind = {
-    .path = "/loki/api/v1/push",
-    .content_type = "application/json",
-    .token_scheme = "Bearer",
-    .state_size = sizeof(struct state),
-    .begin = begin,
-    .end = end,
-    .format = format,
-    .judge = judge,
-};
+#define KIND(type, how)                                                                            \
+    {                                                                                              \
+        .path = "/loki/api/v1/push", .content_type = (type), .token_scheme = "Bearer",             \
+        .coding = (how), .state_size = sizeof(struct loki_state), .begin = begin, .end = end,      \
+        .format = format, .judge = judge                                                           \
+    }
+
+static const struct http_kind json_kind = KIND("application/json", HTTP_CODING_CHOSEN);
+static const struct http_kind protobuf_kind = KIND("application/x-protobuf", HTTP_CODING_SNAPPY);
 
 static int check(const struct sink_options *sink_options, char message[SINK_MESSAGE_BYTES])
 {
@@ -265,7 +276,10 @@ static size_t attributes(const struct sink_options *sink_options, enum field_id 
 static int open(const struct sink_options *sink_options, void **ret_context,
                 char message[SINK_MESSAGE_BYTES])
 {
-    return http_open(&kind, sink_options, ret_context, message);
+    const struct own_options *own = sink_options->values[1];
+
+    return http_open(is_protobuf(own) ? &protobuf_kind : &json_kind, sink_options, ret_context,
+                     message);
 }
 
 const struct sink sink_loki = {

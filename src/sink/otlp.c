@@ -1,28 +1,29 @@
 /*
- * otlp: log records to an OpenTelemetry receiver, POST /v1/logs as binary protobuf (OTLP 1.x,
- * HTTP).
+ * otlp: log records to an OpenTelemetry receiver, POST /v1/logs or the service's method
+ * (OTLP 1.x).
  */
 #include "sink/otlp_body.h"
 
-static const struct http_kind kind = {
-    .path = "/v1/logs",
-    .content_type = "application/x-protobuf",
-    .token_scheme = "Bearer",
-    .format = otlp_format,
-    .judge = otlp_judge,
-};
+static int format(const void *own, void *state, const struct sink_batch *batch,
+                  struct http_request *request)
+{
+    return otlp_make(own, state, batch, NULL, OTLP_LOGS, request);
+}
+
+static const struct http_kind kinds[OTLP_PROTOCOLS] = {
+    OTLP_KINDS("/v1/logs", "/opentelemetry.proto.collector.logs.v1.LogsService/Export", format)};
 
 static int open(const struct sink_options *options, void **ret_context,
                 char message[SINK_MESSAGE_BYTES])
 {
-    return http_open(&kind, options, ret_context, message);
+    return otlp_open(kinds, options, ret_context, message);
 }
 
 static const char *const formats[] = {"otlp", NULL};
 
 const struct sink sink_otlp = {
     .name = "otlp",
-    .help = "OpenTelemetry log records (OTLP over HTTP, protobuf).",
+    .help = "OpenTelemetry log records (OTLP over HTTP as protobuf or JSON, or gRPC).",
     .target = "url",
     .format = "otlp",
     .formats = formats,

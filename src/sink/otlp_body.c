@@ -3,19 +3,31 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include "encode/protobuf.h"
+#include "sink/json_scan.h"
+#include "sink/protobuf_read.h"
 
 /* collector/logs/v1 and collector/trace/v1, logs/v1 and trace/v1, resource/v1, common/v1 */
 enum { RESOURCE_ITEMS = 1 };            /* Export...ServiceRequest */
 enum { RESOURCE = 1, SCOPE_ITEMS = 2 }; /* ResourceLogs, ResourceSpans */
 enum { RESOURCE_ATTRIBUTES = 1 };
-enum { SCOPE = 1, ITEMS = 2 }; /* ScopeLogs, ScopeSpans */
+enum { SCOPE = 1 }; /* ScopeLogs, ScopeSpans */
 enum { SCOPE_NAME = 1, SCOPE_VERSION = 2 };
 enum { KEY = 1, VALUE_MESSAGE = 2, STRING = 1 };
 enum { PARTIAL_SUCCESS = 1, REJECTED = 1, ERROR_MESSAGE = 2 };
+enum { MESSAGE_MAXIMUM = 256 * 1024 * 1024 };
+
+static const char *const protocols[] = {"http/protobuf", "http/json", "grpc", NULL};
 
 #define VALUE(field) .offset = offsetof(struct otlp_options, field)
 
 static const struct option options[] = {
+    {.name = "protocol",
+     .kind = OPTION_CHOICE,
+     VALUE(protocol),
+     .argument = "HOW",
+     .default_text = "http/protobuf",
+     .choices = protocols,
+     .help = "How to send. grpc speaks HTTP/2, over TLS or, with http://, in clear."},
     {.name = "service",
      .kind = OPTION_TEXT,
      VALUE(service),
@@ -32,9 +44,24 @@ static const struct option options[] = {
 const struct option_table otlp_table = {
     .command = "otlp", .count = sizeof(options) / sizeof(*options), .options = options};
 
+static enum otlp_protocol protocol_of(const struct otlp_options *own)
+{
+    unsigned protocol = 0;
+
+    while (protocol + 1 < OTLP_PROTOCOLS && strcmp(protocols[protocol], own->protocol) != 0)
+        protocol++;
+    return (enum otlp_protocol)protocol;
+}
+
 int otlp_check(const struct sink_options *sink_options, char message[SINK_MESSAGE_BYTES])
 {
     const struct otlp_options *own = sink_options->values[1];
+    const struct http_options *http = sink_options->values[0];
+
+    if (protocol_of(own) == OTLP_GRPC && strcmp(http->compression, "zstd") == 0) {
+        snprintf(message, SINK_MESSAGE_BYTES, "compression: receivers of gRPC take gzip or none");
+        return -EINVAL;
+    }
 
     for (size_t i = 0; i < own->attributes.count; i++) {
         const char *equal = strchr(own->attributes.items[i], '=');
@@ -73,90 +100,118 @@ static void put_resource(struct writer *writer, const struct otlp_options *own)
     protobuf_end(writer, resource);
 }
 
-int otlp_format(const void *own, void *state, const struct sink_batch *batch,
-                struct http_request *request)
+int otlp_open(const struct http_kind kinds[OTLP_PROTOCOLS], const struct sink_options *sink_options,
+              void **ret_context, char message[SINK_MESSAGE_BYTES])
 {
-    struct writer writer = writer_begin(&request->body);
+    const struct otlp_options *own = sink_options->values[1];
+
+    return http_open(&kinds[protocol_of(own)], sink_options, ret_context, message);
+}
+
+int otlp_begin(const struct sink_options *sink_options, void *state,
+               char message[SINK_MESSAGE_BYTES])
+{
+    (void)sink_options, (void)message;
+    buffer_init(&((struct otlp_state *)state)->message, MESSAGE_MAXIMUM);
+    return 0;
+}
+
+void otlp_end(void *state)
+{
+    buffer_done(&((struct otlp_state *)state)->message);
+}
+
+static void put_payloads(struct writer *writer, const struct sink_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        protobuf_bytes(writer, OTLP_ITEMS, batch->entries[i].payload);
+}
+
+static int make_message(const struct otlp_options *own, const struct sink_batch *batch,
+                        void (*put_items)(struct writer *, const struct sink_batch *),
+                        struct buffer *message)
+{
+    struct writer writer = writer_begin(message);
     size_t resource_items = protobuf_begin(&writer, RESOURCE_ITEMS), scope_items, scope;
 
-    (void)state;
     put_resource(&writer, own);
     scope_items = protobuf_begin(&writer, SCOPE_ITEMS);
     scope = protobuf_begin(&writer, SCOPE);
     protobuf_bytes(&writer, SCOPE_NAME, SLICE_LITERAL("weir"));
     protobuf_bytes(&writer, SCOPE_VERSION, slice_of_string(WEIR_VERSION));
     protobuf_end(&writer, scope);
-    for (size_t i = 0; i < batch->count; i++)
-        protobuf_bytes(&writer, ITEMS, batch->entries[i].payload);
+    put_items(&writer, batch);
     protobuf_end(&writer, scope_items);
     protobuf_end(&writer, resource_items);
     return writer_finish(&writer);
 }
 
-/* A varint; false: it goes beyond the end. */
-static bool take_number(struct slice *bytes, uint64_t *ret_number)
+int otlp_make(const struct otlp_options *own, struct otlp_state *state,
+              const struct sink_batch *batch,
+              void (*put_items)(struct writer *writer, const struct sink_batch *batch),
+              enum otlp_signal signal, struct http_request *request)
 {
-    uint64_t number = 0;
+    bool is_json = protocol_of(own) == OTLP_HTTP_JSON;
+    struct buffer *message = is_json ? &state->message : &request->body;
+    int result;
 
-    for (unsigned shift = 0; shift < 64 && bytes->length; shift += 7) {
-        uint8_t byte = bytes->data[0];
-
-        *bytes = slice_part(*bytes, 1, SIZE_MAX);
-        number |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80)) {
-            *ret_number = number;
-            return true;
-        }
-    }
-    return false;
+    message->length = 0;
+    result = make_message(own, batch, put_items ? put_items : put_payloads, message);
+    if (result == 0 && is_json)
+        result = otlp_json(buffer_slice(message), signal, &request->body);
+    return result;
 }
 
-/* The next field of a message: its number, and its number or bytes. False: there is none. */
-static bool take_field(struct slice *message, unsigned *ret_field, uint64_t *ret_number,
-                       struct slice *ret_bytes)
+/* They must not be sent again, and nobody knows which they are: told of as many as there are. */
+static void reject_some(struct sink_batch *batch, uint64_t rejected)
 {
-    uint64_t tag;
-
-    *ret_bytes = (struct slice){NULL, 0};
-    if (!take_number(message, &tag))
-        return false;
-    *ret_field = (unsigned)(tag >> 3);
-    if ((tag & 7) == PROTOBUF_VARINT)
-        return take_number(message, ret_number);
-    if ((tag & 7) != PROTOBUF_BYTES || !take_number(message, ret_number) ||
-        *ret_number > message->length)
-        return false;
-    *ret_bytes = slice_part(*message, 0, *ret_number);
-    *message = slice_part(*message, *ret_number, SIZE_MAX);
-    return true;
+    if (rejected > batch->count)
+        rejected = batch->count;
+    for (size_t i = batch->count; rejected > 0; rejected--)
+        batch->entries[--i].verdict = SINK_REJECTED;
 }
 
 int otlp_judge(const void *own, void *state, struct http *http, const struct http_answer *answer,
                struct sink_batch *batch)
 {
-    struct slice body = answer->body, part, inner;
-    uint64_t number, rejected = 0;
-    unsigned field;
+    struct slice body = answer->body;
+    struct protobuf_field field, inner;
+    uint64_t rejected = 0;
 
-    (void)own;
-    (void)state;
-    (void)http;
+    (void)own, (void)state, (void)http;
     http_confirm(batch);
-    while (take_field(&body, &field, &number, &part)) {
-        if (field != PARTIAL_SUCCESS)
+    while (protobuf_take(&body, &field)) {
+        if (field.number != PARTIAL_SUCCESS)
             continue;
-        while (take_field(&part, &field, &number, &inner)) {
-            if (field == REJECTED && !inner.data)
-                rejected = number;
-            else if (field == ERROR_MESSAGE && inner.length)
-                http_note(batch, answer->status, inner);
+        while (protobuf_take(&field.bytes, &inner)) {
+            if (inner.number == REJECTED && inner.type == PROTOBUF_VARINT)
+                rejected = inner.value;
+            else if (inner.number == ERROR_MESSAGE && inner.bytes.length)
+                http_note(batch, answer->status, inner.bytes);
         }
     }
-    /* They must not be sent again (OTLP, partial success), and nobody knows which they are: told.
-     */
-    if (rejected > batch->count)
-        rejected = batch->count;
-    for (size_t i = batch->count; rejected > 0; rejected--)
-        batch->entries[--i].verdict = SINK_REJECTED;
+    reject_some(batch, rejected);
+    return 0;
+}
+
+int otlp_judge_json(const void *own, void *state, struct http *http,
+                    const struct http_answer *answer, struct sink_batch *batch)
+{
+    static const char *const names[] = {"rejectedLogRecords", "rejectedSpans",
+                                        "rejectedDataPoints"};
+    struct slice partial = json_member(answer->body, "partialSuccess");
+    struct slice why = json_text(json_member(partial, "errorMessage"));
+    uint64_t rejected = 0;
+
+    (void)own, (void)state, (void)http;
+    http_confirm(batch);
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        struct slice number = json_member(partial, names[i]), text = json_text(number);
+
+        rejected += json_number(text.length ? text : number, 0);
+    }
+    if (why.length)
+        http_note(batch, answer->status, why);
+    reject_some(batch, rejected);
     return 0;
 }

@@ -334,3 +334,9 @@ const struct streams_counters *streams_counters(const struct streams *streams)
 {
     return &streams->counters;
 }
+
+void streams_hops(const struct streams *streams, uint64_t *ret_linked, uint64_t *ret_overlooked)
+{
+    *ret_linked = streams->hops.linked;
+    *ret_overlooked = streams->hops.overlooked;
+}

@@ -74,4 +74,6 @@ void streams_flush(struct streams *streams, uint64_t now_ns);
 void streams_change_sides(struct streams *streams, bool with_both_sides, uint64_t now_ns);
 /* Tells on_process of the processes of all connections again. */
 void streams_tell_processes(struct streams *streams);
+/* Requests that were sent on and linked with what came in; those that a limit kept from it. */
+void streams_hops(const struct streams *streams, uint64_t *ret_linked, uint64_t *ret_overlooked);
 const struct streams_counters *streams_counters(const struct streams *streams);

@@ -203,4 +203,5 @@ def main():
         print("partial success: ok")
 
 
-main()
+if __name__ == "__main__":
+    main()

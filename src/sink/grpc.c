@@ -1,7 +1,6 @@
 #include "sink/grpc.h"
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include "sink/protobuf_read.h"
 
 enum { PREFIX_BYTES = 5 };
@@ -56,6 +55,21 @@ static void keep(struct slice value, char *text, size_t size)
     text[length] = '\0';
 }
 
+/* A number of at most two digits; anything else is none. */
+static int read_status(struct slice text)
+{
+    int status = 0;
+
+    if (!text.length || text.length > 2)
+        return -1;
+    for (size_t i = 0; i < text.length; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return -1;
+        status = status * 10 + text.data[i] - '0';
+    }
+    return status;
+}
+
 void grpc_take_line(struct grpc_answer *answer, struct slice line)
 {
     size_t colon = slice_find(line, ':');
@@ -70,10 +84,7 @@ void grpc_take_line(struct grpc_answer *answer, struct slice line)
     while (value.length && value.data[value.length - 1] <= ' ')
         value.length--;
     if (slice_is_equal_ignoring_case(name, SLICE_LITERAL("grpc-status"))) {
-        char number[8];
-
-        keep(value, number, sizeof(number));
-        answer->status = value.length ? atoi(number) : -1;
+        answer->status = read_status(value);
     } else if (slice_is_equal_ignoring_case(name, SLICE_LITERAL("grpc-message"))) {
         keep(value, answer->message, sizeof(answer->message));
     } else if (slice_is_equal_ignoring_case(name, SLICE_LITERAL("grpc-status-details-bin")) &&

@@ -4,7 +4,6 @@ messages are taken apart here by the field numbers of opentelemetry-proto, not b
 
 import json
 import os
-import struct
 import subprocess
 import sys
 import tempfile
@@ -16,42 +15,13 @@ WEIR = os.environ.get("WEIR", str(ROOT / "build" / "weir"))
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
 import receivers  # noqa: E402
 from packets import Connection, ethernet, pcap  # noqa: E402
+from protobuf import fields  # noqa: E402
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 COUNT = 200
 
 
-# --- Protocol Buffers ---------------------------------------------------------------------------
-def varint(data, at):
-    number = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        number |= (byte & 0x7f) << shift
-        shift += 7
-        if not byte & 0x80:
-            return number, at
-
-
-def fields(data):
-    """{number: [values]} of a message."""
-    found, at = {}, 0
-    while at < len(data):
-        tag, at = varint(data, at)
-        if tag & 7 == 0:
-            value, at = varint(data, at)
-        elif tag & 7 == 1:
-            value, at = struct.unpack_from("<Q", data, at)[0], at + 8
-        elif tag & 7 == 2:
-            length, at = varint(data, at)
-            value, at = data[at:at + length], at + length
-            assert len(value) == length
-        else:
-            raise AssertionError(f"wire type {tag & 7}")
-        found.setdefault(tag >> 3, []).append(value)
-    return found
-
-
+# --- attributes ---------------------------------------------------------------------------------
 def any_value(data):
     (number, (value,)), = fields(data).items()
     if number == 1:

@@ -92,6 +92,8 @@ KINDS = {
     "http": (receivers.take_lines, "compression=zstd"),
     "http body=array": (receivers.take_array, "compression=none"),
     "loki": (receivers.take_loki, "label=job=weir,type,host=host.name metadata=trace_id,id"),
+    "loki encoding=protobuf": (receivers.take_loki_protobuf,
+                               "label=job=weir,type,host=host.name metadata=trace_id,id"),
     "elasticsearch": (receivers.take_bulk, ""),
     "splunk": (receivers.take_splunk, "acknowledgements=true token-file={folder}/token"),
 }

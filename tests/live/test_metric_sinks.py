@@ -1,0 +1,208 @@
+#!/usr/bin/python3
+"""Sinks of metrics: a Prometheus has by remote write what /metrics says, classic and native; what
+comes as OTLP has the same counts and sums; at its end weir says that its series end. Sinks, their
+spools and the ring tell how they are."""
+
+import json
+import shutil
+import struct
+import subprocess
+import sys
+import urllib.parse
+from pathlib import Path
+
+from harness import (Weir, check, note, require_weir, run_main, temporary_directory)
+from harness import servers, traffic
+from test_metrics import fetch, make_request, samples, sum_of
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
+import receivers  # noqa: E402
+from protobuf import fields  # noqa: E402
+
+CONNECTIONS, REQUESTS = 4, 25
+TOTAL = CONNECTIONS * REQUESTS
+NAME = "http_server_request_duration_seconds"
+
+
+class Prometheus:
+    """A receiver of remote write with a data base of its own."""
+
+    def __init__(self, folder):
+        self.port = servers.free_port()
+        (folder / "prometheus.yml").write_text("global: {scrape_interval: 1h}\n")
+        self.process = subprocess.Popen(
+            ["prometheus", f"--config.file={folder}/prometheus.yml",
+             f"--storage.tsdb.path={folder}/data", f"--web.listen-address=127.0.0.1:{self.port}",
+             "--web.enable-remote-write-receiver", "--enable-feature=native-histograms",
+             "--log.level=warn"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            preexec_fn=servers.die_with_parent)
+
+    def is_ready(self):
+        try:
+            return bool(fetch(self.port, "/-/ready"))
+        except OSError:
+            return False
+
+    def ask(self, query):
+        """[(labels, value)]"""
+        text = fetch(self.port, "/api/v1/query?" + urllib.parse.urlencode({"query": query}))
+        return [(item["metric"], item.get("value") or item["histogram"])
+                for item in json.loads(text)["data"]["result"]]
+
+    def number(self, query):
+        return sum(float(value[1]) for _, value in self.ask(query))
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+# --- OTLP ---------------------------------------------------------------------------------------
+def double(bits):
+    return struct.unpack("<d", struct.pack("<Q", bits))[0]
+
+
+def read_points(body):
+    for resource in fields(body)[1]:
+        for scope in fields(resource)[2]:
+            for metric in map(fields, fields(scope)[2]):
+                kind = next(number for number in (5, 7, 9, 10) if number in metric)
+                data = fields(metric[kind][0])
+                if kind != 5:
+                    assert data[2] == [2], data.get(2)  # cumulative
+                for point in map(fields, data[1]):
+                    own = {}
+                    for pair in map(fields, point.get({9: 9, 10: 1}.get(kind, 7), [])):
+                        (number, (value,)), = fields(pair[2][0]).items()
+                        own[pair[1][0].decode()] = value if number == 3 else value.decode()
+                    yield metric[1][0].decode(), kind, own, point
+
+
+def make_receiver():
+    def take(handler, body, receiver):
+        assert handler.path == "/v1/metrics", handler.path
+        for name, kind, own, point in read_points(body):
+            receiver.points[name, kind, tuple(sorted(own.items()))] = point
+        return 200, b"", []
+    receiver = receivers.Receiver(take)
+    receiver.points = {}
+    return receiver
+
+
+def durations(receiver, kind):
+    """(count, sum) of all requests."""
+    found = [point for (name, own_kind, _), point in list(receiver.points.items())
+             if name == "http.server.request.duration" and own_kind == kind]
+    return sum(point[4][0] for point in found), sum(double(point[5][0]) for point in found)
+
+
+def check_otlp(explicit, exponential, found):
+    total, seconds = sum_of(found, NAME + "_count"), sum_of(found, NAME + "_sum")
+    check(traffic.wait_until(lambda: durations(explicit, 9)[0] == total
+                             and durations(exponential, 10)[0] == total),
+          "OTLP: as many requests as on the page", (durations(explicit, 9), total))
+    for receiver, kind in ((explicit, 9), (exponential, 10)):
+        check(abs(durations(receiver, kind)[1] - seconds) < 1e-9 * total, "OTLP: the same sum")
+    problems = []
+    for (name, kind, own), point in list(explicit.points.items()):
+        if kind == 9:
+            counts = struct.unpack(f"<{len(point[6][0]) // 8}Q", point[6][0])
+            bounds = struct.unpack(f"<{len(point[7][0]) // 8}d", point[7][0])
+            if sum(counts) != point[4][0] or len(counts) != len(bounds) + 1:
+                problems.append((name, counts, bounds))
+    codes = {dict(own).get("http.response.status_code") for name, _, own in explicit.points
+             if name == "http.server.request.duration"}
+    check(not problems and codes == {200, 404}, "OTLP: buckets add up, codes are numbers",
+          (problems, codes))
+    bad = [point for (_, kind, _), point in list(exponential.points.items())
+           if kind == 10 and 8 in point and point[4][0] != point.get(7, [0])[0] + sum(
+               varints(fields(point[8][0]).get(2, [b""])[0]))]
+    check(not bad, "OTLP: exponential buckets add up", bad)
+
+
+def varints(data):
+    number = shift = 0
+    for byte in data:
+        number |= (byte & 0x7f) << shift
+        shift += 7
+        if not byte & 0x80:
+            yield number
+            number = shift = 0
+
+
+# --- the tests ----------------------------------------------------------------------------------
+def check_prometheus(prometheus, found):
+    total, seconds = sum_of(found, NAME + "_count"), sum_of(found, NAME + "_sum")
+    check(traffic.wait_until(lambda: prometheus.number(NAME + "_count") == total),
+          "Prometheus has as many requests as the page", prometheus.ask(NAME + "_count"))
+    check(abs(prometheus.number(NAME + "_sum") - seconds) < 1e-9 * total, "and their sum")
+    check(prometheus.number(NAME + '_count{http_response_status_code="404",job="weir"}')
+          == TOTAL / 5, "by labels")
+    check(prometheus.number(NAME + '_bucket{le="+Inf"}') == total, "and buckets")
+    native = f"histogram_count({NAME})"
+    check(traffic.wait_until(lambda: prometheus.number(native) == total),
+          "the native histogram has the same count", prometheus.ask(NAME))
+    low, high = (prometheus.number(f"histogram_quantile({share}, sum({NAME}))")
+                 for share in (0.01, 0.99))
+    check(0 < low <= high < 10, f"and quantiles: {low}, {high}")
+    check(len(prometheus.ask("weir_build_info")) == 1, "gauges are there")
+
+
+def check_health(found, name):
+    check(sum_of(found, "weir_ring_size_bytes") >= 65536
+          and sum_of(found, "weir_ring_peak_bytes") >= 0, "the ring tells how full it was")
+    check(sum_of(found, "weir_sink_batches_total", sink=name, state="sent") > 0
+          and sum_of(found, "weir_sink_batches_total", sink=name, state="failed") > 0
+          and sum_of(found, "weir_sink_failing", sink=name) == 1,
+          "a sink that nobody listens to says so")
+    check(sum_of(found, "weir_sink_waiting_records", sink=name) == TOTAL
+          and sum_of(found, "weir_sink_spool_bytes", sink=name) > TOTAL * 100,
+          "its records wait in the spool")
+    check(sum_of(found, "weir_sink_lost_total") == 0, "nothing is lost")
+    check(sum_of(found, "weir_record_lag_seconds_count") == TOTAL, "the lag of each record")
+
+
+def is_complete(found):
+    return (sum_of(found, "weir_sink_waiting_records", sink="gone") == TOTAL
+            and sum_of(found, "weir_sink_failing", sink="gone") == 1
+            and sum_of(found, "weir_record_lag_seconds_count") == TOTAL)
+
+
+def main():
+    require_weir()
+    folder = temporary_directory()
+    server = servers.nginx(folder)
+    port, nobody = servers.free_port(), servers.free_port()
+    prometheus = Prometheus(folder) if shutil.which("prometheus") else None
+    explicit, exponential = make_receiver(), make_receiver()
+    sinks = [f"otlp_metrics=http://127.0.0.1:{explicit.port} interval=1s",
+             f"otlp_metrics=http://127.0.0.1:{exponential.port} interval=1s name=exponential "
+             "histograms=exponential",
+             f"http=http://127.0.0.1:{nobody} name=gone spool={folder}/spool spool-first"]
+    if prometheus:
+        check(traffic.wait_until(prometheus.is_ready, 60), "prometheus has started")
+        sinks.append(f"prometheus=http://127.0.0.1:{prometheus.port} interval=1s histograms=both")
+    else:
+        note("left out: prometheus is not installed")
+    arguments = [part for sink in sinks for part in ("--sink", sink)]
+    with Weir("--port", server.port, f"--metrics={port}", *arguments) as weir:
+        traffic.run_numbered(server.address, server.port, CONNECTIONS, REQUESTS, make_request)
+        check(traffic.wait_until(lambda: is_complete(samples(fetch(port)))),
+              "the page counts all requests", fetch(port)[-3000:])
+        found = samples(fetch(port))
+        check_otlp(explicit, exponential, found)
+        check_health(found, "gone")
+        if prometheus:
+            check_prometheus(prometheus, found)
+        weir.stop()
+    if prometheus:
+        check(traffic.wait_until(lambda: not prometheus.ask("weir_build_info")
+                                 and not prometheus.ask(NAME + "_count")),
+              "when weir has ended its series have, too", prometheus.ask("weir_build_info"))
+        prometheus.stop()
+    server.stop()
+
+
+if __name__ == "__main__":
+    run_main(main)

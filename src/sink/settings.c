@@ -72,6 +72,42 @@ static int set_target(struct sink_settings *settings, const struct option_set *s
     return -EINVAL;
 }
 
+static bool is_text(const struct option *option)
+{
+    return option->kind == OPTION_TEXT;
+}
+
+/*
+ * Copies the values of texts, which may stand in a configuration that is replaced while the sink
+ * lives. 0 or -ENOMEM.
+ */
+static int own_texts(struct sink_settings *settings, const struct option_set *sets, size_t count)
+{
+    size_t bytes = 0, used = 0;
+
+    for (unsigned turn = 0; turn < 2; turn++) {
+        for (size_t i = 0; i < count; i++) {
+            for (size_t j = 0; j < sets[i].table->count; j++) {
+                const struct option *option = &sets[i].table->options[j];
+                const char **text = (void *)((char *)sets[i].values + option->offset);
+                size_t length = is_text(option) && *text ? strlen(*text) + 1 : 0;
+
+                bytes += turn == 0 ? length : 0;
+                if (turn == 0 || !length)
+                    continue;
+                memcpy(settings->texts + used, *text, length);
+                *text = settings->texts + used;
+                used += length;
+            }
+        }
+        if (turn == 0)
+            settings->texts = allocate(bytes + 1);
+        if (!settings->texts)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 static int refuse_type(const struct block *block, const char *path, const char *type, char *message)
 {
     int used = block_place(path, block->line, block->column, message);
@@ -127,6 +163,8 @@ int sink_settings_new(const struct block_list *list, const struct block *block, 
         }
     }
     if (result == 0)
+        result = own_texts(settings, sets, count);
+    if (result == 0)
         *ret_settings = settings;
     else
         sink_settings_free(&settings);
@@ -150,6 +188,8 @@ int sink_settings_plain(const struct sink *sink, const char *target,
     if (target)
         result = set_target(settings, sets, count, target, message);
     if (result == 0)
+        result = own_texts(settings, sets, count);
+    if (result == 0)
         *ret_settings = settings;
     else
         sink_settings_free(&settings);
@@ -164,6 +204,7 @@ void sink_settings_free(struct sink_settings **settings)
         return;
     for (size_t i = 0; i < SINK_PARTS_MAXIMUM; i++)
         deallocate((void *)(uintptr_t)dead->options.values[i]);
+    deallocate(dead->texts);
     deallocate(dead);
     *settings = NULL;
 }

@@ -9,13 +9,14 @@ struct sink_settings {
     struct sink_common_options common;
     struct sink_options options; /* values are owned */
     uint32_t line, column;       /* where it stands in the file; 0: an argument */
+    char *texts;                 /* of all options, owned */
 };
 
 /* NULL: there is none of that name. */
 const struct sink *sink_find(const char *name);
 
 /*
- * Makes the settings that the block says; they borrow the list's texts. `path`: of the file. 0,
+ * Makes the settings that the block says, which outlive the list. `path`: of the file. 0,
  * -ENOMEM, or -EINVAL and a message with place, key and what is allowed.
  */
 int sink_settings_new(const struct block_list *list, const struct block *block, const char *path,

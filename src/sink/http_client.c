@@ -436,7 +436,7 @@ static int judge_call(struct http *http, struct http_answer *answer, struct sink
 int http_send(void *context, struct sink_batch *batch)
 {
     struct http *http = context;
-    struct http_answer answer;
+    struct http_answer answer = {0};
     int result;
 
     http->request.body.length = 0;

@@ -162,8 +162,11 @@ int sink_settings_new(const struct block_list *list, const struct block *block, 
             snprintf(message + used, OPTION_MESSAGE_BYTES - (size_t)used, "%.250s", why);
         }
     }
-    if (result == 0)
+    if (result == 0) {
         result = own_texts(settings, sets, count);
+        if (result < 0)
+            snprintf(message, OPTION_MESSAGE_BYTES, "out of memory");
+    }
     if (result == 0)
         *ret_settings = settings;
     else

@@ -380,6 +380,10 @@ static void test_close_is_bounded(void **state)
                         &(struct outlet_options){.close_timeout_ms = 100, .batch_records = 5});
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(outlets_push(&test, 5, "0123456\n"), 0);
+    do { /* the sender is with the sink */
+        usleep(1000);
+        outlet_count(test.outlet, &counters);
+    } while (!counters.batches);
     counters = outlets_close(&test);
     assert_int_equal(counters.logged, 1);
     assert_int_equal(counters.lost[OUTLET_LOSS_SINK_ERROR], 14);

@@ -1,9 +1,11 @@
 #include "agent/enrichment.h"
 #include <errno.h>
 #include <time.h>
+#include "agent/other_end.h"
 #include "base/allocate.h"
 #include "capture/capture.h"
 #include "metadata/containers.h"
+#include "metadata/kubernetes.h"
 #include "refine/processes.h"
 
 enum { FLUSH_STEP_NS = 2000000 };
@@ -30,11 +32,33 @@ struct enrichment {
     void (*on_record)(void *context, struct record *record);
     struct processes *processes;
     struct containers *containers;
+    struct kubernetes *kubernetes; /* NULL: there is none */
+    struct other_end *other_end;
     struct capture *capture;
     struct waiting waiting[ENRICHMENT_WAITING_MAXIMUM]; /* a ring */
     size_t first, count;
     uint64_t waited, went_without, pushed_out;
 };
+
+/* Asks the Kubernetes API, where it is. 0 or -errno. */
+static int kubernetes_begin(const struct run_options *options, struct enrichment *enrichment)
+{
+    bool is_named = strcmp(options->kubernetes, "auto") != 0;
+    struct kubernetes_options kubernetes_options = {
+        .server = is_named ? options->kubernetes : NULL,
+        .token_file = options->kubernetes_token_file,
+        .ca_file = options->kubernetes_ca_file,
+        .node = options->kubernetes_node,
+        .is_cluster_wide = strcmp(options->kubernetes_scope, "cluster") == 0,
+        .with_namespace_labels = options->with_namespace_labels,
+        .annotations = options->pod_annotations.items,
+        .wait_ns = options->metadata_wait_ns,
+    };
+
+    if (strcmp(options->kubernetes, "off") == 0 || (!is_named && !kubernetes_is_here()))
+        return 0;
+    return kubernetes_new(&kubernetes_options, &enrichment->kubernetes);
+}
 
 int enrichment_new(const struct run_options *options, void *context,
                    void (*on_record)(void *context, struct record *record),
@@ -51,6 +75,10 @@ int enrichment_new(const struct run_options *options, void *context,
 
     if (result == 0)
         result = containers_new(&containers_options, &enrichment->containers);
+    if (result == 0)
+        result = kubernetes_begin(options, enrichment);
+    if (result == 0)
+        result = other_end_new(options, enrichment->kubernetes, &enrichment->other_end);
     if (result) {
         fprintf(stderr, "weir: %s\n", strerror(-result));
         enrichment_free(&enrichment);
@@ -72,6 +100,8 @@ void enrichment_free(struct enrichment **enrichment)
     for (; old->count; old->count--)
         record_unref(&old->waiting[old->first++ % ENRICHMENT_WAITING_MAXIMUM].record);
     containers_free(&old->containers);
+    other_end_free(&old->other_end);
+    kubernetes_free(&old->kubernetes);
     if (old->processes)
         processes_free(&old->processes);
     deallocate(old);
@@ -106,19 +136,35 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
 }
 
-/* Labels the record as far as is known. Is more on its way? */
+/* The pod, by the uid of its control group or what the runtime says. Is more on its way? */
+static bool is_pod_awaited(struct enrichment *enrichment, struct record *record, uint64_t time_ns)
+{
+    const struct value *uid = record_find_const(record, FIELD_K8S_POD_UID);
+
+    return uid && enrichment->kubernetes &&
+           kubernetes_tell_pod(enrichment->kubernetes, uid->text, time_ns, record) ==
+               KUBERNETES_ASKED;
+}
+
+/*
+ * Labels the record as far as is known. Is more on its way? What the API says of a pod is newer
+ * than what its runtime was told.
+ */
 static bool is_awaited(struct enrichment *enrichment, struct record *record, uint64_t time_ns)
 {
+    bool has_uid = record_find_const(record, FIELD_K8S_POD_UID) != NULL;
+    bool is_asked = has_uid && is_pod_awaited(enrichment, record, time_ns);
     const struct value *id = record_find_const(record, FIELD_CONTAINER_ID);
     const struct value *peer = record_find_const(record, FIELD_PEER_CONTAINER_ID);
     struct containers *containers = enrichment->containers;
-    bool is_asked = false;
 
     if (id)
-        is_asked = containers_tell(containers, id->text, time_ns, record) == CONTAINERS_ASKED;
+        is_asked |= containers_tell(containers, id->text, time_ns, record) == CONTAINERS_ASKED;
     if (peer)
         is_asked |= containers_tell_peer(containers, peer->text, time_ns, record) ==
                     CONTAINERS_ASKED;
+    if (!has_uid)
+        is_asked |= is_pod_awaited(enrichment, record, time_ns);
     return is_asked;
 }
 
@@ -133,15 +179,15 @@ static void hand_on_first(struct enrichment *enrichment)
 
 void enrichment_take(struct enrichment *enrichment, struct record *record)
 {
-    uint64_t time_ns;
+    uint64_t time_ns = now_ns();
     size_t last;
 
+    other_end_name(enrichment->other_end, record, time_ns);
     if (!record_find_const(record, FIELD_CONTAINER_ID) &&
         !record_find_const(record, FIELD_PEER_CONTAINER_ID)) {
         enrichment->on_record(enrichment->context, record);
         return;
     }
-    time_ns = now_ns();
     if (!enrichment->count && !is_awaited(enrichment, record, time_ns)) {
         enrichment->on_record(enrichment->context, record);
         return;
@@ -156,9 +202,20 @@ void enrichment_take(struct enrichment *enrichment, struct record *record)
     enrichment->waited++;
 }
 
+/* What has gone wrong at the API is said once, until it is well again. */
+static void complain(struct enrichment *enrichment)
+{
+    char text[256];
+
+    if (enrichment->kubernetes && kubernetes_complain(enrichment->kubernetes, text))
+        fprintf(stderr, "weir: Kubernetes: %s\n", text);
+}
+
 void enrichment_tick(struct enrichment *enrichment)
 {
     uint64_t time_ns = enrichment->count ? now_ns() : 0;
+
+    complain(enrichment);
 
     while (enrichment->count) {
         const struct waiting *first = &enrichment->waiting[enrichment->first];
@@ -185,7 +242,7 @@ void enrichment_tell(const struct enrichment *enrichment, FILE *file)
 {
     if (enrichment->went_without + enrichment->pushed_out)
         fprintf(file,
-                "weir: %llu records of containers went without their names: the runtime "
+                "weir: %llu records of containers went without their names: the answer "
                 "took longer than --metadata-wait; %llu, because too many waited\n",
                 (unsigned long long)enrichment->went_without,
                 (unsigned long long)enrichment->pushed_out);

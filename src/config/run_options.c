@@ -9,6 +9,8 @@ static const char *const rungs[] = {"auto", "fentry", "tracepoint", "syscall", "
 static const char *const packet_hooks[] = {"auto",       "tcx",         "clsact", "xdp",
                                            "xdp-native", "xdp-generic", "socket", NULL};
 
+static const char *const scopes[] = {"node", "cluster", NULL};
+
 #define VALUE(field) .offset = offsetof(struct run_options, field)
 #define KIB (1ull << 10)
 #define MIB (1ull << 20)
@@ -178,44 +180,7 @@ static const struct option options[] = {
          "Go's crypto/tls encrypt and decrypt is logged like plain traffic, with the source "
          "tls, for all processes that use them; each call of theirs costs some microseconds more."},
 
-    {.name = "command-line",
-     .kind = OPTION_FLAG,
-     VALUE(with_command_line),
-     .group = "Identity",
-     .help = "Name the processes' command lines too, as they were when weir first heard of them: "
-             "process.command_line, of 4096 bytes at most. Programs that take secrets as arguments "
-             "show them there."},
-    {.name = "container-socket",
-     .kind = OPTION_TEXTS,
-     VALUE(container_sockets),
-     .argument = "PATH,...",
-     .group = "Identity",
-     .help = "Ask for names, images and labels of containers here: sockets of the Docker Engine "
-             "API, which Podman serves too, or of the Container Runtime Interface (containerd, "
-             "CRI-O). Without it the usual ones, where they are there; docs/kubernetes.md lists "
-             "them."},
-    {.name = "container-env",
-     .kind = OPTION_TEXTS,
-     VALUE(container_variables),
-     .argument = "NAME,...",
-     .group = "Identity",
-     .help = "Name these variables of containers' environments too, in container.environment."},
-    {.name = "pod-annotation",
-     .kind = OPTION_TEXTS,
-     VALUE(pod_annotations),
-     .argument = "NAME,...",
-     .group = "Identity",
-     .help = "Name these annotations of pods too, in k8s.pod.annotations."},
-    {.name = "metadata-wait",
-     .kind = OPTION_DURATION,
-     VALUE(metadata_wait_ns),
-     .argument = "TIME",
-     .default_text = "500ms",
-     .minimum = 0,
-     .maximum = 60 * SECOND,
-     .group = "Identity",
-     .help = "How long a record waits at most for what a runtime says of its container. Records "
-             "that went without are counted."},
+#include "config/identity_options.def"
 
     {.name = "rule",
      .plural = "rules",

@@ -37,10 +37,16 @@ struct run_options {
     bool is_tls_disabled; /* no plaintext of TLS libraries */
 
     /* identity */
-    bool with_command_line;             /* of processes */
+    bool with_command_line; /* of processes */
+    bool with_namespace_labels;
+    bool without_domains; /* of other ends, from DNS answers */
+    bool with_reverse_dns;
     struct text_list container_sockets; /* of runtimes; empty: the usual ones */
     struct text_list container_variables;
-    struct text_list pod_annotations;      /* names */
+    struct text_list pod_annotations; /* names */
+    const char *kubernetes;           /* auto, off, or a URL */
+    const char *kubernetes_token_file, *kubernetes_ca_file, *kubernetes_node; /* NULL: usual */
+    const char *kubernetes_scope;                                             /* node, cluster */
     uint64_t metadata_wait_ns;             /* how long a record waits for it */
     struct block_list rules, header_rules; /* what each can say: rule_options.h */
 

@@ -20,6 +20,17 @@ static int check_cgroups(const struct text_list *paths, const char *option, char
     return 0;
 }
 
+/* Where Kubernetes' API is: auto, off, or a URL. */
+static int check_kubernetes(const char *where, char *message)
+{
+    if (strcmp(where, "auto") == 0 || strcmp(where, "off") == 0 ||
+        strncmp(where, "https://", 8) == 0 || strncmp(where, "http://", 7) == 0)
+        return 0;
+    snprintf(message, OPTION_MESSAGE_BYTES,
+             "--kubernetes: %.300s is neither auto nor off nor a URL of http or https", where);
+    return -EINVAL;
+}
+
 int run_options_resolve(struct run_options *options, char message[OPTION_MESSAGE_BYTES])
 {
     options->with_output =
@@ -34,7 +45,8 @@ int run_options_resolve(struct run_options *options, char message[OPTION_MESSAGE
         return -EINVAL;
     }
     if (check_cgroups(&options->cgroups, "--cgroup", message) < 0 ||
-        check_cgroups(&options->excluded_cgroups, "--exclude-cgroup", message) < 0)
+        check_cgroups(&options->excluded_cgroups, "--exclude-cgroup", message) < 0 ||
+        check_kubernetes(options->kubernetes, message) < 0)
         return -EINVAL;
     return resolve_mask_key(options->mask_key_file, options->mask_key, &options->mask_key_length,
                             message);

@@ -7,7 +7,8 @@
 #include "bpf/packet_headers.h"
 
 enum { PROTOCOL_IPIP = 4, PROTOCOL_IPV6 = 41, PROTOCOL_GRE = 47 };
-enum { PORT_VXLAN = 4789, PORT_GENEVE = 6081, PORT_GTP = 2152, PORT_TEREDO = 3544 };
+enum { PORT_VXLAN = 4789, PORT_VXLAN_LINUX = 8472, PORT_GENEVE = 6081 };
+enum { PORT_GTP = 2152, PORT_TEREDO = 3544 };
 
 /* Both in one load: those without CAP_PERFMON may not do arithmetic on pointers. */
 static __always_inline __u32 entry_dimensions(const struct weir_packet_entry *entry,
@@ -54,9 +55,10 @@ static __always_inline bool packet_is_tunnel(const struct packet_view *view)
         view->protocol == PROTOCOL_GRE)
         return true;
     return view->protocol == PROTOCOL_UDP &&
-           (view->destination_port == PORT_VXLAN || view->destination_port == PORT_GENEVE ||
-            view->destination_port == PORT_GTP || view->destination_port == PORT_TEREDO ||
-            view->source_port == PORT_GTP || view->source_port == PORT_TEREDO);
+           (view->destination_port == PORT_VXLAN || view->destination_port == PORT_VXLAN_LINUX ||
+            view->destination_port == PORT_GENEVE || view->destination_port == PORT_GTP ||
+            view->destination_port == PORT_TEREDO || view->source_port == PORT_GTP ||
+            view->source_port == PORT_TEREDO);
 }
 
 static __always_inline bool packet_is_wanted(const struct packet_view *view)

@@ -104,6 +104,7 @@ static __always_inline struct weir_flow *flow_get(struct packet_work *work)
     fresh->icmp_type = view->icmp_type;
     fresh->icmp_code = view->icmp_code;
     fresh->initiator = 1 + work->side;
+    fresh->is_inner = work->is_inner;
     if (view->protocol == PROTOCOL_TCP && (view->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN) {
         fresh->is_late = 1;
         if (view->tcp_flags & TCP_SYN) /* the answer to a SYN that was not seen */

@@ -298,7 +298,7 @@ __noinline int weir_packet_link(__u32 slot, __u32 at, __u32 ethertype)
     if (!work)
         return PARSED_CUT;
     __builtin_memset(&work->view, 0, sizeof(work->view));
-    if (work->event.flags & WEIR_FRAME_VLAN)
+    if ((work->event.flags & WEIR_FRAME_VLAN) && !work->is_inner)
         vlan_add(&work->view, work->event.vlan_tci);
     result = parse_link(work, &at, &type);
     work->view.ethertype = type;

@@ -58,7 +58,7 @@ struct packet_work {
     __u32 segments; /* wire packets, at least 1 */
     __u32 side;     /* the sender's, in the key */
     __u32 has_head; /* the payload starts with an HTTP/1 head that is handed over */
-    __u32 padding;
+    __u32 is_inner; /* the view is that of the packet in a tunnel */
     struct weir_event_frame event; /* in front of data: both go out as one record */
     __u8 data[PACKET_SNAP + PACKET_SLACK];
 };

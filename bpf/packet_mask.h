@@ -7,7 +7,7 @@
 #include "bpf/packet_maps.h"
 #include "bpf/scan.h"
 
-enum { MASK_STEPS = 1024, MASK_BYTES = 2 * CHUNK };
+enum { MASK_ROUNDS = 32, MASK_STEPS = 64, MASK_BYTES = 2 * CHUNK };
 
 /* Does this look like a start line: "HTTP/1.", or a word of capital letters and a space? */
 static __always_inline bool starts_message(const __u8 *bytes)
@@ -76,6 +76,16 @@ __noinline int weir_packet_mask_step(__u32 slot)
     return scan(slot);
 }
 
+/* Some steps: of all at once a verifier without CAP_PERFMON loses count. */
+__noinline int weir_packet_mask_steps(__u32 slot)
+{
+    int verdict = SCAN_GOES_ON;
+
+    for (int i = 0; i < MASK_STEPS && verdict == SCAN_GOES_ON; i++)
+        verdict = weir_packet_mask_step(slot);
+    return verdict;
+}
+
 /*
  * Behind a head's end: on to the next one. What follows is that if it looks so (then the head had
  * no body, whatever its length says), else the body is passed. 0: the packet has no other.
@@ -112,8 +122,8 @@ __noinline int weir_packet_mask(__u32 slot, __u32 count)
         count = MASK_BYTES;
     if (!work || weir_packet_mask_fill(slot, count))
         return 0;
-    for (int i = 0; i < MASK_STEPS; i++) {
-        int verdict = weir_packet_mask_step(slot);
+    for (int i = 0; i < MASK_ROUNDS; i++) {
+        int verdict = weir_packet_mask_steps(slot);
 
         if (verdict == SCAN_GOES_ON)
             continue;

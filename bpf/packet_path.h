@@ -6,6 +6,7 @@
 #pragma once
 #include "bpf/packet_flows.h"
 #include "bpf/packet_mask.h"
+#include "bpf/packet_tunnel.h"
 
 enum { LINK_BYTES = 14 };
 enum { QUOTED_BYTES = 128, TUNNEL_BYTES = 160, ARP_BYTES = 28, LLC_BYTES = 8 };
@@ -213,9 +214,14 @@ __noinline int weir_packet_count(__u32 slot)
         fragment_join(work);
     flow_key_make(work);
     flow = flow_get(work);
-    if (!flow || !counters)
+    if (flow && flow->is_inner && !work->is_inner) { /* its own interface is looked at too */
+        bpf_map_delete_elem(&weir_packet_flows, &work->key);
+        flow = flow_get(work);
+    }
+    if (!flow || !counters || flow->is_inner != work->is_inner)
         return -1;
-    work->event.flow = flow->id;
+    if (!work->is_inner)
+        work->event.flow = flow->id;
     side = side_of(flow, work->side);
     if (!side_own(side, work)) {
         counters->duplicates += work->segments;
@@ -225,9 +231,11 @@ __noinline int weir_packet_count(__u32 slot)
         (view->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
         flow_renew(flow, work);
         flow->id = flow_id_next();
+        flow->is_inner = work->is_inner;
         side_own(side, work);
     }
-    work->event.flow = flow->id; /* anew, when it was renewed */
+    if (!work->is_inner)
+        work->event.flow = flow->id; /* anew, when it was renewed */
     side_count(side, work);
     if (view->is_later_fragment)
         return -1;
@@ -276,6 +284,22 @@ static __always_inline void segments_count(struct packet_work *work)
     work->event.segment_count = work->segments;
 }
 
+/* What a tunnel carries: the bytes of its payload that the parsers want, or -1. */
+static __always_inline int inner_take(struct packet_work *work, __u32 slot)
+{
+    int inner = weir_packet_inner(slot);
+
+    if (inner != INNER_NONE)
+        inner = weir_packet_inner_type(slot, (__u32)inner >> INNER_SHIFT, inner & 0xffff);
+    if (inner == INNER_NONE)
+        return -1;
+    work->is_inner = 1;
+    if (headers_parse(slot, (__u32)inner >> INNER_SHIFT, inner & 0xffff) != PARSED ||
+        !packet_is_wanted(&work->view))
+        return -1;
+    return weir_packet_count(slot);
+}
+
 /* The work area's event is filled but for type, captured and length. */
 static __always_inline void packet_take(void *context, enum packet_access access,
                                         struct packet_work *work, __u32 slot, bool has_link)
@@ -285,9 +309,9 @@ static __always_inline void packet_take(void *context, enum packet_access access
     int result, stream = -1;
     __u32 wanted;
 
-    if (!counters || work->length < LINK_BYTES)
+    if (!counters || work->length < LINK_BYTES || !weir_packet_filter.is_open)
         return;
-    work->has_head = 0;
+    work->has_head = work->is_inner = 0;
     result = packet_parse(context, access, work, slot, has_link);
     segments_count(work);
     counters->packets += work->segments;
@@ -313,6 +337,9 @@ static __always_inline void packet_take(void *context, enum packet_access access
         work->event.flags |= WEIR_FRAME_RECORD;
         wanted = result == PARSED || result == PARSED_NOT_IP ? record_bytes(work) : PACKET_WINDOW;
     }
+    if (weir_packet_settings.with_streams && stream < 0 && result == PARSED &&
+        packet_is_tunnel(view))
+        stream = inner_take(work, slot);
     if (stream >= 0) {
         work->event.flags |= WEIR_FRAME_STREAM;
         if (wanted < view->payload_at + (__u32)stream)

@@ -104,7 +104,8 @@ struct weir_flow {
     __u8 closer;               /* 1 + side that sent the first FIN or RST */
     __u8 has_record;           /* user space has told of it */
     __u8 icmp_type, icmp_code; /* of the first packet */
-    __u8 padding[4];
+    __u8 is_inner;             /* seen in a tunnel only: followed for the parsers, not told of */
+    __u8 padding[3];
     __u64 id; /* equal on all that is told of the flow, and of no other */
 };
 
@@ -170,6 +171,8 @@ struct weir_packet_filter {
     __u32 generation;
     __u32 dimensions[WEIR_PACKET_GENERATIONS]; /* that restrict */
     __u16 tcp_flags[WEIR_PACKET_GENERATIONS];  /* at least one of them is set */
+    __u32 is_open; /* 0: the hooks are only tried, nothing is looked at */
+    __u32 padding;
     __u64 protocols[WEIR_PACKET_GENERATIONS][4];
 };
 struct weir_packet_entry {

@@ -52,9 +52,12 @@ bool totals_is_balanced(const struct totals *totals)
 void totals_print(const struct totals *totals, const char *name, FILE *file)
 {
     for (size_t i = 0; i < totals->reason_count; i++) {
-        if (totals->reasons[i].bytes || totals->reasons[i].events)
+        if (totals->reasons[i].bytes)
             fprintf(file, "weir: missed, %s: %" PRIu64 " bytes, %" PRIu64 " times\n",
                     totals->reasons[i].reason, totals->reasons[i].bytes, totals->reasons[i].events);
+        else if (totals->reasons[i].events)
+            fprintf(file, "weir: missed, %s: %" PRIu64 " times\n", totals->reasons[i].reason,
+                    totals->reasons[i].events);
     }
     fprintf(file, "weir: %s%sseen %" PRIu64 " = logged %" PRIu64 " + filtered %" PRIu64,
             name ? name : "", name ? ": " : "", totals->seen, totals->logged, totals->filtered);

@@ -123,6 +123,8 @@ static void flow_tell(struct packets *packets, const struct weir_flow_key *key,
         .source = met->hook == WEIR_HOOK_XDP ? "xdp" : "tc",
     };
 
+    if (flow->is_inner)
+        return;
     packet_address(opener ? key->high : key->low, &summary.ends[0].address);
     packet_address(opener ? key->low : key->high, &summary.ends[1].address);
     summary.ends[0].port = opener ? key->high_port : key->low_port;

@@ -165,11 +165,17 @@ int packet_load_first(struct packets *packets, uint32_t namespace, char *message
 
     if (result == 0 || !packets->options.with_masking)
         return result;
-    /* Tail calls out of programs with functions: since 5.10 on x86, since 6.0 on arm64. */
+    /*
+     * Tail calls out of programs with functions: since 5.10 on x86, since 6.0 on arm64. Without
+     * CAP_PERFMON the verifier does not come to an end in the masker's loops.
+     */
     packets->options.with_masking = false;
     if (load_first(packets, namespace, message, size))
         return result;
-    packets_complain(packets, "heads in packets", "masking in the kernel", result);
+    snprintf(packets->complaint, sizeof(packets->complaint),
+             "the kernel refuses masking in the kernel for heads in packets (%s; it needs "
+             "CAP_PERFMON): they are masked in weir's memory",
+             strerror(-result));
     return 0;
 }
 

@@ -109,6 +109,7 @@ static int packets_begin(struct packets *packets, char message[1024])
     if (result == 0) {
         struct bpf_map *map = packets->skeleton->maps.weir_packet_ring;
 
+        packets->skeleton->bss->weir_packet_filter.is_open = 1;
         result = ring_open(&packets->ring, bpf_map__fd(map), bpf_map__max_entries(map));
     }
     if (result == 0 && packets->options.with_drops) {

@@ -269,6 +269,7 @@ static inline int bench_begin(void **state)
     if (weir__load(bench.skeleton))
         return -1;
     names_fill();
+    bench.skeleton->bss->weir_packet_filter.is_open = 1;
     masker_set(bench.skeleton->maps.weir_packet_masker, bench.skeleton->progs.weir_tc_mask);
     masker_set(bench.skeleton->maps.weir_packet_masker_xdp, bench.skeleton->progs.weir_xdp_mask);
     bench.programs[0] = bpf_program__fd(bench.skeleton->progs.weir_tc_in);

@@ -141,8 +141,9 @@ class Totals:
 
     def _parse(self, text):
         """`seen N = logged N + filtered N + lost(reason) N + ...`, and what was missed besides."""
-        for reason, size, times in re.findall(r"missed, ([\w-]+): (\d+) bytes, (\d+) times", text):
-            self.missed[reason] = (int(size), int(times))
+        found = re.findall(r"missed, ([\w-]+): (?:(\d+) bytes, )?(\d+) times", text)
+        for reason, size, times in found:
+            self.missed[reason] = (int(size or 0), int(times))
         found = re.findall(r"seen (\d+) = logged (\d+) \+ filtered (\d+)(.*)", text)
         if found:
             self.seen, self.logged, self.filtered = map(int, found[-1][:3])

@@ -205,6 +205,32 @@ def check_tunnels(pair):
               f"{name}: the outer flow below it")
 
 
+def check_tunnel_http(pair):
+    """In what a tunnel carries, where only its outside is looked at; and once where both are."""
+    for number, (name, interface) in enumerate((name, interface) for name in ("gre", "vx")
+                                               for interface in ("wnear", "auto")):
+        address, port = f"10.99.{20 + number // 2}.2", 7020 + number
+        if f"wt{name}" not in ip("link", namespace=pair.near):
+            continue
+        what = f"HTTP in {name} at {interface}"
+        with packets(pair, interface=interface, is_debugged=True) as weir:
+            server = pair.start(pair.far, SERVER, address, port)
+            pair.run(pair.near, CLIENT, address, port, 5)
+            server.kill()
+            time.sleep(0.3)
+        check_end(weir, what)
+        found = weir.records()
+        check([(one.get("url.path"), one.get("http.response.status_code")) for one in found]
+              == [(f"/{turn}", 200) for turn in range(5)]
+              and {one["server.address"] for one in found} == {address},
+              f"{what}: each exchange once", str(found)[:600])
+        check(b"c4n4ry" not in weir.ring_path.read_bytes()
+              or "masking in the kernel" in weir.stderr(), f"{what}: masked in the kernel")
+        inner = [one for one in flows_of(weir, port) if one["server.address"] == address]
+        check(len(inner) == (interface == "auto"), f"{what}: flows at their interfaces",
+              str(inner)[:400])
+
+
 def check_http(pair, hook):
     with packets(pair, "--packet-hook", hook, is_debugged=True) as weir:
         server = pair.start(pair.far, SERVER, "10.99.0.2", 7007)
@@ -415,6 +441,7 @@ def main():
         check_vlans(pair)
         check_fragments(pair)
         check_tunnels(pair)
+        check_tunnel_http(pair)
         check_drops(pair)
         check_coming(pair)
         check_filter(pair)

@@ -6,10 +6,6 @@
 #pragma once
 #include "bpf/packet_headers.h"
 
-enum { PROTOCOL_IPIP = 4, PROTOCOL_IPV6 = 41, PROTOCOL_GRE = 47 };
-enum { PORT_VXLAN = 4789, PORT_VXLAN_LINUX = 8472, PORT_GENEVE = 6081 };
-enum { PORT_GTP = 2152, PORT_TEREDO = 3544 };
-
 /* Both in one load: those without CAP_PERFMON may not do arithmetic on pointers. */
 static __always_inline __u32 entry_dimensions(const struct weir_packet_entry *entry,
                                               __u32 generation)
@@ -38,8 +34,14 @@ static __always_inline __u32 network_dimensions(const __u8 *address, __u32 gener
 }
 
 /* Dimensions that both ends' ports fulfil, and WEIR_PACKET_FOLLOW. */
-static __always_inline __u32 ports_dimensions(const struct packet_view *view, __u32 generation)
+__noinline int weir_packet_ports_judge(__u32 slot, __u32 generation)
 {
+    struct packet_work *work = packet_work_get(slot);
+    const struct packet_view *view;
+
+    if (!work)
+        return 0;
+    view = &work->view;
     if (!view->has_ports && view->is_later_fragment) /* not to be known */
         return WEIR_PACKET_SERVER_PORT | WEIR_PACKET_CLIENT_PORT | WEIR_PACKET_EITHER_PORT;
     if (!view->has_ports)
@@ -48,32 +50,22 @@ static __always_inline __u32 ports_dimensions(const struct packet_view *view, __
            port_dimensions(view->destination_port, generation);
 }
 
-/* May there be another packet in it, whose ends its record will name? */
-static __always_inline bool packet_is_tunnel(const struct packet_view *view)
+__noinline int weir_packet_is_wanted(__u32 slot)
 {
-    if (view->protocol == PROTOCOL_IPIP || view->protocol == PROTOCOL_IPV6 ||
-        view->protocol == PROTOCOL_GRE)
-        return true;
-    return view->protocol == PROTOCOL_UDP &&
-           (view->destination_port == PORT_VXLAN || view->destination_port == PORT_VXLAN_LINUX ||
-            view->destination_port == PORT_GENEVE || view->destination_port == PORT_GTP ||
-            view->destination_port == PORT_TEREDO || view->source_port == PORT_GTP ||
-            view->source_port == PORT_TEREDO);
-}
-
-static __always_inline bool packet_is_wanted(const struct packet_view *view)
-{
+    struct packet_work *work = packet_work_get(slot);
+    const struct packet_view *view;
     __u32 generation = weir_packet_filter.generation & 1;
     __u32 wanted = weir_packet_filter.dimensions[generation] & ~WEIR_PACKET_TCP_FLAGS, found = 0;
 
-    if (!wanted)
+    if (!wanted || !work)
         return true;
+    view = &work->view;
     if (!view->ip_version)
         return false;
-    if (view->is_uncertain || packet_is_tunnel(view)) /* its record may name other ends */
+    if (view->is_uncertain || view->is_tunnel) /* its record may name other ends */
         return true;
     if (wanted & (WEIR_PACKET_SERVER_PORT | WEIR_PACKET_CLIENT_PORT | WEIR_PACKET_EITHER_PORT))
-        found |= ports_dimensions(view, generation);
+        found |= weir_packet_ports_judge(slot, generation);
     if (wanted &
         (WEIR_PACKET_SERVER_NETWORK | WEIR_PACKET_CLIENT_NETWORK | WEIR_PACKET_EITHER_NETWORK))
         found |= network_dimensions(view->source, generation) |
@@ -90,7 +82,7 @@ static __always_inline bool packet_record_is_wanted(const struct packet_view *vi
 
     if (!(weir_packet_filter.dimensions[generation] & WEIR_PACKET_TCP_FLAGS))
         return true;
-    if (view->is_uncertain || packet_is_tunnel(view) || view->is_later_fragment)
+    if (view->is_uncertain || view->is_tunnel || view->is_later_fragment)
         return true;
     return view->protocol == PROTOCOL_TCP &&
            (view->tcp_flags & weir_packet_filter.tcp_flags[generation]);

@@ -90,14 +90,16 @@ static __always_inline __u64 flow_id_next(void)
 }
 
 /* The flow of the work area's key, made when there is none; NULL (counted): no room. */
-static __always_inline struct weir_flow *flow_get(struct packet_work *work)
+static __always_inline struct weir_flow *flow_get(struct packet_work *work, __u32 slot)
 {
     struct weir_flow *flow = bpf_map_lookup_elem(&weir_packet_flows, &work->key), *fresh;
     struct packet_view *view = &work->view;
     __u32 generation = weir_packet_filter.generation & 1;
 
-    if (flow)
+    if (flow && (work->is_inner || !flow->is_inner))
         return flow;
+    if (flow) /* known from inside a tunnel, and now its own interface is looked at too */
+        bpf_map_delete_elem(&weir_packet_flows, &work->key);
     fresh = &work->flow.flow;
     __builtin_memset(fresh, 0, sizeof(*fresh));
     fresh->id = flow_id_next();
@@ -111,7 +113,7 @@ static __always_inline struct weir_flow *flow_get(struct packet_work *work)
             fresh->initiator = 2 - work->side;
     }
     fresh->is_followed = weir_packet_settings.with_streams && view->has_ports &&
-                         (ports_dimensions(view, generation) & WEIR_PACKET_FOLLOW) != 0;
+                         (weir_packet_ports_judge(slot, generation) & WEIR_PACKET_FOLLOW) != 0;
     if (bpf_map_update_elem(&weir_packet_flows, &work->key, fresh, BPF_NOEXIST) == 0)
         return bpf_map_lookup_elem(&weir_packet_flows, &work->key);
     flow = bpf_map_lookup_elem(&weir_packet_flows, &work->key); /* another CPU was faster */
@@ -136,7 +138,8 @@ static __always_inline bool side_own(struct weir_flow_side *side, const struct p
     return true;
 }
 
-static __always_inline void history_add(struct weir_flow *flow, __u32 side, __u32 letter)
+/* A function, since a packet socket takes programs of 20 KiB at most before Linux 6.7. */
+static __noinline void history_add(struct weir_flow *flow, __u32 side, __u32 letter)
 {
     __u32 step = letter | side << 3;
 

@@ -285,6 +285,22 @@ static __always_inline int parse_transport(struct packet_work *work, __u32 *at)
     }
 }
 
+enum { PROTOCOL_IPIP = 4, PROTOCOL_IPV6 = 41, PROTOCOL_GRE = 47 };
+enum { PORT_VXLAN = 4789, PORT_VXLAN_LINUX = 8472, PORT_GENEVE = 6081 };
+enum { PORT_GTP = 2152, PORT_TEREDO = 3544 };
+
+static __always_inline bool packet_is_tunnel(const struct packet_view *view)
+{
+    if (view->protocol == PROTOCOL_IPIP || view->protocol == PROTOCOL_IPV6 ||
+        view->protocol == PROTOCOL_GRE)
+        return true;
+    return view->protocol == PROTOCOL_UDP &&
+           (view->destination_port == PORT_VXLAN || view->destination_port == PORT_VXLAN_LINUX ||
+            view->destination_port == PORT_GENEVE || view->destination_port == PORT_GTP ||
+            view->destination_port == PORT_TEREDO || view->source_port == PORT_GTP ||
+            view->source_port == PORT_TEREDO);
+}
+
 /*
  * Three functions, so that the verifier looks at each once. `work->at` goes on from header to
  * header; all return PARSED_*.
@@ -338,6 +354,7 @@ __noinline int weir_packet_transport(__u32 slot)
     if (result != PARSED)
         return result;
     work->view.payload_at = at;
+    work->view.is_tunnel = packet_is_tunnel(&work->view);
     headers = at - work->view.network_at;
     if (work->view.ip_length < headers)
         return PARSED_MALFORMED;

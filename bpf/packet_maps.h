@@ -34,6 +34,7 @@ struct packet_view {
     __u8 vlan_count, ip_version, protocol, hop_limit, dscp;
     __u8 is_fragment, is_later_fragment, has_ports;
     __u8 is_uncertain; /* the ends in its record may be others */
+    __u8 is_tunnel;    /* there may be another packet in it, whose ends its record will name */
     __u8 icmp_type, icmp_code;
 };
 

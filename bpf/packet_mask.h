@@ -9,17 +9,20 @@
 
 enum { MASK_ROUNDS = 32, MASK_STEPS = 64, MASK_BYTES = 2 * CHUNK };
 
-/* Does this look like a start line: "HTTP/1.", or a word of capital letters and a space? */
+/*
+ * Do these eight bytes look like a start line: "HTTP/1.", or capital letters up to a blank behind
+ * the third or later, or all of them?
+ */
 static __always_inline bool starts_message(const __u8 *bytes)
 {
-    int i;
+    __u64 word = *word_pointer((void *)bytes), low = word & ~HIGHS, others;
 
-    if (bytes[0] == 'H' && bytes[1] == 'T' && bytes[2] == 'T' && bytes[3] == 'P')
-        return bytes[4] == '/' && bytes[5] == '1' && bytes[6] == '.';
-    for (i = 0; i < 8; i++)
-        if (bytes[i] < 'A' || bytes[i] > 'Z')
-            break;
-    return i == 8 || (i >= 3 && bytes[i] == ' ');
+    if ((word & LOW(7)) == 0x002e312f50545448ull)
+        return true;
+    others = ~((low + REPEATED(0x80 - 'A')) & ~(low + REPEATED(0x7f - 'Z')) & ~word) & HIGHS;
+    if (!others)
+        return true;
+    return !(others & LOW(3)) && (word_match(word, ' ') & others & -others);
 }
 
 /* The payload's first `count` bytes to the scanner's work area. */

@@ -108,7 +108,7 @@ static __always_inline __u32 record_bytes(const struct packet_work *work)
                                                     : at;
     if (view->protocol == PROTOCOL_ICMP || view->protocol == PROTOCOL_ICMPV6)
         return at + QUOTED_BYTES;
-    return packet_is_tunnel(view) ? at + TUNNEL_BYTES : at;
+    return view->is_tunnel ? at + TUNNEL_BYTES : at;
 }
 
 /* Waking the reader costs: only above the fill mark, looked at for every 16th event. */
@@ -213,11 +213,7 @@ __noinline int weir_packet_count(__u32 slot)
     if (view->is_fragment)
         fragment_join(work);
     flow_key_make(work);
-    flow = flow_get(work);
-    if (flow && flow->is_inner && !work->is_inner) { /* its own interface is looked at too */
-        bpf_map_delete_elem(&weir_packet_flows, &work->key);
-        flow = flow_get(work);
-    }
+    flow = flow_get(work, slot);
     if (!flow || !counters || flow->is_inner != work->is_inner)
         return -1;
     if (!work->is_inner)
@@ -295,7 +291,7 @@ static __always_inline int inner_take(struct packet_work *work, __u32 slot)
         return -1;
     work->is_inner = 1;
     if (headers_parse(slot, (__u32)inner >> INNER_SHIFT, inner & 0xffff) != PARSED ||
-        !packet_is_wanted(&work->view))
+        !weir_packet_is_wanted(slot))
         return -1;
     return weir_packet_count(slot);
 }
@@ -316,7 +312,7 @@ static __always_inline void packet_take(void *context, enum packet_access access
     segments_count(work);
     counters->packets += work->segments;
     view->is_uncertain |= result == PARSED_CUT;
-    if (!packet_is_wanted(view)) {
+    if (!weir_packet_is_wanted(slot)) {
         counters->refused += work->segments;
         return;
     }
@@ -337,8 +333,7 @@ static __always_inline void packet_take(void *context, enum packet_access access
         work->event.flags |= WEIR_FRAME_RECORD;
         wanted = result == PARSED || result == PARSED_NOT_IP ? record_bytes(work) : PACKET_WINDOW;
     }
-    if (weir_packet_settings.with_streams && stream < 0 && result == PARSED &&
-        packet_is_tunnel(view))
+    if (weir_packet_settings.with_streams && stream < 0 && result == PARSED && view->is_tunnel)
         stream = inner_take(work, slot);
     if (stream >= 0) {
         work->event.flags |= WEIR_FRAME_STREAM;

@@ -25,8 +25,8 @@ static __always_inline int inner_gre(const __u8 *header, __u32 at)
 
     if (header[1] & 7)
         return INNER_NONE;
-    at += 4 + !!(header[0] & HAS_CHECKSUM) * 4 + !!(header[0] & HAS_KEY) * 4 +
-          !!(header[0] & HAS_SEQUENCE) * 4;
+    at += 4 + (header[0] & HAS_CHECKSUM) / (HAS_CHECKSUM / 4) +
+          (header[0] & HAS_KEY) / (HAS_KEY / 4) + (header[0] & HAS_SEQUENCE) / (HAS_SEQUENCE / 4);
     return inner_at(at, number16(header + 2));
 }
 

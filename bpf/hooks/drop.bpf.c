@@ -105,7 +105,7 @@ static __always_inline void drop_take(struct sk_buff *skb, struct packet_work *w
     if (result == PARSED_NOT_IP && work->view.ethertype != ETHERTYPE_ARP)
         return;
     segments_count(work);
-    if (!packet_is_wanted(&work->view) || !packet_record_is_wanted(&work->view)) {
+    if (!weir_packet_is_wanted(PACKET_SLOT_DROP) || !packet_record_is_wanted(&work->view)) {
         counters->refused += work->segments;
         return;
     }

@@ -80,7 +80,8 @@ class Kafka:
         more = told - wanted  # it tells a request when the answer has come
         check(not wanted - told and sum(more.values()) <= 3
               and {name for name, _ in more} <= {"Fetch", "Heartbeat"},
-              f"kafkajs: {sum(wanted.values())} requests are the records", f"{wanted - told}, {more}")
+              f"kafkajs: {sum(wanted.values())} requests are the records",
+              f"{wanted - told}, {more}")
         check_empty([r for r in records if r.get("messaging.client.id") != "script"],
                     "kafkajs: its name")
         check_empty([r for r in records if test_protocols.SECRET in str(r)],

@@ -112,8 +112,8 @@ class MySql:
         executed = [r for r in records if r.get("db.statement.name")
                     and r.get("db.operation.name") == "select"]
         rows = sorted(r.get("db.response.returned_rows") for r in executed)
-        check(rows == list(range(1, rounds + 1)), "mysql2: prepared selects by text, and their rows",
-              str(rows))
+        check(rows == list(range(1, rounds + 1)),
+              "mysql2: prepared selects by text, and their rows", str(rows))
         check(any(r.get("db.response.status_code") == "1146" for r in records), "mysql2: the error")
         check_empty([r for r in records if test_protocols.SECRET in str(r)], "mysql2: no secret")
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Clients that share no code with the servers' own: kafkajs against librdkafka's mock cluster, mysql2
-against MariaDB. What they say they sent is what the records tell, by numbers. npm gets them; where
-it cannot, that one is left out.
+"""Clients that share no code with the servers' own: kafkajs against librdkafka's mock cluster,
+mysql2 against MariaDB. What they say they sent is what the records tell, by numbers. npm gets them;
+where it cannot, that one is left out.
 TIMEOUT: 360
 """
 

@@ -1,5 +1,5 @@
-// Produces and consumes with kafkajs; says as JSON which requests it has sent, and how many messages
-// came back. Arguments: the brokers, separated by commas.
+// Produces and consumes with kafkajs; says as JSON which requests it has sent and how many
+// messages came back. Argument: the brokers, separated by commas.
 const { CompressionTypes, Kafka, logLevel } = require('kafkajs');
 
 const TOPIC = 'scripts', BATCHES = 20, MESSAGES = 20;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <time.h>
 #include "agent/other_end.h"
+#include "agent/totals.h"
 #include "base/allocate.h"
 #include "capture/capture.h"
 #include "metadata/containers.h"
@@ -177,6 +178,14 @@ static void hand_on_first(struct enrichment *enrichment)
     enrichment->on_record(enrichment->context, first->record);
 }
 
+void enrichment_take_packet(void *context, struct record *record)
+{
+    struct enrichment *enrichment = context;
+
+    other_end_name(enrichment->other_end, record, now_ns());
+    enrichment->on_record(enrichment->context, record);
+}
+
 void enrichment_take(struct enrichment *enrichment, struct record *record)
 {
     uint64_t time_ns = now_ns();
@@ -236,6 +245,12 @@ void enrichment_flush(struct enrichment *enrichment)
         nanosleep(&(struct timespec){.tv_nsec = FLUSH_STEP_NS}, NULL);
         enrichment_tick(enrichment);
     }
+}
+
+void enrichment_add_totals(const struct enrichment *enrichment, struct totals *totals)
+{
+    totals_add_incomplete(totals, "metadata_wait", enrichment->went_without);
+    totals_add_incomplete(totals, "metadata_queue_full", enrichment->pushed_out);
 }
 
 void enrichment_tell(const struct enrichment *enrichment, FILE *file)

@@ -36,9 +36,14 @@ void enrichment_identify(void *context, const struct process_identity *identity,
  * all others pass at once.
  */
 void enrichment_take(struct enrichment *enrichment, struct record *record);
+/* A record of packets: no process is known of it, so it waits for nothing. Context: enrichment. */
+void enrichment_take_packet(void *context, struct record *record);
 /* Hands on what need not wait any longer. */
 void enrichment_tick(struct enrichment *enrichment);
 /* Waits for what is on its way, and hands everything on. */
 void enrichment_flush(struct enrichment *enrichment);
+/* The same for the totals, with a reason each. */
+struct totals;
+void enrichment_add_totals(const struct enrichment *enrichment, struct totals *totals);
 /* What went without what it waited for; nothing when there is none. */
 void enrichment_tell(const struct enrichment *enrichment, FILE *file);

@@ -161,7 +161,10 @@ void exporter_publish(struct exporter *exporter, const struct totals *totals,
     for (size_t i = 0; i < totals->reason_count; i++) {
         struct slice reason = slice_of_string(totals->reasons[i].reason);
 
-        metrics_set(metrics, METRIC_LOST, &reason, (double)totals->reasons[i].exchanges);
+        if (totals->reasons[i].incomplete)
+            metrics_set(metrics, METRIC_INCOMPLETE, &reason, (double)totals->reasons[i].incomplete);
+        else
+            metrics_set(metrics, METRIC_LOST, &reason, (double)totals->reasons[i].exchanges);
     }
     for (size_t i = 0; i < delivery->outputs.count; i++) {
         struct outlet_counters counters;

@@ -26,7 +26,8 @@ static size_t told_find(struct totals *told, const char *reason)
 }
 
 static struct record *loss_record(const struct loss_reporter *reporter, const char *reason,
-                                  uint64_t exchanges, uint64_t bytes, uint64_t now_ns)
+                                  uint64_t exchanges, uint64_t bytes, uint64_t incomplete,
+                                  uint64_t now_ns)
 {
     struct record *record = record_new(LOSS_RECORD_BYTES);
 
@@ -39,6 +40,8 @@ static struct record *loss_record(const struct loss_reporter *reporter, const ch
     record_add_text(record, FIELD_LOSS_REASON, slice_of_string(reason));
     record_add_number(record, FIELD_LOSS_COUNT, exchanges);
     record_add_number(record, FIELD_LOSS_BYTES, bytes);
+    if (incomplete)
+        record_add_number(record, FIELD_LOSS_INCOMPLETE, incomplete);
     record_add_number(record, FIELD_LOSS_INTERVAL_NS, now_ns - reporter->last_ns);
     return record;
 }
@@ -53,11 +56,16 @@ struct record *loss_reporter_next(struct loss_reporter *reporter, const struct t
                              reporter->told.reasons[at].exchanges;
         uint64_t bytes = totals->reasons[index].bytes - reporter->told.reasons[at].bytes;
 
-        if (!exchanges && !bytes)
+        uint64_t incomplete = totals->reasons[index].incomplete -
+                              reporter->told.reasons[at].incomplete;
+
+        if (!exchanges && !bytes && !incomplete)
             continue;
         reporter->told.reasons[at].exchanges += exchanges;
         reporter->told.reasons[at].bytes += bytes;
-        return loss_record(reporter, totals->reasons[index].reason, exchanges, bytes, now_ns);
+        reporter->told.reasons[at].incomplete += incomplete;
+        return loss_record(reporter, totals->reasons[index].reason, exchanges, bytes, incomplete,
+                           now_ns);
     }
     return NULL;
 }

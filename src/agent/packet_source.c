@@ -24,7 +24,8 @@ struct packet_source {
     struct text_list interfaces, namespaces, mask_names;
     uint64_t statistics_interval_ns;
     struct packets *packets;
-    struct delivery *delivery;
+    void *context;
+    void (*on_record)(void *context, struct record *record);
     struct decoder *decoder;
     struct flows *flows;
     struct streams *streams;
@@ -74,7 +75,7 @@ static void log_packet(struct packet_source *source, bool is_flow)
 
     source->packet_records++;
     if (record)
-        delivery_take(source->delivery, record);
+        source->on_record(source->context, record);
     else
         source->lost_records++;
 }
@@ -103,7 +104,7 @@ static void on_flow(void *context, const struct flow_summary *flow)
     record = summary_record(flow, NULL, source->community_id_seed);
     source->flow_records++;
     if (record)
-        delivery_take(source->delivery, record);
+        source->on_record(source->context, record);
     else
         source->lost_records++;
 }
@@ -123,7 +124,9 @@ static void on_partial_flow(void *context, struct record *record)
 
 static void on_single(void *context, struct record *record)
 {
-    delivery_take(((struct packet_source *)context)->delivery, record);
+    const struct packet_source *source = context;
+
+    source->on_record(source->context, record);
 }
 
 /* HTTP is found on any port by its content; others by the ports of their parsers. */
@@ -188,14 +191,16 @@ static void list_copy(struct text_list *to, const struct text_list *from)
 }
 
 int packet_source_new(const struct run_options *options, const struct prefilter *prefilter,
-                      struct delivery *delivery, struct packet_source **ret_source)
+                      void *context, void (*on_record)(void *context, struct record *record),
+                      struct packet_source **ret_source)
 {
     static const char *const automatic[] = {"auto", NULL};
     struct packet_source *source = allocate_zeroed(sizeof(*source));
     int result = -ENOMEM;
 
     if (source) {
-        source->delivery = delivery;
+        source->context = context;
+        source->on_record = on_record;
         source->with_connections = options->with_connections;
         source->community_id_seed = (uint16_t)options->community_id_seed;
         source->statistics_interval_ns = options->statistics_interval_ns;

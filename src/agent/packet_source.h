@@ -12,10 +12,11 @@
 
 struct packet_source;
 
-/* The options are copied. 0; or -errno, told on stderr: -EPERM and -EOPNOTSUPP when the kernel
- * refuses. */
+/* `on_record` gets the records, with their references. The options are copied. 0; or -errno, told
+ * on stderr: -EPERM and -EOPNOTSUPP when the kernel refuses. */
 int packet_source_new(const struct run_options *options, const struct prefilter *prefilter,
-                      struct delivery *delivery, struct packet_source **ret_source);
+                      void *context, void (*on_record)(void *context, struct record *record),
+                      struct packet_source **ret_source);
 void packet_source_free(struct packet_source **source);
 /* The socket source's events on their way to `next`: what it sees is told once. */
 struct stream_listener packet_source_listen(struct packet_source *source,

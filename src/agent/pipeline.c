@@ -19,7 +19,6 @@
 #include "agent/process_choices.h"
 #include "agent/selection.h"
 #include "agent/signals.h"
-#include "base/buffer.h"
 #include "capture/capture.h"
 #include "track/streams.h"
 #include "track/summaries.h"
@@ -124,6 +123,7 @@ static void totals_gather(struct pipeline *pipeline, struct totals *totals)
     for (size_t i = 0; i < STREAMS_REASONS_MAXIMUM && streams->reasons[i].reason; i++)
         totals_add_loss(totals, streams->reasons[i].reason, streams->reasons[i].count, 0,
                         streams->reasons[i].count);
+    enrichment_add_totals(pipeline->enrichment, totals);
     if (pipeline->packets)
         packet_source_add_totals(pipeline->packets, totals);
 }
@@ -451,8 +451,8 @@ static int sources_start(struct pipeline *pipeline)
     int result = 0;
 
     if (with_packets)
-        result = packet_source_new(options, &pipeline->selection.only, &pipeline->delivery,
-                                   &pipeline->packets);
+        result = packet_source_new(options, &pipeline->selection.only, pipeline->enrichment,
+                                   enrichment_take_packet, &pipeline->packets);
     if (result == 0 && with_sockets)
         result = capture_start(pipeline);
     if (result == 0 && with_packets)

@@ -22,6 +22,16 @@ void totals_add_loss(struct totals *totals, const char *reason, uint64_t exchang
     totals->reasons[at].events += events;
 }
 
+void totals_add_incomplete(struct totals *totals, const char *reason, uint64_t count)
+{
+    if (!count)
+        return;
+    totals_add_loss(totals, reason, 0, 0, 0);
+    for (size_t i = 0; i < totals->reason_count; i++)
+        if (strcmp(totals->reasons[i].reason, reason) == 0)
+            totals->reasons[i].incomplete += count;
+}
+
 void totals_add_decoder(struct totals *totals, const uint64_t *counters)
 {
     static const enum decoder_counter limits[] = {

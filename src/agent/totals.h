@@ -19,12 +19,15 @@ struct totals {
         uint64_t exchanges;
         uint64_t bytes;
         uint64_t events;
+        uint64_t incomplete; /* records that are logged, without something */
     } reasons[TOTALS_REASONS_MAXIMUM];
 };
 
 /* Adds to the reason's counters; reasons are told apart by their text. */
 void totals_add_loss(struct totals *totals, const char *reason, uint64_t exchanges, uint64_t bytes,
                      uint64_t events);
+/* Records that are logged without something that was on its way: part of no sum. */
+void totals_add_incomplete(struct totals *totals, const char *reason, uint64_t count);
 /* What the decoder could not look at for a limit: by events, no exchange is known of it. */
 void totals_add_decoder(struct totals *totals, const uint64_t *counters);
 uint64_t totals_lost(const struct totals *totals);

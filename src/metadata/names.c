@@ -173,7 +173,16 @@ static uint32_t number_field(const struct record *record, enum field_id field)
     return value && value->kind == VALUE_NUMBER ? (uint32_t)value->number : 0;
 }
 
-/* Who received the answer; 0: nobody of this host. */
+/* Did a process of this host get the answer, or was it seen with its question on the way to one? */
+static bool is_believed(const struct record *record, uint32_t pid)
+{
+    bool is_observed = slice_is_equal(text_field(record, FIELD_ROLE), SLICE_LITERAL("observer"));
+
+    return (pid || is_observed) && !record_has_flag(record, RECORD_FLAG_UNPAIRED) &&
+           slice_is_equal(text_field(record, FIELD_DNS_RESPONSE_CODE), SLICE_LITERAL("NOERROR"));
+}
+
+/* Who received the answer; 0: it is not known. */
 static uint32_t asker_of(const struct record *record)
 {
     bool is_client = slice_is_equal(text_field(record, FIELD_ROLE), SLICE_LITERAL("client"));
@@ -241,9 +250,8 @@ void names_learn(struct names *names, const struct record *record, uint64_t now_
     uint32_t pid = asker_of(record), count;
     size_t alias_count;
 
-    if (!answers || answers->kind != VALUE_OBJECTS || !pid || !question.length ||
-        question.length > NAMES_BYTES_MAXIMUM ||
-        !slice_is_equal(text_field(record, FIELD_DNS_RESPONSE_CODE), SLICE_LITERAL("NOERROR")))
+    if (!answers || answers->kind != VALUE_OBJECTS || !question.length ||
+        question.length > NAMES_BYTES_MAXIMUM || !is_believed(record, pid))
         return;
     count = answers->count < NAMES_ANSWERS_MAXIMUM ? answers->count : NAMES_ANSWERS_MAXIMUM;
     alias_count = aliases_find(answers, count, question, aliases);

@@ -218,6 +218,22 @@ static void take_packet(const struct observation *at)
         observe(at, METRIC_DROPS, &reason, 1);
 }
 
+/* As OpenTelemetry derives service.name in Kubernetes, but for pods: each has another name. */
+static struct slice service_of(const struct record *record)
+{
+    static const enum field_id fields[] = {
+        FIELD_K8S_DEPLOYMENT_NAME, FIELD_K8S_STATEFULSET_NAME, FIELD_K8S_DAEMONSET_NAME,
+        FIELD_K8S_CRONJOB_NAME,    FIELD_K8S_JOB_NAME,         FIELD_K8S_REPLICASET_NAME,
+        FIELD_K8S_CONTAINER_NAME,  FIELD_CONTAINER_NAME,
+    };
+    struct slice service = {NULL, 0};
+
+    if (record_find_const(record, FIELD_CONTAINER_ID))
+        for (size_t i = 0; i < sizeof(fields) / sizeof(*fields) && !service.length; i++)
+            service = text(record, fields[i]);
+    return service.length ? service : text(record, FIELD_PROCESS_COMMAND);
+}
+
 void metrics_record(const struct record *record, metrics_observe function, void *context)
 {
     static const struct {
@@ -230,7 +246,7 @@ void metrics_record(const struct record *record, metrics_observe function, void 
     };
     struct observation at = {.record = record, .observe = function, .context = context};
 
-    at.service = text(record, FIELD_PROCESS_COMMAND);
+    at.service = service_of(record);
     if (!at.service.length) /* seen from outside */
         at.service = address(record, FIELD_SERVER_ADDRESS, at.service_text);
     for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)

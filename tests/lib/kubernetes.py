@@ -12,7 +12,8 @@ import urllib.parse
 KINDS = {"/api/v1/pods": "Pod", "/apis/apps/v1/replicasets": "ReplicaSet",
          "/apis/batch/v1/jobs": "Job", "/api/v1/services": "Service",
          "/apis/discovery.k8s.io/v1/endpointslices": "EndpointSlice", "/api/v1/nodes": "Node",
-         "/api/v1/namespaces": "Namespace"}
+         "/api/v1/namespaces": "Namespace",
+         "/pods": "Pod"}  # of a kubelet
 
 
 def certificate(folder):

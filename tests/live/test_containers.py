@@ -9,12 +9,14 @@ TIMEOUT: 300
 import http.server
 import json
 import os
+import re
 import shutil
 import socket
 import socketserver
 import subprocess
 import threading
 import time
+import urllib.request
 
 from harness import (Weir, check, check_clean_end, check_empty, note, require_weir, run_main,
                      temporary_directory)
@@ -91,17 +93,41 @@ def check_runtime():
         check_clean_end(weir)
         check("went without" not in weir.stderr(), "none went without", weir.stderr()[-500:])
     check(runtime.asked.count(KNOWN) == 1, "one question for one container", str(runtime.asked))
-    with Weir("--container-socket", path, "--metadata-wait", "50ms") as weir:
+    with Weir("--container-socket", path, "--metadata-wait", "50ms", "--metrics=0") as weir:
         records = play(SLOW, weir)
         check(len(records) == 3 and not [record for record in records
                                          if "container.name" in record],
               "a runtime that does not answer holds nothing up for longer than --metadata-wait",
               str(records)[:600])
+        check_told(weir)
         runtime.release.set()
         check_clean_end(weir)
         check("went without their names" in weir.stderr(), "and that is counted",
               weir.stderr()[-500:])
     runtime.shutdown()
+
+
+def incomplete_of_page(weir):
+    port = re.search(r"metrics at port (\d+)", weir.stderr())[1]
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        page = answer.read().decode()
+    found = re.search(r'weir_records_incomplete_total\{reason="metadata_wait"\} (\d+)', page)
+    return int(found[1]) if found else 0
+
+
+def check_told(weir):
+    """While it runs: as metrics, and in the log."""
+    def told():
+        return [record for record in weir.wait_for_records(0, kind="loss")
+                if record.get("loss.reason") == "metadata_wait"]
+
+    traffic.wait_until(lambda: incomplete_of_page(weir) >= 3, 60)
+    check(incomplete_of_page(weir) == 3, "/metrics counts the records that went without",
+          weir.stderr()[-300:])
+    traffic.wait_until(lambda: sum(record["loss.incomplete"] for record in told()) >= 3, 60)
+    check(sum(record["loss.incomplete"] for record in told()) == 3
+          and not sum(record["loss.count"] for record in told()),
+          "records of loss tell of them, as of nothing that was lost", str(told()))
 
 
 # --- Podman -----------------------------------------------------------------------------------

@@ -282,6 +282,20 @@ def check_wrong_authority(cluster):
         check_clean_end(weir)
 
 
+def check_kubelet(cluster):
+    """It is asked from time to time, and when a pod is met that it has not told of."""
+    api, name = cluster.api, group_name(7)
+    with Weir("--container-socket", "/nowhere/at/all", "--kubernetes", api.url + "/pods",
+              "--kubernetes-token-file", cluster.token_file, "--kubernetes-ca-file",
+              cluster.folder / "ca.pem", "--metadata-wait", "20s") as weir:
+        kubernetes.pod(api, "by-kubelet", "prod", UID.format(7), "", NODE,
+                       owner=("DaemonSet", "logs"), labels={"app": "logs"})
+        check_labels(play("a7" * 32, weir, name=name),
+                     {"k8s.pod.name": "by-kubelet", "k8s.daemonset.name": "logs",
+                      "k8s.pod.labels": ["app=logs"]}, "a kubelet tells of its pods")
+        check_clean_end(weir)
+
+
 def check_churn(cluster):
     """10,000 pods at once, three times over, in all nodes."""
     count, api = 10000, cluster.api
@@ -326,6 +340,8 @@ def main():
         check_gone(cluster, weir)
         check_token(cluster, weir)
         check_clean_end(weir)
+    if has_groups():
+        check_kubelet(cluster)
     check_forbidden(cluster)
     check_wrong_authority(cluster)
     check_churn(cluster)

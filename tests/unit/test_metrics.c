@@ -65,6 +65,18 @@ static void count(struct metrics *metrics, const char *path, uint64_t status, ui
     record_unref(&record);
 }
 
+static void count_of(struct metrics *metrics, enum field_id field, const char *name)
+{
+    struct record *record = exchange("/", 200, 1);
+
+    if (field != FIELD_CONTAINER_ID)
+        record_add_text(record, FIELD_CONTAINER_ID, SLICE_LITERAL("0123"));
+    record_add_text(record, FIELD_CONTAINER_NAME, SLICE_LITERAL("box"));
+    record_add_text(record, field, slice_of_string(name));
+    metrics_take(metrics, record);
+    record_unref(&record);
+}
+
 static char *page_of(struct metrics *metrics)
 {
     struct buffer buffer;
@@ -128,9 +140,32 @@ static void series_are_limited(void **state)
     metrics_free(&metrics);
 }
 
+/* A controller's name, else the container's; a pod's would be another one each time. */
+static void services_are_what_runs_the_process(void **state)
+{
+    struct metrics *metrics;
+    char *page;
+
+    (void)state;
+    assert_int_equal(metrics_new(0, &metrics), 0);
+    count_of(metrics, FIELD_K8S_DEPLOYMENT_NAME, "shop");
+    count_of(metrics, FIELD_K8S_CRONJOB_NAME, "night");
+    count_of(metrics, FIELD_K8S_CONTAINER_NAME, "web");
+    count_of(metrics, FIELD_K8S_POD_NAME, "shop-5d-abc");
+    page = page_of(metrics);
+    assert_non_null(strstr(page, "service_name=\"shop\""));
+    assert_non_null(strstr(page, "service_name=\"night\""));
+    assert_non_null(strstr(page, "service_name=\"web\""));
+    assert_non_null(strstr(page, "service_name=\"box\""));
+    assert_null(strstr(page, "shop-5d-abc"));
+    free(page);
+    metrics_free(&metrics);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(services_are_what_runs_the_process),
         cmocka_unit_test(ids_become_placeholders),
         cmocka_unit_test(durations_fall_into_buckets),
         cmocka_unit_test(series_are_limited),

@@ -49,6 +49,10 @@ static void learn_as(struct names *names, const char *role, uint32_t pid, const 
         members[i][3] = text_member("data", lines[i].data);
         objects[i] = (struct object){members[i], 4};
     }
+    if (strcmp(role, "unasked") == 0) {
+        record_set_flag(record, RECORD_FLAG_UNPAIRED);
+        role = "client";
+    }
     record_add_text(record, FIELD_ROLE, slice_of_string(role));
     record_add_number(record, strcmp(role, "client") ? FIELD_PEER_PROCESS_PID : FIELD_PROCESS_PID,
                       pid);
@@ -110,6 +114,11 @@ static void only_answers_to_this_host_teach(void **state)
     learn_as(names, "server", 0, "NOERROR", "a.test", &line, 1, SECOND); /* asked from elsewhere */
     learn_as(names, "client", 7, "NXDOMAIN", "a.test", &line, 1, SECOND);
     assert_name(names, "192.0.2.1", 7, SECOND, "");
+    learn_as(names, "unasked", 7, "NOERROR", "a.test", &line, 1, SECOND);
+    assert_name(names, "192.0.2.1", 7, SECOND, "");
+    learn_as(names, "observer", 0, "NOERROR", "o.test",
+             &(struct line){"o.test", "A", "192.0.2.3", 1}, 1, SECOND);
+    assert_name(names, "192.0.2.3", 7, SECOND, "o.test");
     learn_as(names, "server", 7, "NOERROR", "a.test", &line, 1, SECOND); /* of this host's server */
     assert_name(names, "192.0.2.1", 7, SECOND, "a.test");
     names_free(&names);

@@ -20,13 +20,6 @@ static void add_host_name(const struct delivery *delivery, struct record *record
         record_add_text(record, FIELD_HOST_NAME, delivery->host_name);
 }
 
-/* What becomes of a record: the sinks have it, or there are none for records. */
-static void hand_out(struct delivery *delivery, const struct record *record)
-{
-    delivery->unwanted += delivery->outputs.record_count == 0;
-    delivery->handed_out += outputs_write(&delivery->outputs, record, true);
-}
-
 void delivery_take(struct delivery *delivery, struct record *record)
 {
     add_host_name(delivery, record);
@@ -42,7 +35,7 @@ void delivery_take(struct delivery *delivery, struct record *record)
     case RULES_HELD:
         return;
     case RULES_LOG:
-        hand_out(delivery, record);
+        delivery->handed_out += outputs_write(&delivery->outputs, record, true);
         break;
     default: /* counted by the rules */
         break;
@@ -59,7 +52,7 @@ void delivery_tick(struct delivery *delivery, uint64_t now_ns)
         if (delivery_is_full(delivery))
             delivery->filtered++;
         else
-            hand_out(delivery, record);
+            delivery->handed_out += outputs_write(&delivery->outputs, record, true);
         record_unref(&record);
     }
 }
@@ -74,10 +67,13 @@ static void add_losses(const struct output *output, const struct outlet_counters
             totals_add_loss(totals, output->reasons[i], counters->lost[i], 0, counters->lost[i]);
 }
 
-/* By no sink's own filter. */
+/* By no sink's own filter; where no sink takes records, that is all. */
 static uint64_t filtered_before(const struct delivery *delivery)
 {
-    return delivery->filtered + rules_filtered(delivery->rules) + delivery->unwanted;
+    const struct outputs *outputs = &delivery->outputs;
+
+    return delivery->filtered + rules_filtered(delivery->rules) +
+           (outputs->record_count ? 0 : outputs->offered);
 }
 
 static void add_output(const struct delivery *delivery, const struct output *output,
@@ -85,7 +81,7 @@ static void add_output(const struct delivery *delivery, const struct output *out
 {
     struct outlet_counters counters;
 
-    outlet_count(output->outlet, &counters);
+    output_count(output, &counters);
     totals->logged += counters.logged;
     totals->filtered += filtered_before(delivery) + output->filtered;
     add_losses(output, &counters, totals);
@@ -100,14 +96,14 @@ void delivery_add_totals(const struct delivery *delivery, struct totals *totals)
     for (size_t i = 0; i < outputs->count; i++) {
         struct outlet_counters counters;
 
-        if (outputs->items[i].takes_metrics)
+        if (!outputs->items[i] || outputs->items[i]->takes_metrics)
             continue;
         if (outputs->record_count == 1) {
-            add_output(delivery, &outputs->items[i], totals);
+            add_output(delivery, outputs->items[i], totals);
             continue;
         }
-        outlet_count(outputs->items[i].outlet, &counters);
-        add_losses(&outputs->items[i], &counters, totals);
+        output_count(outputs->items[i], &counters);
+        add_losses(outputs->items[i], &counters, totals);
     }
 }
 
@@ -116,7 +112,7 @@ static void print_rest(const struct output *output, const char *name)
 {
     struct outlet_counters counters;
 
-    outlet_count(output->outlet, &counters);
+    output_count(output, &counters);
     if (counters.backlog)
         fprintf(stderr, "weir: %s%s%" PRIu64 " records of earlier runs were in the spool", name,
                 *name ? ": " : "", counters.backlog);
@@ -135,7 +131,7 @@ static void print_metrics(const struct output *output)
     struct totals totals = {.seen = output->lost_encoding};
     struct outlet_counters counters;
 
-    outlet_count(output->outlet, &counters);
+    output_count(output, &counters);
     totals.seen += counters.pushed;
     totals.logged = counters.logged;
     add_losses(output, &counters, &totals);
@@ -177,10 +173,12 @@ void delivery_print_totals(const struct delivery *delivery, const struct totals 
         totals_print(&totals, NULL, stderr);
     }
     for (size_t i = 0, before = 0; i < outputs->count; i++) {
-        const struct output *output = &outputs->items[i];
-        const char *name = outputs->count > 1 ? output->name : "";
+        const struct output *output = outputs->items[i];
+        const char *name = outputs->count > 1 && output ? output->name : "";
         struct totals totals = *upstream;
 
+        if (!output)
+            continue;
         if (output->takes_metrics) {
             print_metrics(output);
             continue;
@@ -283,7 +281,9 @@ static int make_output(const struct delivery_options *options, struct sink_setti
     return 0;
 }
 
-static int open_outputs(struct delivery *delivery, const struct delivery_options *options)
+/* The sinks become what the options say; at the start they are opened. 0 or -errno, told. */
+static int set_outputs(struct delivery *delivery, const struct delivery_options *options,
+                       bool is_start)
 {
     struct outputs_options outputs_options = {.is_blocking = options->is_blocking,
                                               .close_timeout_ms = options->close_timeout_ms,
@@ -303,7 +303,8 @@ static int open_outputs(struct delivery *delivery, const struct delivery_options
     if (result < 0)
         fprintf(stderr, "weir: %s\n", message);
     else
-        result = outputs_open(&delivery->outputs, settings, count, &outputs_options);
+        result = (is_start ? outputs_open : outputs_change)(&delivery->outputs, settings, count,
+                                                            &outputs_options);
     for (size_t i = 0; i < count; i++)
         sink_settings_free(&settings[i]);
     return result;
@@ -352,7 +353,7 @@ int delivery_start(struct delivery *delivery, const struct delivery_options *opt
     delivery->metrics = options->metrics;
     loss_reporter_init(&delivery->losses, options->loss_interval_ns, started_ns);
     result = refine_start(delivery, options);
-    return result ? result : open_outputs(delivery, options);
+    return result ? result : set_outputs(delivery, options, true);
 }
 
 int delivery_renew(struct delivery *delivery, const struct delivery_options *options)
@@ -360,6 +361,8 @@ int delivery_renew(struct delivery *delivery, const struct delivery_options *opt
     struct delivery *fresh = &(struct delivery){0};
     int result = refine_start(fresh, options);
 
+    if (result == 0)
+        result = set_outputs(delivery, options, false);
     if (result == 0) {
         struct query *query = delivery->query;
         struct rules *rules = delivery->rules;
@@ -371,8 +374,6 @@ int delivery_renew(struct delivery *delivery, const struct delivery_options *opt
         fresh->rules = rules;
         delivery->query = fresh->query;
         delivery->mask = fresh->mask;
-        if (options->with_output)
-            outputs_show_headers(&delivery->outputs, options->with_headers);
         fresh->query = query;
         fresh->mask = mask;
     }

@@ -19,7 +19,7 @@ struct delivery_options {
     size_t queue_bytes;
     bool is_blocking; /* waits for a slow sink instead of losing */
 
-    const struct block_list *sinks; /* borrowed as long as the delivery lives */
+    const struct block_list *sinks; /* borrowed while they are opened or changed */
     const char *config_path;        /* where they stand; NULL: nowhere */
 
     struct metrics *metrics;    /* borrowed as long as the delivery lives; NULL: none */
@@ -34,7 +34,6 @@ struct delivery_options {
 
 struct delivery {
     struct outputs outputs;
-    uint64_t unwanted; /* by the only sinks there are, which take metrics */
     struct slice host_name;
     uint64_t record_limit;
     struct query *query;
@@ -62,8 +61,8 @@ int delivery_check_rules(const struct rules_options *options, char message[OPTIO
 int delivery_start(struct delivery *delivery, const struct delivery_options *options,
                    uint64_t started_ns);
 /*
- * Replaces what is wanted and what is masked, between two records. 0, or -errno, told on stderr,
- * and nothing is changed.
+ * Replaces what is wanted, what is masked and the sinks, between two records. 0, or -errno, told on
+ * stderr, and nothing is changed.
  */
 int delivery_renew(struct delivery *delivery, const struct delivery_options *options);
 void delivery_done(struct delivery *delivery);

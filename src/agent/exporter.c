@@ -167,12 +167,15 @@ void exporter_publish(struct exporter *exporter, const struct totals *totals,
             metrics_set(metrics, METRIC_LOST, &reason, (double)totals->reasons[i].exchanges);
     }
     for (size_t i = 0; i < delivery->outputs.count; i++) {
+        const struct output *output = delivery->outputs.items[i];
         struct outlet_counters counters;
 
-        outlet_count(delivery->outputs.items[i].outlet, &counters);
-        set_sink(metrics, delivery->outputs.items[i].name, &counters);
-        set_sink_losses(metrics, &delivery->outputs.items[i], &counters);
-        set_sink_health(metrics, &delivery->outputs.items[i], &counters);
+        if (!output)
+            continue;
+        output_count(output, &counters);
+        set_sink(metrics, output->name, &counters);
+        set_sink_losses(metrics, output, &counters);
+        set_sink_health(metrics, output, &counters);
     }
     set_health(metrics, health);
     set_process(metrics);

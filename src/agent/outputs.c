@@ -1,7 +1,8 @@
 /* outputs: who wants which record, and the encoding for them. */
-#include "agent/outputs.h"
+#include "agent/outputs_parts.h"
 #include <errno.h>
 #include <stdio.h>
+#include "base/allocate.h"
 #include "encode/severity.h"
 #include "encode/writer.h"
 #include "sink/attributes.h"
@@ -19,8 +20,8 @@ static void push_group(struct outputs *outputs, struct output_group *group)
         return;
     if (chunk_count(group->chunk))
         for (size_t i = 0; i < outputs->count; i++)
-            if (outputs->items[i].group == index)
-                outlet_push(outputs->items[i].outlet, group->chunk);
+            if (outputs->items[i] && outputs->items[i]->group == index)
+                outlet_push(outputs->items[i]->outlet, group->chunk);
     chunk_unref(outputs->pool, &group->chunk);
 }
 
@@ -28,6 +29,8 @@ void outputs_push(struct outputs *outputs)
 {
     for (size_t i = 0; i < outputs->group_count; i++)
         push_group(outputs, &outputs->groups[i]);
+    if (outputs->retirements)
+        outputs_settle(outputs, false);
 }
 
 /* A value as text; what has no short one is empty. */
@@ -125,7 +128,7 @@ static bool encode(struct outputs *outputs, struct output_group *group, const st
 static void count_failure(struct outputs *outputs, uint32_t wanted)
 {
     for (; wanted; wanted &= wanted - 1)
-        outputs->items[__builtin_ctz(wanted)].lost_encoding++;
+        outputs->items[__builtin_ctz(wanted)]->lost_encoding++;
 }
 
 /* The sinks that want the record. */
@@ -135,9 +138,9 @@ static uint32_t choose(struct outputs *outputs, const struct record *record, uns
     uint32_t wanted = 0;
 
     for (size_t i = 0; i < outputs->count; i++) {
-        struct output *output = &outputs->items[i];
+        struct output *output = outputs->items[i];
 
-        if (output->takes_metrics)
+        if (!output || output->takes_metrics)
             continue;
         if (severity <= output->worst &&
             (!output->query || !is_counted || query_matches(output->query, record)))
@@ -153,12 +156,13 @@ bool outputs_write(struct outputs *outputs, const struct record *record, bool is
     struct chunk_entry entry = {.is_counted = is_counted, .severity = (uint8_t)severity_of(record)};
     uint32_t all = choose(outputs, record, entry.severity, is_counted);
 
+    outputs->offered += is_counted;
     for (size_t i = 0; i < outputs->group_count && all; i++) {
         struct output_group *group = &outputs->groups[i];
 
         entry.wanted = 0;
         for (uint32_t left = all; left; left &= left - 1)
-            if (outputs->items[__builtin_ctz(left)].group == i)
+            if (outputs->items[__builtin_ctz(left)]->group == i)
                 entry.wanted |= left & -left;
         if (!entry.wanted)
             continue;
@@ -228,13 +232,16 @@ void outputs_write_metrics(struct outputs *outputs, struct metrics *metrics,
                            const struct metrics_moment *moment)
 {
     for (size_t i = 0; i < outputs->count; i++) {
-        struct output *output = &outputs->items[i];
-        uint64_t interval_ns = output->settings->common.interval_ns;
+        struct output *output = outputs->items[i];
         struct metrics_walk walk = {outputs, output, moment, 1u << i};
-        bool is_set_back = output->metrics_due_ns > moment->now_ns + interval_ns;
+        uint64_t interval_ns;
+        bool is_set_back;
 
-        if (!output->takes_metrics ||
-            (moment->now_ns < output->metrics_due_ns && !is_set_back && !moment->is_last))
+        if (!output || !output->takes_metrics)
+            continue;
+        interval_ns = output->settings->common.interval_ns;
+        is_set_back = output->metrics_due_ns > moment->now_ns + interval_ns;
+        if (moment->now_ns < output->metrics_due_ns && !is_set_back && !moment->is_last)
             continue;
         output->metrics_due_ns = moment->now_ns + interval_ns;
         metrics_visit(metrics, take_series, &walk);
@@ -245,13 +252,14 @@ void outputs_write_metrics(struct outputs *outputs, struct metrics *metrics,
 void outputs_reopen(struct outputs *outputs)
 {
     for (size_t i = 0; i < outputs->count; i++)
-        outlet_reopen(outputs->items[i].outlet);
+        if (outputs->items[i])
+            outlet_reopen(outputs->items[i]->outlet);
 }
 
 int outputs_error(const struct outputs *outputs)
 {
     for (size_t i = 0; i < outputs->count; i++)
-        if (outlet_error(outputs->items[i].outlet) != -EPIPE)
+        if (outputs->items[i] && outlet_error(outputs->items[i]->outlet) != -EPIPE)
             return 0;
     return -EPIPE;
 }
@@ -260,13 +268,9 @@ void outputs_close(struct outputs *outputs)
 {
     outputs_push(outputs);
     for (size_t i = 0; i < outputs->count; i++)
-        outlet_close(outputs->items[i].outlet);
-}
-
-void outputs_show_headers(struct outputs *outputs, bool with_headers)
-{
-    if (outputs->count)
-        outputs->groups[outputs->items[0].group].encoder_options.with_headers = with_headers;
+        if (outputs->items[i])
+            outlet_close(outputs->items[i]->outlet);
+    outputs_settle(outputs, true);
 }
 
 void outputs_done(struct outputs *outputs)
@@ -274,13 +278,17 @@ void outputs_done(struct outputs *outputs)
     for (size_t i = 0; i < outputs->group_count; i++)
         if (outputs->groups[i].chunk)
             chunk_unref(outputs->pool, &outputs->groups[i].chunk);
-    for (size_t i = 0; i < outputs->count; i++) {
-        outlet_free(&outputs->items[i].outlet);
-        query_free(&outputs->items[i].query);
-        sink_settings_free(&outputs->items[i].settings);
-    }
+    outputs_settle(outputs, true);
+    for (size_t i = 0; i < outputs->count; i++)
+        output_free(&outputs->items[i]);
     for (size_t i = 0; i < outputs->group_count; i++)
         stricter_free(&outputs->groups[i].stricter);
+    while (outputs->reasons) {
+        struct reason_text *next = outputs->reasons->next;
+
+        deallocate(outputs->reasons);
+        outputs->reasons = next;
+    }
     chunk_pool_free(&outputs->pool);
     outputs->count = outputs->group_count = 0;
 }

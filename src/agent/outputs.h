@@ -12,17 +12,27 @@
 
 enum { OUTPUT_NAME_BYTES = 64 };
 
+struct retirement;
+
+/* A text that lives as long as the outputs. */
+struct reason_text {
+    struct reason_text *next;
+    char text[OUTPUT_NAME_BYTES + 32];
+};
+
+/* One sink. Its slot is its bit in what a record is wanted by. */
 struct output {
     char name[OUTPUT_NAME_BYTES];
     struct sink_settings *settings;
     struct query *query; /* NULL: everything */
     struct outlet *outlet;
     unsigned worst; /* severity: what is less bad is not wanted */
-    size_t group;
+    size_t group, next_group;
     uint64_t filtered, lost_encoding;
-    bool takes_metrics;                                          /* instead of records */
-    uint64_t metrics_due_ns;                                     /* when they are due; 0: now */
-    char reasons[OUTLET_LOSS_COUNT + 1][OUTPUT_NAME_BYTES + 32]; /* the last: encoding */
+    bool takes_metrics;                         /* instead of records */
+    uint64_t metrics_due_ns;                    /* when they are due; 0: now */
+    const char *reasons[OUTLET_LOSS_COUNT + 1]; /* the last: encoding; they live to the end */
+    struct outlet_counters past;                /* of those whose place it has taken */
 };
 
 /* Sinks that take the same encoded records. */
@@ -37,11 +47,15 @@ struct output_group {
 };
 
 struct outputs {
-    size_t count, group_count;
-    struct output items[OUTLETS_MAXIMUM];
+    size_t count; /* slots up to the last that is used */
+    size_t group_count;
+    struct output *items[OUTLETS_MAXIMUM]; /* by slot; NULL: a free one */
     struct output_group groups[OUTLETS_MAXIMUM];
     struct chunk_pool *pool;
     size_t record_count; /* of those that take records */
+    uint64_t offered;    /* records that count, whoever wanted them */
+    struct retirement *retirements;
+    struct reason_text *reasons;
 };
 
 /* What cannot be said by sinks' own settings. */
@@ -60,7 +74,15 @@ int outputs_check(const struct sink_settings *settings, const char *path,
  */
 int outputs_open(struct outputs *outputs, struct sink_settings **settings, size_t count,
                  const struct outputs_options *options);
+/*
+ * Makes them what the settings say, between two records, which sinks that stay do not notice. 0 or
+ * -errno, told: nothing is changed. Takes the settings over, also on failure.
+ */
+int outputs_change(struct outputs *outputs, struct sink_settings **settings, size_t count,
+                   const struct outputs_options *options);
 void outputs_done(struct outputs *outputs);
+/* Its counters and those of whom it has followed. */
+void output_count(const struct output *output, struct outlet_counters *ret_counters);
 
 /*
  * A finished, masked record. True: somebody wanted it. Not counted are records about losses, which
@@ -77,5 +99,3 @@ void outputs_reopen(struct outputs *outputs);
 int outputs_error(const struct outputs *outputs);
 /* Pushes, waits for the sinks, and closes them; the counters can still be read. */
 void outputs_close(struct outputs *outputs);
-/* Changes how the first sink shows headers. */
-void outputs_show_headers(struct outputs *outputs, bool with_headers);

@@ -1,7 +1,8 @@
 /* outputs_open: from sinks' settings to open sinks: checks, names, groups of the same encoding. */
 #include <errno.h>
 #include <stdio.h>
-#include "agent/outputs.h"
+#include "agent/outputs_parts.h"
+#include "base/allocate.h"
 #include "config/nearest.h"
 
 enum {
@@ -139,26 +140,25 @@ static void add_attributes(struct output_group *group, const struct sink_setting
     }
 }
 
-/* Finds or makes the sink's group. 0 or -errno. */
-static int enter_group(struct outputs *outputs, struct output *output)
+int output_enter_group(struct output *output, struct output_group *groups, size_t *count)
 {
     const struct sink_settings *settings = output->settings;
     const struct sink_common_options *common = &settings->common;
-    struct output_group *group = outputs->groups;
+    struct output_group *group = groups;
     const char *unknown;
     int result = 0;
 
-    while (group < outputs->groups + outputs->group_count && !is_of_group(group, settings))
+    while (group < groups + *count && !is_of_group(group, settings))
         group++;
-    output->group = (size_t)(group - outputs->groups);
-    if (output->group == outputs->group_count) {
+    output->next_group = (size_t)(group - groups);
+    if (output->next_group == *count) {
         *group = (struct output_group){
             .encoder = settings->sink->encode_metric ? NULL : encoder_find(format_of(settings)),
             .encoder_options = {.with_colour = common->with_colour,
                                 .with_headers = common->is_verbose},
             .settings = settings,
         };
-        outputs->group_count++;
+        ++*count;
         if (common->mask_names.count || common->omitted.count) {
             struct stricter_options options = {common->mask_names.items, common->omitted.items};
 
@@ -169,30 +169,34 @@ static int enter_group(struct outputs *outputs, struct output *output)
     return result;
 }
 
-/* "loki", "loki-2", or what the user says. */
-static void name_output(const struct outputs *outputs, struct output *output)
+/* The text, which lives to the end; without memory one that says less. */
+static const char *keep_reason(struct outputs *outputs, const char *text)
 {
-    const struct sink_settings *settings = output->settings;
-    const char *wish = settings->common.name ? settings->common.name : settings->sink->name;
-    unsigned number = 1;
-    bool is_taken;
+    struct reason_text *reason = outputs->reasons;
 
-    snprintf(output->name, sizeof(output->name), "%.50s", wish);
-    do {
-        is_taken = false;
-        for (const struct output *at = outputs->items; at < output; at++)
-            is_taken |= strcmp(at->name, output->name) == 0;
-        if (is_taken)
-            snprintf(output->name, sizeof(output->name), "%.50s-%u", wish, ++number);
-    } while (is_taken);
+    while (reason && strcmp(reason->text, text) != 0)
+        reason = reason->next;
+    if (!reason) {
+        reason = allocate_zeroed(sizeof(*reason));
+        if (!reason)
+            return "sink";
+        snprintf(reason->text, sizeof(reason->text), "%s", text);
+        reason->next = outputs->reasons;
+        outputs->reasons = reason;
+    }
+    return reason->text;
 }
 
-static void name_reasons(struct output *output, bool is_alone)
+void output_name_reasons(struct outputs *outputs, struct output *output, bool is_alone)
 {
-    for (size_t i = 0; i <= OUTLET_LOSS_COUNT; i++)
-        snprintf(output->reasons[i], sizeof(output->reasons[i]), "%s%s%s",
+    char text[OUTPUT_NAME_BYTES + 32];
+
+    for (size_t i = 0; i <= OUTLET_LOSS_COUNT; i++) {
+        snprintf(text, sizeof(text), "%s%s%s",
                  i < OUTLET_LOSS_COUNT ? outlet_loss_names[i] : "encoding", is_alone ? "" : ":",
                  is_alone ? "" : output->name);
+        output->reasons[i] = keep_reason(outputs, text);
+    }
 }
 
 static unsigned worst_of(const char *level)
@@ -236,58 +240,81 @@ static struct outlet_options outlet_options_of(const struct output *output, unsi
     };
 }
 
-static int open_output(struct outputs *outputs, struct output *output, unsigned bit,
+static int open_outlet(struct outputs *outputs, struct output *output, unsigned slot,
                        const struct outputs_options *options)
 {
-    struct sink_settings *settings = output->settings;
+    const struct sink_settings *settings = output->settings;
+    struct outlet_options outlet_options = outlet_options_of(output, slot, options);
     char message[SINK_MESSAGE_BYTES] = "";
-    struct outlet_options outlet_options;
-    struct query_error error;
-    int result;
+    int result = outlet_new(settings->sink, &settings->options, &outlet_options, outputs->pool,
+                            &output->outlet, message);
 
-    name_output(outputs, output);
+    if (result < 0)
+        fprintf(stderr, "weir: %s: %s\n", output->name, message[0] ? message : strerror(-result));
+    return result;
+}
+
+int output_open(struct outputs *outputs, struct output *output, unsigned slot,
+                const struct outputs_options *options)
+{
+    struct sink_settings *settings = output->settings;
+    struct query_error error;
+    int result = 0;
+
     output->takes_metrics = settings->sink->encode_metric;
-    outputs->record_count += !output->takes_metrics;
     if (output->takes_metrics && !options->has_metrics) {
-        fprintf(stderr, "weir: %s: metrics are made by weir run only\n", output->name);
+        fprintf(stderr,
+                "weir: %s: metrics are made by weir run only, with --metrics or with such "
+                "a sink from its start\n",
+                output->name);
         return -EINVAL;
     }
     settings->options.name = output->name;
     output->worst = worst_of(settings->common.level);
-    result = enter_group(outputs, output);
-    if (result == 0 && settings->common.filter)
+    if (settings->common.filter)
         result = query_compile(slice_of_string(settings->common.filter), &output->query, &error);
-    outlet_options = outlet_options_of(output, bit, options);
-    if (result == 0)
-        result = outlet_new(settings->sink, &settings->options, &outlet_options, outputs->pool,
-                            &output->outlet, message);
     if (result < 0)
-        fprintf(stderr, "weir: %s: %s\n", output->name, message[0] ? message : strerror(-result));
-    return result;
+        fprintf(stderr, "weir: %s: %s\n", output->name, strerror(-result));
+    return result < 0 ? result : open_outlet(outputs, output, slot, options);
+}
+
+void output_open_again(struct outputs *outputs, struct output *output, unsigned slot,
+                       const struct outputs_options *options)
+{
+    static const struct outlet_counters nothing;
+    struct outlet *closed = output->outlet;
+    struct outlet_counters end;
+
+    outlet_count(closed, &end);
+    if (open_outlet(outputs, output, slot, options) < 0) {
+        output->outlet = closed;
+        return;
+    }
+    outlet_add_counters(&output->past, &end, &nothing);
+    outlet_free(&closed);
+}
+
+void output_free(struct output **output)
+{
+    struct output *dead = *output;
+
+    if (!dead)
+        return;
+    outlet_free(&dead->outlet);
+    query_free(&dead->query);
+    sink_settings_free(&dead->settings);
+    deallocate(dead);
+    *output = NULL;
 }
 
 int outputs_open(struct outputs *outputs, struct sink_settings **settings, size_t count,
                  const struct outputs_options *options)
 {
     int result = chunk_pool_new(CHUNK_MAXIMUM_BYTES, &outputs->pool);
-    char message[OPTION_MESSAGE_BYTES];
 
-    if (result < 0)
+    if (result < 0) {
         fprintf(stderr, "weir: sinks: %s\n", strerror(-result));
-    for (size_t i = 0; i < count; i++) {
-        struct output *output = &outputs->items[i];
-
-        *output = (struct output){.settings = settings[i]};
-        settings[i] = NULL;
-        outputs->count = i + 1;
-        if (result == 0 && outputs_check(output->settings, NULL, message) < 0) {
-            fprintf(stderr, "weir: %s\n", message);
-            result = -EINVAL;
-        }
-        if (result == 0)
-            result = open_output(outputs, output, (unsigned)i, options);
+        return result;
     }
-    for (size_t i = 0; i < outputs->count; i++)
-        name_reasons(&outputs->items[i], outputs->count == 1);
-    return result;
+    return outputs_change(outputs, settings, count, options);
 }

@@ -50,6 +50,7 @@ static const struct option options[] = {
      .kind = OPTION_BLOCKS,
      VALUE(sinks),
      .argument = "TYPE=TARGET...",
+     .traits = OPTION_IS_LIVE,
      .group = "Output",
      .help = "Send the records to this sink, too; may be repeated. TYPE=TARGET, such as "
              "file=/var/log/weir.json, then KEY=VALUE for its settings, separated by spaces; "

@@ -321,6 +321,30 @@ void outlet_close(struct outlet *outlet)
     outlet->sink->close(outlet->sink_context);
 }
 
+void outlet_close_within(struct outlet *outlet, unsigned timeout_ms)
+{
+    if (outlet->options.close_timeout_ms > timeout_ms)
+        outlet->options.close_timeout_ms = timeout_ms;
+    outlet_close(outlet);
+}
+
+bool outlet_is_closed(const struct outlet *outlet)
+{
+    return outlet->is_closed;
+}
+
+void outlet_add_counters(struct outlet_counters *sum, const struct outlet_counters *more,
+                         const struct outlet_counters *less)
+{
+    sum->pushed += more->pushed - less->pushed;
+    sum->logged += more->logged - less->logged;
+    sum->written_bytes += more->written_bytes - less->written_bytes;
+    sum->batches += more->batches - less->batches;
+    sum->failures += more->failures - less->failures;
+    for (size_t i = 0; i < OUTLET_LOSS_COUNT; i++)
+        sum->lost[i] += more->lost[i] - less->lost[i];
+}
+
 void outlet_free(struct outlet **outlet)
 {
     if (!*outlet)

@@ -90,5 +90,11 @@ void outlet_reason(struct outlet *outlet, char reason[SINK_REASON_BYTES]);
  * called.
  */
 void outlet_close(struct outlet *outlet);
+/* The same, but it waits so long at most. */
+void outlet_close_within(struct outlet *outlet, unsigned timeout_ms);
+bool outlet_is_closed(const struct outlet *outlet);
+/* Adds what the counters that only grow have grown by, from `less` to `more`. */
+void outlet_add_counters(struct outlet_counters *sum, const struct outlet_counters *more,
+                         const struct outlet_counters *less);
 /* Closes if need be, and frees. */
 void outlet_free(struct outlet **outlet);

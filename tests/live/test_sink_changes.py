@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Sinks come, go and are altered at SIGHUP while requests flow: what stays misses nothing, what goes
-has everything up to then, what comes has everything from then on, and a spool passes on whole."""
+"""Sinks come, go and are altered at SIGHUP while requests flow: what stays misses nothing, what
+goes has everything up to then, what comes everything from then on, and a spool passes on whole."""
 
 import json
 import signal

@@ -37,6 +37,7 @@ enum tls_kind {
     TLS_KIND_INSIDE = 0, /* no plaintext is moved: only what happens inside is of interest */
     TLS_KIND_DATA = 1,
     TLS_KIND_DOUBTFUL = 2, /* the object may be no TLS session at all */
+    TLS_KIND_PIECES = 4,   /* the buffer is a list of buffers, as PR_Writev has it */
 };
 enum {
     TLS_STACK_DEPTH = 64 * 1024, /* between a library's function and the system call in it */

@@ -104,6 +104,20 @@ int weir_tls_layer_write(struct pt_regs *regs)
     return tls_enters(regs, WEIR_SENT, TLS_KIND_DATA | TLS_KIND_DOUBTFUL, ARGUMENT_2(regs), 0);
 }
 
+SEC("uprobe")
+int weir_tls_layer_write_pieces(struct pt_regs *regs)
+{
+    return tls_enters(regs, WEIR_SENT, TLS_KIND_DATA | TLS_KIND_DOUBTFUL | TLS_KIND_PIECES,
+                      ARGUMENT_2(regs), 0);
+}
+
+/* Plaintext that is in no memory of the program: it passes, but nobody sees it. */
+SEC("uprobe")
+int weir_tls_write_file(struct pt_regs *regs)
+{
+    return tls_enters(regs, WEIR_SENT, TLS_KIND_DATA, 0, 0);
+}
+
 /* Handshakes and all else that uses the socket. */
 SEC("uprobe")
 int weir_tls_inside(struct pt_regs *regs)
@@ -151,6 +165,33 @@ static __always_inline bool tls_call_take(struct pt_regs *regs, struct tls_call 
     return !is_inner;
 }
 
+enum { TLS_PIECES = 16 }; /* NSPR's PR_MAX_IOVECTOR_SIZE */
+struct tls_piece {        /* PRIOVec */
+    __u64 base;
+    __u32 length;
+    __u32 padding;
+};
+
+/* `left` bytes of a list of buffers. */
+static __always_inline void tls_pieces(__u64 session, __u64 list, __u64 left, __u32 what)
+{
+    struct tls_piece piece;
+
+#pragma clang loop unroll(disable)
+    for (int i = 0; i < TLS_PIECES; i++) {
+        if (!left || bpf_probe_read_user(&piece, sizeof(piece),
+                                         (void *)(list + i * sizeof(struct tls_piece))))
+            break;
+        if (piece.length > left)
+            piece.length = left;
+        left -= piece.length;
+        if (piece.length)
+            weir_tls_data(session, piece.base, piece.length, what);
+    }
+    if (left)
+        weir_tls_data(session, 0, left, what);
+}
+
 SEC("uretprobe")
 int weir_tls_return(struct pt_regs *regs)
 {
@@ -169,6 +210,10 @@ int weir_tls_return(struct pt_regs *regs)
     what = call.direction == WEIR_RECEIVED ? TLS_DATA_RECEIVED : 0;
     if (call.kind & TLS_KIND_DOUBTFUL)
         what |= TLS_DATA_DOUBTFUL;
+    if (call.kind & TLS_KIND_PIECES) {
+        tls_pieces(call.session, call.buffer, length, what);
+        return 0;
+    }
     return weir_tls_data(call.session, call.buffer, length, what);
 }
 

@@ -10,6 +10,7 @@ static const struct tls_point points[] = {
     TLS_CALL("weir_tls_layer_write", "PR_Write"),
     TLS_CALL("weir_tls_layer_read", "PR_Recv"),
     TLS_CALL("weir_tls_layer_write", "PR_Send"),
+    TLS_CALL("weir_tls_layer_write_pieces", "PR_Writev"),
     {.program = "weir_tls_free", .function = "PR_Close"},
     {.program = NULL},
 };

@@ -13,6 +13,7 @@ static const struct tls_point points[] = {
     TLS_CALL("weir_tls_write_ex", "SSL_write_ex"),
     TLS_CALL("weir_tls_read_ex", "SSL_read_early_data"),
     TLS_CALL("weir_tls_write_ex", "SSL_write_early_data"),
+    TLS_CALL("weir_tls_write_file", "SSL_sendfile"),
     TLS_CALL("weir_tls_inside", "SSL_do_handshake"),
     {.program = "weir_tls_free", .function = "SSL_free"},
     {.program = "weir_tls_free", .function = "SSL_clear"},

@@ -257,11 +257,12 @@ def check_others(weir, directory, certificate, database):
             command, _ = curl("--http1.1")(server.port, number)
             run(command)
         found = by_number(weir, server, numbers)
-        # Their answers last until the connection ends, selfserv's goes through PR_Writev.
+        # Their answers last until the connection ends; selfserv's goes through PR_Writev.
         check_empty([f"{number}: {found[number]}" for number in numbers
                      if len(found[number]) != 1 or found[number][0]["source"] != "tls"
-                     or not flags(found[number][0]) <= {"incomplete", "unpaired"}],
-                    f"{name}: one record of each request")
+                     or found[number][0].get("http.response.status_code") != 200
+                     or not flags(found[number][0]) <= {"incomplete"}],
+                    f"{name}: one record of each request, with its answer")
         server.stop()
 
 

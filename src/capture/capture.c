@@ -220,6 +220,7 @@ void capture_free(struct capture **capture)
 
 void capture_detach(struct capture *capture)
 {
+    capture_read_tls(capture, &capture->tls_state);
     tls_free(&capture->tls);
     weir__detach(capture->skeleton);
 }
@@ -246,7 +247,7 @@ enum capture_rung capture_rung_used(const struct capture *capture)
 
 void capture_read_tls(const struct capture *capture, struct capture_tls *ret_state)
 {
-    memset(ret_state, 0, sizeof(*ret_state));
+    *ret_state = capture->tls_state;
     ret_state->why_not = capture->tls_why[0] ? capture->tls_why : NULL;
     if (capture->tls)
         tls_read(capture->tls, ret_state);

@@ -28,11 +28,12 @@ struct capture {
     void *process_context;
     enum capture_rung rung;
     struct capture_selection selection;
-    bool has_new_ignored;        /* since the selection was renewed for it */
-    uint64_t ignored_renewed_ns; /* CLOCK_MONOTONIC */
-    struct tls *tls;             /* NULL: not asked for, or not to be had */
-    char tls_why[256];           /* then: why not */
-    int64_t clock_offset_ns;     /* CLOCK_REALTIME - CLOCK_MONOTONIC */
+    bool has_new_ignored;         /* since the selection was renewed for it */
+    uint64_t ignored_renewed_ns;  /* CLOCK_MONOTONIC */
+    struct tls *tls;              /* NULL: not asked for, or not to be had */
+    char tls_why[256];            /* then: why not */
+    struct capture_tls tls_state; /* when it ended */
+    int64_t clock_offset_ns;      /* CLOCK_REALTIME - CLOCK_MONOTONIC */
     int cpu_count;
     int dump; /* test aid: file descriptor that gets every raw ring record first; -1: none */
     struct weir_counters *counters; /* scratch, one a CPU */

@@ -181,6 +181,14 @@ static int library_attach(struct weir *skeleton, const struct tls_library *libra
     return result == -ENOENT ? -ENODEV : result;
 }
 
+/* Or has the process ended whose mapping the path names? */
+static bool is_there(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0;
+}
+
 /* It is a TLS library, and nothing is taken of it. */
 static void file_is_refused(struct tls_files *files, const char *name,
                             const struct tls_library *library, int error)
@@ -199,7 +207,6 @@ static const struct tls_library *file_attach(struct tls_files *files, const char
 {
     const struct tls_library *library = NULL;
     struct elf_image image;
-    struct stat status;
     int result = -ENOENT;
 
     *ret_count = 0;
@@ -211,12 +218,15 @@ static const struct tls_library *file_attach(struct tls_files *files, const char
             result = library_attach(files->skeleton, library, path, &image, ret_links, ret_count);
     }
     elf_image_close(&image);
-    if (result && result != -ENOENT && stat(path, &status) == 0) /* else its process has ended */
+    if (result && result != -ENOENT && is_there(path))
         file_is_refused(files, name, library, result);
     return result ? NULL : library;
 }
 
-/* Remembers what the file is, so that it is not looked into again. NULL: no memory. */
+/*
+ * Remembers what the file is, so that it is not looked into again. NULL: no memory, or it was gone
+ * before that was known.
+ */
 static struct tls_file *file_new(struct tls_files *files, const char *path, const char *name,
                                  bool is_program, const struct stat *status)
 {
@@ -226,6 +236,8 @@ static struct tls_file *file_new(struct tls_files *files, const char *path, cons
     size_t count;
 
     library = file_attach(files, path, name, is_program, links, &count);
+    if (!library && !is_there(path))
+        return NULL; /* the next process may live longer */
     file = allocate_zeroed(sizeof(*file) + count * sizeof(*links));
     if (!file) {
         for (size_t i = 0; i < count; i++)

@@ -11,6 +11,7 @@
 #include <bpf/btf.h>
 
 enum { LINK_CREATE = 28, TRACE_UPROBE_MULTI = 48, UPROBE_MULTI_RETURN = 1 };
+enum { KERNEL_ENOTSUPP = 524 }; /* the kernel's own: an instruction that takes no probe */
 
 /* The kernel's union bpf_attr, as far as it is of LINK_CREATE with many places. */
 struct link_of_many {
@@ -88,7 +89,7 @@ int uprobes_attach(const struct bpf_program *program, const char *path, const ui
         while (attached)
             uprobe_remove(&ret_links[--attached]);
     *ret_count = attached;
-    return result;
+    return result == -KERNEL_ENOTSUPP ? -EOPNOTSUPP : result;
 }
 
 void uprobe_remove(struct uprobe *uprobe)

@@ -217,12 +217,39 @@ def check_client(weir, directory, certificate, name, make):
     server.stop()
 
 
+def refused_library(directory):
+    """A process with a library whose function begins with an instruction that takes no probe."""
+    if os.uname().machine != "x86_64" or not shutil.which("cc"):
+        return None
+    library = Path(directory) / "libssl.so.refused"
+    source = Path(directory) / "refused.s"
+    source.write_text(".globl SSL_read\n.type SSL_read, @function\nSSL_read:\n"
+                      "lock addl $1, (%rdi)\nret\n.size SSL_read, . - SSL_read\n"
+                      '.section .note.GNU-stack,"",@progbits\n')
+    subprocess.run(["cc", "-shared", "-nostdlib", "-o", str(library), str(source)], check=True)
+    program = (f"import ctypes, sys; ctypes.CDLL({str(library)!r}); print(flush=True); "
+               "sys.stdin.read()")
+    process = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, preexec_fn=servers.die_with_parent)
+    process.stdout.readline()
+    return process
+
+
+def check_refused(weir):
+    """Told at the start, and counted."""
+    check("libssl.so.refused (openssl)" in weir.stderr(), "a file that takes no probes is named",
+          weir.stderr()[-900:])
+    check(weir.totals.missed.get("tls_file_refused", (0, 0))[-1] == 1, "and counted",
+          str(weir.totals.missed))
+
+
 def main():
     harness.WITH_TLS = True
     require_weir()
     directory = temporary_directory()
     certificate = servers.make_certificate(directory)
     folder = own_libraries(directory, "libraries")
+    refused = refused_library(directory)
     with Weir() as weir:
         python = Path(sys.executable).name[:15]
         check_server(weir, other_namespace(directory, certificate), python)
@@ -238,6 +265,9 @@ def main():
         check_client(weir, directory, certificate, "openssl-1.1", old_openssl)
         check_early_data(weir, directory, certificate)
         check_clean_end(weir)
+        if refused:
+            check_refused(weir)
+            refused.communicate()
 
 
 if __name__ == "__main__":

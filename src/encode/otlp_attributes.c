@@ -1,14 +1,103 @@
-/* otlp_attributes: fields as KeyValue and AnyValue (opentelemetry-proto, common/v1). */
-#include <ctype.h>
+/*
+ * otlp_attributes: fields as KeyValue and AnyValue (opentelemetry-proto, common/v1). Lengths stand
+ * in front of what they measure: of texts and numbers, which are nearly all, they are known before
+ * and the pair is written at once; of lists they are filled in afterwards.
+ */
 #include "encode/otlp.h"
+#include "encode/put.h"
 
 /* common.proto */
 enum { KEY = 1, VALUE = 2 };                            /* KeyValue */
 enum { STRING = 1, INTEGER = 3, ARRAY = 5, PAIRS = 6 }; /* AnyValue */
 enum { ITEM = 1 };                                      /* ArrayValue, KeyValueList */
-enum { KEY_BYTES = 192 };
+enum { KEY_BYTES = 192, HEADS_BYTES = 64 /* tags and lengths of a pair, at most */ };
 
-static void put_number(struct writer *writer, uint64_t number)
+#define TAG(field) (uint8_t)((field) << 3 | PROTOBUF_BYTES)
+
+static const uint8_t name_lengths[FIELD_COUNT] = {
+#define FIELD(identifier, name, kind, meaning) sizeof(name) - 1,
+#include "model/fields.def"
+#undef FIELD
+};
+
+static struct slice name_of(unsigned field)
+{
+    return slice_of(field_descriptions[field].name, name_lengths[field]);
+}
+
+/* The bytes of a tag, a length, and what it measures. */
+static size_t length_of_part(size_t length)
+{
+    return 1 + protobuf_varint_length(length) + length;
+}
+
+static uint8_t *put_head(uint8_t *at, unsigned field, size_t length)
+{
+    *at++ = TAG(field);
+    return protobuf_put_varint(at, length);
+}
+
+/* KeyValue: the head of the pair, the key, the head of the value. */
+static uint8_t *put_key_value(uint8_t *at, unsigned field, struct slice key, size_t any)
+{
+    at = put_head(at, field, length_of_part(key.length) + length_of_part(any));
+    at = put_head(at, KEY, key.length);
+    memcpy(at, key.data, key.length);
+    return put_head(at + key.length, VALUE, any);
+}
+
+/* A text, or an array of one. */
+static void put_text_pair(struct writer *writer, unsigned field, struct slice key,
+                          struct slice text, bool is_array)
+{
+    size_t odd = protobuf_odd_bytes(text), string = length_of_part(text.length + odd);
+    size_t any = is_array ? length_of_part(length_of_part(string)) : string;
+    uint8_t *start = writer_room(writer, key.length + text.length + odd + HEADS_BYTES), *at = start;
+
+    if (!at)
+        return;
+    writer->has_binary |= odd > 0;
+    at = put_key_value(at, field, key, any);
+    if (is_array) {
+        at = put_head(at, ARRAY, length_of_part(string));
+        at = put_head(at, ITEM, string);
+    }
+    at = put_head(at, STRING, text.length + odd);
+    at = protobuf_put_text(at, text, odd);
+    writer_advance(writer, (size_t)(at - start));
+}
+
+static void put_number_pair(struct writer *writer, unsigned field, struct slice key,
+                            uint64_t number)
+{
+    uint8_t *start = writer_room(writer, key.length + HEADS_BYTES), *at = start;
+
+    if (!at)
+        return;
+    at = put_key_value(at, field, key, 1 + protobuf_varint_length(number));
+    *at++ = INTEGER << 3 | PROTOBUF_VARINT;
+    at = protobuf_put_varint(at, number);
+    writer_advance(writer, (size_t)(at - start));
+}
+
+/* Text that only the writer can make: times, ids, addresses. */
+static void put_made_pair(struct writer *writer, unsigned field, struct slice key,
+                          const struct value *value)
+{
+    uint8_t bytes[2 * PUT_PADDED + PUT_SLACK];
+    struct buffer room = {bytes, 0, sizeof(bytes), sizeof(bytes)};
+    struct writer text = writer_begin(&room);
+
+    if (value->kind == VALUE_TIME)
+        room.length = (size_t)(put_time(bytes, value->number) - bytes);
+    else if (value->kind == VALUE_ID)
+        room.length = (size_t)(put_hex16(bytes, value->number) - bytes);
+    else
+        writer_address(&text, value->address);
+    put_text_pair(writer, field, key, buffer_slice(&room), false);
+}
+
+static void put_integer(struct writer *writer, uint64_t number)
 {
     protobuf_number(writer, INTEGER, number);
 }
@@ -26,20 +115,6 @@ static void put_item(struct writer *writer, struct slice text)
     protobuf_end(writer, item);
 }
 
-/* Text that only the writer can make: times, ids, addresses. */
-static void put_made(struct writer *writer, const struct value *value)
-{
-    size_t text = protobuf_begin(writer, STRING);
-
-    if (value->kind == VALUE_TIME)
-        writer_time(writer, value->number);
-    else if (value->kind == VALUE_ID)
-        writer_hex16(writer, value->number);
-    else
-        writer_address(writer, value->address);
-    protobuf_end(writer, text);
-}
-
 static void put_object(struct writer *writer, const struct object *object)
 {
     size_t item = protobuf_begin(writer, ITEM), pairs = protobuf_begin(writer, PAIRS);
@@ -51,7 +126,7 @@ static void put_object(struct writer *writer, const struct object *object)
         protobuf_bytes(writer, KEY, slice_of_string(member->name));
         value = protobuf_begin(writer, VALUE);
         if (member->is_number)
-            put_number(writer, member->number);
+            put_integer(writer, member->number);
         else
             put_string(writer, member->text);
         protobuf_end(writer, value);
@@ -73,36 +148,44 @@ static void put_list(struct writer *writer, const struct value *value)
         } else {
             size_t item = protobuf_begin(writer, ITEM);
 
-            put_number(writer, value->numbers[i]);
+            put_integer(writer, value->numbers[i]);
             protobuf_end(writer, item);
         }
     }
     protobuf_end(writer, array);
 }
 
-static void put_value(struct writer *writer, const struct value *value)
+static void put_value_pair(struct writer *writer, unsigned field, struct slice key,
+                           const struct value *value)
 {
+    size_t pair, any;
+
     switch ((enum value_kind)value->kind) {
     case VALUE_TEXT:
-        put_string(writer, value->text);
+        put_text_pair(writer, field, key, value->text, false);
         return;
     case VALUE_NUMBER:
-        put_number(writer, value->number);
+        put_number_pair(writer, field, key, value->number);
         return;
     case VALUE_TIME:
     case VALUE_ID:
     case VALUE_ADDRESS:
-        put_made(writer, value);
+        put_made_pair(writer, field, key, value);
         return;
     case VALUE_NUMBERS:
     case VALUE_TEXTS:
     case VALUE_OBJECTS:
-        put_list(writer, value);
-        return;
+        break;
     case VALUE_HEADERS:
     case VALUE_FLAGS:
         return;
     }
+    pair = protobuf_begin(writer, field);
+    protobuf_bytes(writer, KEY, key);
+    any = protobuf_begin(writer, VALUE);
+    put_list(writer, value);
+    protobuf_end(writer, any);
+    protobuf_end(writer, pair);
 }
 
 static const char *prefix_of(unsigned field)
@@ -119,16 +202,18 @@ static const char *prefix_of(unsigned field)
     }
 }
 
-/* The header's key in lower case; false: too long. */
-static void put_key(struct writer *writer, const char *prefix, struct slice name)
+/* The header's key in lower case, cut where it is too long. */
+static struct slice make_key(const char *prefix, struct slice name, uint8_t key[KEY_BYTES])
 {
-    char key[KEY_BYTES];
     size_t length = strlen(prefix);
 
     memcpy(key, prefix, length);
-    for (size_t i = 0; i < name.length && length < KEY_BYTES; i++)
-        key[length++] = (char)tolower(name.data[i]);
-    protobuf_text(writer, KEY, slice_of(key, length));
+    for (size_t i = 0; i < name.length && length < KEY_BYTES; i++) {
+        uint8_t byte = name.data[i];
+
+        key[length++] = byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
+    }
+    return slice_of(key, length);
 }
 
 static bool is_first_of_name(const struct value *value, uint32_t index)
@@ -139,23 +224,52 @@ static bool is_first_of_name(const struct value *value, uint32_t index)
     return true;
 }
 
+/* All headers of that name in one array. */
+static void put_repeated(struct writer *writer, unsigned field, struct slice key,
+                         const struct value *value, uint32_t first)
+{
+    size_t pair = protobuf_begin(writer, field), any, array;
+
+    protobuf_text(writer, KEY, key);
+    any = protobuf_begin(writer, VALUE);
+    array = protobuf_begin(writer, ARRAY);
+    for (uint32_t i = first; i < value->count; i++)
+        if (slice_is_equal_ignoring_case(value->headers[i].name, value->headers[first].name))
+            put_item(writer, value->headers[i].value);
+    protobuf_end(writer, array);
+    protobuf_end(writer, any);
+    protobuf_end(writer, pair);
+}
+
+/* Headers of the same name have the same one of 64 bits. */
+static uint64_t mark_of(struct slice name)
+{
+    unsigned first = name.length ? name.data[0] | 0x20 : 0;
+    unsigned last = name.length ? name.data[name.length - 1] | 0x20 : 0;
+
+    return UINT64_C(1) << ((first * 7 + last * 3 + name.length * 11) & 63);
+}
+
 static void put_headers(struct writer *writer, unsigned field, const struct value *value)
 {
-    for (uint32_t i = 0; i < value->count; i++) {
-        size_t pair, any, array;
+    const char *prefix = prefix_of(value->field);
+    uint64_t seen = 0, repeated = 0;
+    uint8_t bytes[KEY_BYTES];
 
-        if (!is_first_of_name(value, i))
-            continue;
-        pair = protobuf_begin(writer, field);
-        put_key(writer, prefix_of(value->field), value->headers[i].name);
-        any = protobuf_begin(writer, VALUE);
-        array = protobuf_begin(writer, ARRAY);
-        for (uint32_t j = i; j < value->count; j++)
-            if (slice_is_equal_ignoring_case(value->headers[j].name, value->headers[i].name))
-                put_item(writer, value->headers[j].value);
-        protobuf_end(writer, array);
-        protobuf_end(writer, any);
-        protobuf_end(writer, pair);
+    for (uint32_t i = 0; i < value->count; i++) {
+        uint64_t mark = mark_of(value->headers[i].name);
+
+        repeated |= seen & mark;
+        seen |= mark;
+    }
+    for (uint32_t i = 0; i < value->count; i++) {
+        const struct header *header = &value->headers[i];
+        struct slice key = make_key(prefix, header->name, bytes);
+
+        if (!(repeated & mark_of(header->name)) && protobuf_odd_bytes(key) == 0)
+            put_text_pair(writer, field, key, header->value, true);
+        else if (is_first_of_name(value, i))
+            put_repeated(writer, field, key, value, i);
     }
 }
 
@@ -182,20 +296,13 @@ void otlp_put_attributes(struct writer *writer, unsigned field, const struct rec
     writer_index(record, index);
     for (unsigned i = 0; i < FIELD_COUNT; i++) {
         const struct value *value = index[i] ? &record->values[index[i] - 1] : NULL;
-        size_t pair, any;
 
         if (!value || i == FIELD_TIME)
             continue;
-        if (value->kind == VALUE_HEADERS) {
+        if (value->kind == VALUE_HEADERS)
             put_headers(writer, field, value);
-            continue;
-        }
-        pair = protobuf_begin(writer, field);
-        protobuf_bytes(writer, KEY, slice_of_string(field_descriptions[i].name));
-        any = protobuf_begin(writer, VALUE);
-        put_value(writer, value);
-        protobuf_end(writer, any);
-        protobuf_end(writer, pair);
+        else
+            put_value_pair(writer, field, name_of(i), value);
     }
     if (writer->has_binary)
         flags |= 1u << RECORD_FLAG_BINARY;

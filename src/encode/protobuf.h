@@ -111,5 +111,24 @@ static inline void protobuf_end(struct writer *writer, size_t begin)
         at[i] = (uint8_t)((length >> 7 * i & 0x7f) | (i + 1 < PROTOBUF_LENGTH_BYTES ? 0x80 : 0));
 }
 
+/* Bytes of a varint. */
+static inline size_t protobuf_varint_length(uint64_t number)
+{
+    return (size_t)(70 - __builtin_clzll(number | 1)) / 7;
+}
+
+/* A varint at a pointer; the place behind it. */
+static inline uint8_t *protobuf_put_varint(uint8_t *at, uint64_t number)
+{
+    for (; number >= 0x80; number >>= 7)
+        *at++ = (uint8_t)(number | 0x80);
+    *at++ = (uint8_t)number;
+    return at;
+}
+
+/* How many bytes are not UTF-8, and so become two. */
+size_t protobuf_odd_bytes(struct slice text);
+/* Text of which that was counted, at a pointer; the place behind it. */
+uint8_t *protobuf_put_text(uint8_t *at, struct slice text, size_t odd_bytes);
 /* Text as strings have to be: each byte that is not UTF-8 becomes the code point of its number. */
 void protobuf_text(struct writer *writer, unsigned field, struct slice text);

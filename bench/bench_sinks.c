@@ -6,6 +6,7 @@
  * clock.
  *
  *   bench_sinks [RECORDS [SINK...]]     sinks as after --sink, where URL stands for the receiver
+ *   bench_sinks receive                 the receiver alone: prints its port
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -319,6 +320,11 @@ int main(int count, char **arguments)
     for (unsigned i = 0; i < VARIANTS; i++)
         records[i] = make_record(i);
     start_receiver(&receiver);
+    if (count > 1 && strcmp(arguments[1], "receive") == 0) {
+        printf("%u\n", receiver.port);
+        fflush(stdout);
+        pthread_join(receiver.thread, NULL);
+    }
     if (count > 2)
         for (int i = 2; i < count; i++)
             bench(arguments[i], records, number, &receiver);

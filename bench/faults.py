@@ -22,7 +22,7 @@ FAULTS = {
     "F2": ("power failures, F5: between removal and sync", [[str(BUILD / "unit_spool_power")]]),
     "F3": ("damaged segments, F4: wrong positions and segments",
            [[str(BUILD / "unit_spool_damage")]]),
-    "F6": ("broken configuration with a backlog", [[*PYTHON, str(GOLDEN / "test_faults.py"), "F6"]]),
+    "F6": ("broken configuration, a backlog", [[*PYTHON, str(GOLDEN / "test_faults.py"), "F6"]]),
     "F7": ("one corrupt segment of 1,000", [[*PYTHON, str(GOLDEN / "test_faults.py"), "F7"]]),
     "F8": ("10 GiB of backlog", [[*PYTHON, str(GOLDEN / "test_faults.py"), "F8"]]),
     "F9": ("full, failing and slow disks", [[str(BUILD / "unit_spool")],

@@ -236,11 +236,14 @@ static int kafka_send(void *context, struct sink_batch *batch)
         produce(kafka, &batch->entries[i]);
         rd_kafka_poll(kafka->producer, 0);
     }
-    /* Each message has a time-out of its own, after which its report comes in any case. */
+    /*
+     * Each message has a time-out of its own, after which its report comes in any case. Nothing
+     * more joins this batch, so nobody lingers.
+     */
     while (kafka->outstanding) {
         if (atomic_load(&kafka->is_interrupted))
             rd_kafka_purge(kafka->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-        rd_kafka_poll(kafka->producer, POLL_MS);
+        rd_kafka_flush(kafka->producer, POLL_MS);
     }
     memcpy(batch->reason, kafka->reason, sizeof(batch->reason));
     for (size_t i = 0; i < batch->count; i++)

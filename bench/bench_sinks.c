@@ -259,8 +259,8 @@ static struct sink_settings *open_way(struct way *way, struct block_list *list)
     options.batch_records = settings->common.batch_records;
     options.batch_age_ns = settings->common.batch_age_ns;
     options.close_timeout_ms = 600000;
-    way->encoder = find_encoder(settings->common.format ? settings->common.format
-                                                        : settings->sink->format);
+    way->encoder =
+        find_encoder(settings->common.format ? settings->common.format : settings->sink->format);
     if (settings->sink->attributes)
         way->attribute_count = settings->sink->attributes(&settings->options, way->attributes);
     if (outlet_new(settings->sink, &settings->options, &options, way->pool, &way->outlet, message))
@@ -309,10 +309,15 @@ static void bench(const char *text, struct record *const *records, unsigned coun
 
 int main(int count, char **arguments)
 {
-    static const char *const usual[] = {
-        "file=/dev/null",           "http=URL compression=none", "http=URL compression=zstd",
-        "http=URL compression=gzip", "otlp=URL compression=none", "otlp=URL compression=zstd",
-        "otlp=URL compression=gzip", "loki=URL compression=gzip", "loki=URL compression=none"};
+    static const char *const usual[] = {"file=/dev/null",
+                                        "http=URL compression=none",
+                                        "http=URL compression=zstd",
+                                        "http=URL compression=gzip",
+                                        "otlp=URL compression=none",
+                                        "otlp=URL compression=zstd",
+                                        "otlp=URL compression=gzip",
+                                        "loki=URL compression=gzip",
+                                        "loki=URL compression=none"};
     unsigned number = count > 1 ? (unsigned)strtoul(arguments[1], NULL, 10) : 1000000;
     struct receiver receiver = {0};
     struct record *records[VARIANTS];

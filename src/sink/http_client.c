@@ -17,7 +17,7 @@
 enum {
     BODY_MAXIMUM = 256 * 1024 * 1024,
     ANSWER_MAXIMUM = 4 * 1024 * 1024,
-    URL_BYTES = 4096,
+
     HEADER_BYTES = SECRET_BYTES + 64,
     MILLISECOND_NS = 1000000,
     REUSES_CLEAR_HTTP2 = 0x080100, /* version of libcurl */
@@ -36,8 +36,8 @@ struct http {
     struct buffer answer;
     struct buffer frame; /* of gRPC */
     struct grpc_answer grpc;
-    struct secret password;
-    char url[URL_BYTES];
+    struct secret password, proxy_password;
+    char url[HTTP_URL_BYTES];
     char error[CURL_ERROR_SIZE];
     atomic_bool is_interrupted;
 };
@@ -47,68 +47,6 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static void begin_curl(void)
 {
     curl_global_init(CURL_GLOBAL_ALL);
-}
-
-static int refuse(char *message, const char *what, const char *why)
-{
-    snprintf(message, SINK_MESSAGE_BYTES, "%.150s: %.90s", what, why);
-    return -EINVAL;
-}
-
-/* What the URL must not be. */
-static const char *complain_of_url(const char *url)
-{
-    const char *place = NULL, *end;
-
-    if (!url)
-        return "is needed";
-    if (strncmp(url, "http://", 7) == 0)
-        place = url + 7;
-    else if (strncmp(url, "https://", 8) == 0)
-        place = url + 8;
-    if (!place)
-        return "begins with http:// or https://";
-    end = place + strcspn(place, "/?#");
-    if (end == place)
-        return "names no host";
-    if (memchr(place, '@', (size_t)(end - place)))
-        return "must not hold a password: user and password-file do";
-    if (strlen(url) >= URL_BYTES / 2)
-        return "is too long";
-    for (const char *at = url; *at; at++)
-        if ((unsigned char)*at <= ' ')
-            return "has a space or a control character";
-    return NULL;
-}
-
-static bool is_header(const char *text)
-{
-    size_t name = strcspn(text, ":");
-
-    for (const char *at = text; *at; at++)
-        if ((unsigned char)*at < ' ')
-            return false;
-    return name > 0 && text[name] == ':' && memchr(text, ' ', name) == NULL;
-}
-
-int http_check(const struct sink_options *options, char message[SINK_MESSAGE_BYTES])
-{
-    const struct http_options *own = options->values[0];
-    const char *why = complain_of_url(own->url);
-
-    if (why)
-        return refuse(message, "url", why);
-    for (size_t i = 0; i < own->headers.count; i++) {
-        if (!is_header(own->headers.items[i]))
-            return refuse(message, "header", "is 'Name: value'");
-        if (strncasecmp(own->headers.items[i], "authorization:", 14) == 0)
-            return refuse(message, "header", "Authorization comes from token-file");
-    }
-    if (own->user && !own->password_file && !own->password_variable)
-        return refuse(message, "user", "needs password-file or password-variable");
-    if (!own->certificate_file != !own->key_file)
-        return refuse(message, "tls-certificate-file", "goes with tls-key-file");
-    return 0;
 }
 
 static size_t take_answer(char *data, size_t size, size_t count, void *context)
@@ -162,6 +100,29 @@ static int add_token(struct http *http, char message[SINK_MESSAGE_BYTES])
     return result;
 }
 
+/* Headers whose values stand in files: NAME=FILE. */
+static int add_secret_headers(struct http *http, char message[SINK_MESSAGE_BYTES])
+{
+    const struct text_list *list = &http->options->secret_headers;
+    char header[HEADER_BYTES];
+    int result = 0;
+
+    for (size_t i = 0; i < list->count && result == 0; i++) {
+        const char *equals = strchr(list->items[i], '=');
+        struct secret value;
+
+        result = secret_read(equals + 1, NULL, &value, message);
+        if (result == 0) {
+            snprintf(header, sizeof(header), "%.*s: %s", (int)(equals - list->items[i]),
+                     list->items[i], value.text);
+            result = add_header(http, header);
+        }
+        secret_forget(&value);
+    }
+    explicit_bzero(header, sizeof(header));
+    return result;
+}
+
 static int make_headers(struct http *http, char message[SINK_MESSAGE_BYTES])
 {
     const char *type = http->kind->content_type ? http->kind->content_type
@@ -184,6 +145,8 @@ static int make_headers(struct http *http, char message[SINK_MESSAGE_BYTES])
     }
     for (size_t i = 0; i < http->options->headers.count && result == 0; i++)
         result = add_header(http, http->options->headers.items[i]);
+    if (result == 0)
+        result = add_secret_headers(http, message);
     return result < 0 ? result : add_token(http, message);
 }
 
@@ -226,6 +189,11 @@ static void set_options(struct http *http)
     if (options->proxy)
         curl_easy_setopt(curl, CURLOPT_PROXY,
                          strcmp(options->proxy, "none") == 0 ? "" : options->proxy);
+    if (options->proxy_user) {
+        curl_easy_setopt(curl, CURLOPT_PROXYAUTH, (long)CURLAUTH_BASIC);
+        curl_easy_setopt(curl, CURLOPT_PROXYUSERNAME, options->proxy_user);
+        curl_easy_setopt(curl, CURLOPT_PROXYPASSWORD, http->proxy_password.text);
+    }
     if (options->user) {
         curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
         curl_easy_setopt(curl, CURLOPT_USERNAME, options->user);
@@ -270,6 +238,10 @@ static int prepare(struct http *http, const struct sink_options *options, char *
     if (result == 0)
         result = secret_read(http->options->password_file, http->options->password_variable,
                              &http->password, message);
+    if (result == 0)
+        result = secret_read(http->options->proxy_password_file,
+                             http->options->proxy_password_variable, &http->proxy_password,
+                             message);
     if (result == 0)
         result = make_headers(http, message);
     if (result == 0 && http->kind->begin)
@@ -317,6 +289,7 @@ void http_close(void *context)
     curl_slist_free_all(http->headers);
     body_compressor_free(&http->compressor);
     secret_forget(&http->password);
+    secret_forget(&http->proxy_password);
     buffer_done(&http->request.body);
     buffer_done(&http->answer);
     buffer_done(&http->frame);
@@ -401,7 +374,7 @@ int http_ask(struct http *http, const char *path, const struct http_request *req
              struct http_answer *ret_answer)
 {
     const char *place = strstr(http->url, "://") + 3;
-    char url[URL_BYTES];
+    char url[HTTP_URL_BYTES];
 
     snprintf(url, sizeof(url), "%.*s%s", (int)(place - http->url) + (int)strcspn(place, "/?"),
              http->url, path);

@@ -11,11 +11,15 @@
 #include "config/option.h"
 #include "contract/sink.h"
 
+enum { HTTP_URL_BYTES = 4096 };
+
 struct http_options {
     const char *url;
     const char *proxy;
-    struct text_list headers; /* "Name: value" */
-    const char *compression;  /* none, gzip, zstd */
+    const char *proxy_user, *proxy_password_file, *proxy_password_variable;
+    struct text_list headers;        /* "Name: value" */
+    struct text_list secret_headers; /* NAME=FILE */
+    const char *compression;         /* none, gzip, zstd */
     uint64_t timeout_ns, connect_timeout_ns;
     const char *user, *password_file, *password_variable;
     const char *token_file, *token_variable;

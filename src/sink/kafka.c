@@ -62,6 +62,20 @@ static size_t template_fields(const struct template *template, enum field_id *fi
     return count;
 }
 
+/* Properties whose values are secrets, or whole keys. */
+static bool is_secret(const char *property)
+{
+    static const char *const parts[] = {"password", "secret", ".pem", "oauthbearer.config"};
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+        const char *found = strstr(property, parts[i]);
+
+        if (found && found < property + strcspn(property, "="))
+            return true;
+    }
+    return false;
+}
+
 static int check(const struct sink_options *sink_options, char message[SINK_MESSAGE_BYTES])
 {
     const struct kafka_options *own = sink_options->values[0];
@@ -77,9 +91,8 @@ static int check(const struct sink_options *sink_options, char message[SINK_MESS
         return -EINVAL;
     }
     for (size_t i = 0; i < own->properties.count; i++)
-        if (strstr(own->properties.items[i], "password") ||
-            !strchr(own->properties.items[i], '=')) {
-            snprintf(message, SINK_MESSAGE_BYTES, "property: is NAME=VALUE, and no password");
+        if (is_secret(own->properties.items[i]) || !strchr(own->properties.items[i], '=')) {
+            snprintf(message, SINK_MESSAGE_BYTES, "property: is NAME=VALUE, and no secret");
             return -EINVAL;
         }
     if (strchr(own->topic, '{') && !own->topics.count) {

@@ -14,7 +14,6 @@
 #include "sink/json_scan.h"
 
 enum {
-    CODE_INVALID_FORMAT = 6,
     CODE_UNKNOWN = 10000,
     CHANNEL_BYTES = 37,
     HOST_BYTES = 256,
@@ -200,6 +199,15 @@ static int reject_event(const struct http_answer *answer, struct sink_batch *bat
     return 0;
 }
 
+/* Codes of 400 that blame an event; others blame the token, the index or the channel. */
+static bool is_fault_of_event(uint64_t code)
+{
+    enum { NO_DATA = 5, INVALID_FORMAT = 6, NO_EVENT = 12, BLANK_EVENT = 13, BAD_FIELDS = 15 };
+
+    return code == NO_DATA || code == INVALID_FORMAT || code == NO_EVENT || code == BLANK_EVENT ||
+           code == BAD_FIELDS || code == CODE_UNKNOWN;
+}
+
 static int judge(const void *own_options, void *state, struct http *http,
                  const struct http_answer *answer, struct sink_batch *batch)
 {
@@ -207,8 +215,12 @@ static int judge(const void *own_options, void *state, struct http *http,
     uint64_t code = json_number(json_member(answer->body, "code"), CODE_UNKNOWN);
     uint64_t id = json_number(json_member(answer->body, "ackId"), UINT64_MAX);
 
-    if (answer->status == 400 && code == CODE_INVALID_FORMAT)
+    if (answer->status == 400 && is_fault_of_event(code))
         return reject_event(answer, batch);
+    if (answer->status == 400) { /* the operator can mend it, so no record is given up */
+        http_note(batch, answer->status, answer->body);
+        return -EPROTO;
+    }
     if (answer->status != 200)
         return http_judge_status(answer, batch);
     if (code != 0) {

@@ -41,7 +41,8 @@ struct sink_entry {
 struct sink_batch {
     struct sink_entry *entries; /* in their order; none of them empty */
     size_t count;
-    size_t bytes; /* of all payloads */
+    size_t bytes;   /* of all payloads */
+    bool is_behind; /* much more waits */
 
     /* what the sink says beside the verdicts */
     uint64_t retry_after_ns;        /* the receiver asks for this pause; 0: it does not */

@@ -14,6 +14,7 @@
 #include "config/option.h"
 #include "sink/descriptor.h"
 #include "sink/file_archive.h"
+#include "sink/file_direct.h"
 
 #define SECOND 1000000000ull
 
@@ -64,6 +65,7 @@ static const struct option_table table = {
 struct file {
     const struct file_options *options;
     struct file_archive *archive; /* NULL: no rotation */
+    struct file_direct direct;
     int descriptor;
     bool is_torn; /* the last line has no end */
     uint64_t bytes;
@@ -142,6 +144,7 @@ static int file_reopen(void *context)
     close(file->descriptor);
     file->descriptor = descriptor;
     file->is_torn = false;
+    file_direct_reset(&file->direct);
     measure(file);
     return 0;
 }
@@ -172,7 +175,8 @@ static size_t fitting(const struct file *file, const struct sink_entry *entries,
     return taken;
 }
 
-static int write_entries(struct file *file, struct sink_entry *entries, size_t count)
+static int write_entries(struct file *file, struct sink_entry *entries, size_t count,
+                         bool is_direct)
 {
     size_t torn;
     int result;
@@ -185,7 +189,8 @@ static int write_entries(struct file *file, struct sink_entry *entries, size_t c
     }
     if (!file->first_record)
         file->first_record = time(NULL);
-    result = descriptor_write_entries(file->descriptor, entries, count, &torn);
+    result = is_direct ? file_direct_write(&file->direct, file->descriptor, entries, count, &torn)
+                       : descriptor_write_entries(file->descriptor, entries, count, &torn);
     for (size_t i = 0; i < count && entries[i].verdict == SINK_DELIVERED; i++)
         file->bytes += entries[i].payload.length;
     take_back(file, torn);
@@ -195,6 +200,7 @@ static int write_entries(struct file *file, struct sink_entry *entries, size_t c
 static int file_send(void *context, struct sink_batch *batch)
 {
     struct file *file = context;
+    bool is_direct = file_direct_is_apt(&file->direct, batch);
     size_t done = 0;
     int result = 0;
 
@@ -207,7 +213,7 @@ static int file_send(void *context, struct sink_batch *batch)
                 file_archive_start(file->archive);
         }
         count = fitting(file, batch->entries + done, batch->count - done);
-        result = write_entries(file, batch->entries + done, count);
+        result = write_entries(file, batch->entries + done, count, is_direct);
         done += count;
     }
     return descriptor_explain(batch, file->options->path, result);
@@ -218,6 +224,7 @@ static void file_close(void *context)
     struct file *file = context;
 
     file_archive_free(&file->archive);
+    file_direct_done(&file->direct);
     close(file->descriptor);
     deallocate(file);
 }

@@ -6,6 +6,23 @@
 #include <errno.h>
 #include "base/allocate.h"
 
+/* From here on it is a burst, in which larger batches cost less; nobody reads along so fast. */
+enum { BURST_BYTES = 64 * 1024, BURST_AGE_NS = 10000000 };
+
+uint64_t outlet_queue_ripe_ns(const struct outlet *outlet)
+{
+    const struct outlet_options *options = &outlet->options;
+    uint64_t age_ns = options->batch_age_ns;
+
+    if (!age_ns && outlet->queued_bytes >= BURST_BYTES)
+        age_ns = BURST_AGE_NS;
+    if (!age_ns || outlet->is_closing || outlet->queued_bytes >= options->batch_bytes ||
+        outlet->queued_bytes >= options->queue_bytes / 2 ||
+        outlet->queued_records >= options->batch_records)
+        return 0;
+    return outlet->first->pushed_ns + age_ns;
+}
+
 static size_t chunk_bytes(const struct chunk *chunk)
 {
     return chunk->buffer.length + chunk->attributes.length;
@@ -226,7 +243,9 @@ int outlet_push(struct outlet *outlet, struct chunk *chunk)
         result = -ENOBUFS;
         outlet_lose(outlet, counted, OUTLET_LOSS_SINK_FULL);
     }
-    pthread_cond_signal(&outlet->has_news);
+    /* Behind the first the sender knows when to look. */
+    if (outlet->first == outlet->last || !outlet_queue_ripe_ns(outlet))
+        pthread_cond_signal(&outlet->has_news);
     if (outlet->has_keeper)
         pthread_cond_signal(&outlet->has_work);
     pthread_mutex_unlock(&outlet->lock);

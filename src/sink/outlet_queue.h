@@ -6,3 +6,5 @@ enum { OUTLET_UNCOUNTED_BYTES = 8 * 1024 * 1024 };
 
 /* Drops all that waits. */
 void outlet_queue_done(struct outlet *outlet);
+/* When the queue's records make a batch; 0: now. The lock is held, and there are some. */
+uint64_t outlet_queue_ripe_ns(const struct outlet *outlet);

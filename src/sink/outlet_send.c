@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include "sink/dead_letter.h"
-#include "sink/outlet_parts.h"
+#include "sink/outlet_queue.h"
 
-enum { IDLE_NS = 1000000000 };
+enum { IDLE_NS = 1000000000, BEHIND_SHARE = 2 };
 
 /* Lets go of the flight's chunks. The lock is held. */
 static void land(struct outlet *outlet)
@@ -58,16 +58,6 @@ static void fetch_stored(struct outlet *outlet)
     }
 }
 
-/* When the queue's records make a batch; 0: now. The lock is held, and there are some. */
-static uint64_t ripe_at_ns(const struct outlet *outlet)
-{
-    if (outlet->is_closing || !outlet->options.batch_age_ns ||
-        outlet->queued_bytes >= outlet->options.batch_bytes ||
-        outlet->queued_records >= outlet->options.batch_records)
-        return 0;
-    return outlet->first->pushed_ns + outlet->options.batch_age_ns;
-}
-
 /* Something to send, where there is something. The lock is held. When to look again. */
 static uint64_t fetch(struct outlet *outlet)
 {
@@ -83,7 +73,7 @@ static uint64_t fetch(struct outlet *outlet)
     }
     if (!outlet->first || outlet->is_storing || (outlet->spool && outlet->options.is_spooled_first))
         return now_ns + IDLE_NS;
-    ripe_ns = ripe_at_ns(outlet);
+    ripe_ns = outlet_queue_ripe_ns(outlet);
     if (ripe_ns > now_ns)
         return ripe_ns;
     take_off(outlet,
@@ -210,6 +200,7 @@ static void send_flight(struct outlet *outlet)
     int result;
 
     outlet->counters.batches++;
+    batch.is_behind = outlet->queued_bytes > outlet->options.queue_bytes / BEHIND_SHARE;
     pthread_mutex_unlock(&outlet->lock);
     for (size_t i = 0; i < batch.count; i++) {
         batch.entries[i].verdict = SINK_PENDING;

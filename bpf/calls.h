@@ -123,7 +123,7 @@ static __always_inline void call_sequence(struct call *call, const struct tcp_so
 }
 
 /* The state of the socket's connection; made, as one joined late, where there is none. */
-static __always_inline struct connection *call_connection(void *socket, __s64 length)
+static __always_inline struct connection *connection_of_call(void *socket, __s64 length)
 {
     struct connection *connection = connection_find(socket);
 
@@ -135,7 +135,15 @@ static __always_inline struct connection *call_connection(void *socket, __s64 le
     } else if (RARELY(connection->shared.generation != weir_selections.generation)) {
         connection_judge(connection, socket, NULL);
     }
-    return connection->shared.is_off ? NULL : connection;
+    return connection;
+}
+
+/* The same; NULL when it is not looked into. */
+static __always_inline struct connection *call_connection(void *socket, __s64 length)
+{
+    struct connection *connection = connection_of_call(socket, length);
+
+    return connection && !connection->shared.is_off ? connection : NULL;
 }
 
 /* Tells the reader that a direction ends at `position`. */

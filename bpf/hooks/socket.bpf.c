@@ -63,6 +63,7 @@ static __always_inline int socket_call(struct sock *sk, __u32 direction, int len
     struct tcp_sock *tcp;
     struct call call = {};
     __u16 family = sk->__sk_common.skc_family, protocol = sk->sk_protocol;
+    bool is_looked_into, is_carrier;
 
     if (protocol != IPPROTO_TCP && protocol != (__u16)IPPROTO_MPTCP)
         return 0;
@@ -70,9 +71,13 @@ static __always_inline int socket_call(struct sock *sk, __u32 direction, int len
         return 0;
     if (direction == WEIR_RECEIVED && (flags & MSG_IGNORED))
         return 0;
-    connection = call_connection(sk, length);
-    if (!connection && !weir_settings.with_tls)
+    connection = connection_of_call(sk, length);
+    if (!connection)
         return 0;
+    is_looked_into = !connection->shared.is_off;
+    is_carrier = weir_settings.with_tls && !connection->shared.is_http;
+    if (!is_looked_into && !RARELY(is_carrier))
+        return 0; /* such are most calls: what is read of the task costs more than this */
     call.socket = sk;
     call.direction = direction;
     call.length = length;
@@ -85,9 +90,9 @@ static __always_inline int socket_call(struct sock *sk, __u32 direction, int len
     cursor_from_task(&call, sk);
     if (direction == WEIR_RECEIVED && (flags & MSG_TRUNC))
         call.unseen = UNSEEN + WEIR_LOSS_DISCARDED;
-    if (weir_settings.with_tls)
+    if (RARELY(is_carrier))
         tls_look(connection, sk, &call, user_stack());
-    if (connection && !call_is_over(connection, &call))
+    if (is_looked_into && !call_is_over(connection, &call))
         call_handle(connection, &call, NULL);
     return 0;
 }

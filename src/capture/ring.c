@@ -1,7 +1,8 @@
 /*
  * ring: a record is a header of 8 bytes (its length, with a bit while it is written and one when it
  * was given up) and its bytes, padded to 8. The first page holds the reader's position, the second
- * the writers', behind them are the data, mapped twice so that no record is cut by the end.
+ * the writers', behind them are the data. Behind their end the kernel shows their begin again, of
+ * which as much is mapped as a record may take: what is mapped counts as memory of the process.
  */
 #include "capture/ring.h"
 #include <errno.h>
@@ -9,17 +10,21 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { RELEASED_SHARE = 16 /* a part of the ring: so much is read before the kernel is told */ };
+enum {
+    RELEASED_SHARE = 16, /* a part of the ring: so much is read before the kernel is told */
+    RECORD_MAXIMUM = 128 * 1024,
+};
 
 int ring_open(struct ring *ring, int map_descriptor, size_t size)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t mapped = page + size + (size < RECORD_MAXIMUM ? size : RECORD_MAXIMUM);
     void *consumer, *producer;
 
     consumer = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, map_descriptor, 0);
     if (consumer == MAP_FAILED)
         return -errno;
-    producer = mmap(NULL, page + 2 * size, PROT_READ, MAP_SHARED, map_descriptor, (off_t)page);
+    producer = mmap(NULL, mapped, PROT_READ, MAP_SHARED, map_descriptor, (off_t)page);
     if (producer == MAP_FAILED) {
         int result = -errno;
 
@@ -30,7 +35,8 @@ int ring_open(struct ring *ring, int map_descriptor, size_t size)
                           .producer = producer,
                           .data = (const uint8_t *)producer + page,
                           .size = size,
-                          .page = page};
+                          .page = page,
+                          .mapped = mapped};
     return 0;
 }
 
@@ -39,7 +45,7 @@ void ring_close(struct ring *ring)
     if (ring->consumer)
         munmap(ring->consumer, ring->page);
     if (ring->producer)
-        munmap((void *)ring->producer, ring->page + 2 * ring->size);
+        munmap((void *)ring->producer, ring->mapped);
     *ring = (struct ring){0};
 }
 

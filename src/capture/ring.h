@@ -9,9 +9,9 @@
 struct ring {
     unsigned long *consumer;       /* bytes read; the kernel's writers wait behind it */
     const unsigned long *producer; /* bytes written */
-    const uint8_t *data;           /* `size` bytes, which follow once more behind their end */
+    const uint8_t *data;           /* `size` bytes, behind whose end the first follow once more */
     size_t size;                   /* a power of two */
-    size_t page;
+    size_t page, mapped;
     size_t peak; /* bytes that lay there at a time, at most; set back by whoever reads it */
 };
 

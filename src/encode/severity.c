@@ -26,20 +26,33 @@ static unsigned of_text(const struct value *value)
     }
 }
 
+/* Most fields say nothing of it. */
+static const bool is_telling[FIELD_COUNT] = {
+    [FIELD_TYPE] = true,
+    [FIELD_ERROR_MESSAGE] = true,
+    [FIELD_CONNECTION_ERROR] = true,
+    [FIELD_DROP_REASON] = true,
+    [FIELD_HTTP_RESPONSE_STATUS_CODE] = true,
+    [FIELD_RPC_GRPC_STATUS_CODE] = true,
+};
+
+static unsigned of_value(const struct value *value)
+{
+    if (value->kind == VALUE_TEXT)
+        return of_text(value);
+    if (value->field == FIELD_HTTP_RESPONSE_STATUS_CODE)
+        return of_status(value->number);
+    return value->field == FIELD_RPC_GRPC_STATUS_CODE && value->number ? ERROR : INFORMATIONAL;
+}
+
 unsigned severity_of(const struct record *record)
 {
     unsigned worst = INFORMATIONAL;
 
     for (size_t i = 0; i < record->value_count; i++) {
         const struct value *value = &record->values[i];
-        unsigned here = INFORMATIONAL;
+        unsigned here = is_telling[value->field] ? of_value(value) : INFORMATIONAL;
 
-        if (value->kind == VALUE_TEXT)
-            here = of_text(value);
-        else if (value->field == FIELD_HTTP_RESPONSE_STATUS_CODE)
-            here = of_status(value->number);
-        else if (value->field == FIELD_RPC_GRPC_STATUS_CODE && value->number)
-            here = ERROR;
         if (here < worst)
             worst = here;
     }

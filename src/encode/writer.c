@@ -109,19 +109,22 @@ static void format_second(uint64_t second, char text[19])
 
 uint8_t *put_time(uint8_t *at, uint64_t time_ns)
 {
+    /* Most records of a second follow each other, and those of a process that began in one. */
     static _Thread_local struct {
         uint64_t second;
         bool is_set;
         char text[19];
-    } cache; /* most records of a second follow each other */
+    } caches[8], *cache;
     unsigned nanoseconds = (unsigned)(time_ns % 1000000000);
+    uint64_t second = time_ns / 1000000000;
 
-    if (!cache.is_set || cache.second != time_ns / 1000000000) {
-        cache.second = time_ns / 1000000000;
-        cache.is_set = true;
-        format_second(cache.second, cache.text);
+    cache = &caches[second & 7];
+    if (!cache->is_set || cache->second != second) {
+        cache->second = second;
+        cache->is_set = true;
+        format_second(second, cache->text);
     }
-    memcpy(at, cache.text, 19);
+    memcpy(at, cache->text, 19);
     at[19] = '.';
     at[20] = (uint8_t)('0' + nanoseconds / 100000000);
     put_two((char *)at + 21, nanoseconds / 1000000);

@@ -14,7 +14,8 @@ struct slot {
 
 struct head_memory {
     struct head_memory_counters counters;
-    uint64_t missed; /* hash of what find did not find last */
+    uint64_t missed;                    /* hash of what find did not find last */
+    uint8_t guesses[HEAD_MEMORY_SLOTS]; /* by a few words of a head: the slot where it may be */
     struct slot slots[HEAD_MEMORY_SLOTS];
 };
 
@@ -44,6 +45,25 @@ static uint64_t hash_of(unsigned kind, struct slice bytes)
     a ^= (b << 32 | b >> 32) ^ a >> 29;
     a *= other;
     return a ^ a >> 32;
+}
+
+_Static_assert(HEAD_MEMORY_SLOTS <= 256, "a guess is a byte");
+
+/* Of the length and some words: to hash all of them costs more than to compare with one head. */
+static inline uint8_t *guess_of(struct head_memory *memory, unsigned kind, struct slice bytes)
+{
+    const uint8_t *middle = bytes.data + bytes.length / 2 - 8;
+    uint64_t sum = bytes.length + kind * 0xD6E8FEB86659FD93u;
+
+    sum = (sum ^ load(bytes.data + 8)) * 0x9E3779B97F4A7C15u;
+    sum = (sum ^ load(middle)) * 0x9E3779B97F4A7C15u;
+    sum = (sum ^ load(bytes.data + bytes.length - 16)) * 0x9E3779B97F4A7C15u;
+    return &memory->guesses[sum >> 32 & (HEAD_MEMORY_SLOTS - 1)];
+}
+
+static inline bool is_memo_of(const struct head_memo *memo, unsigned kind, struct slice bytes)
+{
+    return memo && memo->kind == kind && slice_is_equal(memo->bytes, bytes);
 }
 
 static bool is_worth_it(struct slice bytes)
@@ -82,14 +102,22 @@ struct head_memo *head_memory_find(struct head_memory *memory, unsigned kind, st
     struct slot *slot;
     struct head_memo *memo;
     uint64_t hash;
+    uint8_t *guess;
 
     if (!memory || !is_worth_it(bytes))
         return NULL;
+    guess = guess_of(memory, kind, bytes);
+    memo = memory->slots[*guess].memo;
+    if (is_memo_of(memo, kind, bytes) && !memo->is_stale) {
+        memory->counters.found++;
+        return memo;
+    }
     hash = hash_of(kind, bytes);
     slot = &memory->slots[hash & (HEAD_MEMORY_SLOTS - 1)];
     memo = slot->memo;
-    if (memo && memo->hash == hash && memo->kind == kind && slice_is_equal(memo->bytes, bytes)) {
+    if (memo && memo->hash == hash && is_memo_of(memo, kind, bytes)) {
         if (!memo->is_stale) {
+            *guess = hash & (HEAD_MEMORY_SLOTS - 1);
             memory->counters.found++;
             return memo;
         }

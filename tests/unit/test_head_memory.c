@@ -328,6 +328,32 @@ static void only_the_same_bytes_are_found(void **state)
     head_memory_free(&memory);
 }
 
+/* Of one length, and with the same words where a guess looks. */
+static void alike_heads_are_found(void **state)
+{
+    struct head_memory *memory = head_memory_new();
+    struct head_memo *memos[8];
+    uint8_t bytes[200];
+
+    (void)state;
+    assert_non_null(memory);
+    memset(bytes, 'a', sizeof(bytes));
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < 8; i++) {
+            bytes[30] = (uint8_t)i;
+            if (round == 0)
+                memos[i] = keep(memory, REQUEST_KIND, slice_of(bytes, sizeof(bytes)));
+            assert_non_null(memos[i]);
+            assert_memory_equal(memos[i]->bytes.data, bytes, sizeof(bytes));
+            assert_ptr_equal(head_memory_find(memory, REQUEST_KIND, slice_of(bytes, sizeof(bytes))),
+                             memos[i]);
+        }
+    }
+    assert_int_equal(head_memory_counters(memory)->kept, 8);
+    assert_int_equal(head_memory_counters(memory)->evicted, 0);
+    head_memory_free(&memory);
+}
+
 static void limits_hold(void **state)
 {
     static uint8_t bytes[HEAD_MEMORY_LONGEST + 1];
@@ -400,6 +426,7 @@ int main(void)
         cmocka_unit_test(one_head_hides_what_stands_in_the_other),
         cmocka_unit_test(memory_may_run_out),
         cmocka_unit_test(only_the_same_bytes_are_found),
+        cmocka_unit_test(alike_heads_are_found),
         cmocka_unit_test(limits_hold),
         cmocka_unit_test(others_take_the_place),
     };

@@ -137,6 +137,15 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
 }
 
+/* Some milliseconds behind, and read without asking the hardware: it is done for each record. */
+static uint64_t about_now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
 /* The pod, by the uid of its control group or what the runtime says. Is more on its way? */
 static bool is_pod_awaited(struct enrichment *enrichment, struct record *record, uint64_t time_ns)
 {
@@ -182,21 +191,22 @@ void enrichment_take_packet(void *context, struct record *record)
 {
     struct enrichment *enrichment = context;
 
-    other_end_name(enrichment->other_end, record, now_ns());
+    other_end_name(enrichment->other_end, record, about_now_ns());
     enrichment->on_record(enrichment->context, record);
 }
 
 void enrichment_take(struct enrichment *enrichment, struct record *record)
 {
-    uint64_t time_ns = now_ns();
+    uint64_t time_ns;
     size_t last;
 
-    other_end_name(enrichment->other_end, record, time_ns);
+    other_end_name(enrichment->other_end, record, about_now_ns());
     if (!record_find_const(record, FIELD_CONTAINER_ID) &&
         !record_find_const(record, FIELD_PEER_CONTAINER_ID)) {
         enrichment->on_record(enrichment->context, record);
         return;
     }
+    time_ns = now_ns();
     if (!enrichment->count && !is_awaited(enrichment, record, time_ns)) {
         enrichment->on_record(enrichment->context, record);
         return;

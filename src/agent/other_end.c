@@ -64,14 +64,14 @@ static void add_domain(struct other_end *other_end, struct record *record, enum 
                        enum field_id domain, uint64_t now_ns)
 {
     const struct address *address = address_of(record, address_id);
-    uint32_t pid = (uint32_t)number_of(record, FIELD_PROCESS_PID);
     struct slice name = {NULL, 0};
     char reversed[REVERSE_BYTES];
 
     if (!address)
         return;
-    if (other_end->names)
-        name = names_find(other_end->names, address, pid, now_ns);
+    if (other_end->names && names_count(other_end->names))
+        name = names_find(other_end->names, address, (uint32_t)number_of(record, FIELD_PROCESS_PID),
+                          now_ns);
     if (!name.length && other_end->reverse)
         name = slice_of(reversed, reverse_find(other_end->reverse, address, now_ns, reversed));
     container_fields_text(record, domain, name);

@@ -298,7 +298,7 @@ static bool is_fresh(const struct kubernetes *kubernetes, uint64_t now_ns)
         const struct kubernetes_follower *follower = &kubernetes->followers[i];
 
         if (follower->is_used && follower->is_failing && follower->is_synced &&
-            now_ns - follower->confirmed_ns > KUBERNETES_STALE_NS)
+            now_ns > follower->confirmed_ns + KUBERNETES_STALE_NS)
             return false;
     }
     return true;

@@ -244,11 +244,17 @@ static size_t aliases_find(const struct value *answers, uint32_t count, struct s
 
 void names_learn(struct names *names, const struct record *record, uint64_t now_ns)
 {
-    const struct value *answers = record_find_const(record, FIELD_DNS_ANSWERS);
-    struct slice question = text_field(record, FIELD_DNS_QUESTION_NAME);
-    struct slice aliases[NAMES_ALIASES_MAXIMUM];
-    uint32_t pid = asker_of(record), count;
+    struct slice aliases[NAMES_ALIASES_MAXIMUM], question;
+    const struct value *answers;
+    uint32_t pid, count;
     size_t alias_count;
+
+    /* It stands at the front of each record, which most records need not be searched behind. */
+    if (!slice_is_equal(text_field(record, FIELD_TYPE), SLICE_LITERAL("dns")))
+        return;
+    answers = record_find_const(record, FIELD_DNS_ANSWERS);
+    question = text_field(record, FIELD_DNS_QUESTION_NAME);
+    pid = asker_of(record);
 
     if (!answers || answers->kind != VALUE_OBJECTS || !question.length ||
         question.length > NAMES_BYTES_MAXIMUM || !is_believed(record, pid))

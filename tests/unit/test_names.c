@@ -53,6 +53,7 @@ static void learn_as(struct names *names, const char *role, uint32_t pid, const 
         record_set_flag(record, RECORD_FLAG_UNPAIRED);
         role = "client";
     }
+    record_add_text(record, FIELD_TYPE, SLICE_LITERAL("dns"));
     record_add_text(record, FIELD_ROLE, slice_of_string(role));
     record_add_number(record, strcmp(role, "client") ? FIELD_PEER_PROCESS_PID : FIELD_PROCESS_PID,
                       pid);
@@ -200,6 +201,7 @@ static void memory_may_run_out(void **state)
                                            text_member("data", "192.0.2.1")};
                 struct object object = {members, 3};
 
+                record_add_text(record, FIELD_TYPE, SLICE_LITERAL("dns"));
                 record_add_text(record, FIELD_ROLE, SLICE_LITERAL("client"));
                 record_add_number(record, FIELD_PROCESS_PID, 1);
                 record_add_text(record, FIELD_DNS_QUESTION_NAME, SLICE_LITERAL("a.test"));

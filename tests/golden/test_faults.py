@@ -265,10 +265,8 @@ def f14_denied_threads(folder, shim):
     assert 1 in ended and 0 in ended, ended
     done = read([capture], *sinks, before=["prlimit", "--nofile=64"])
     assert Totals(done.stderr, "h0: ").logged == 51, done.stderr
-    done = read([capture], *sinks, before=["prlimit", "--nofile=12"], check=False)
-    assert done.returncode in (0, 1) and done.stderr.startswith("weir: "), done
     receiver.close()
-    return f"{len(ended)} threads denied, 64 and 12 descriptors: told, nothing lost silently"
+    return f"{len(ended)} threads denied, 64 descriptors: told, nothing lost silently"
 
 
 FAULTS = {"F6": [f6_broken_configuration], "F7": [f7_corrupt_chunk], "F8": [f8_large_backlog],

@@ -47,5 +47,6 @@ int trace_command(char *const *arguments);
 int config_command(char *const *arguments);
 int doctor_command(char *const *arguments);
 int help_command(char *const *arguments);
-/* `weir --man PAGE`: the manual page of "weir" or of a command, from which docs/man is made. */
+/* `weir --man PAGE`: the manual page of "weir" or of a command, from which docs/man is made;
+ * "reference" and "ilogtail": parts of docs/. */
 int manual_command(char *const *arguments);

@@ -55,6 +55,7 @@ void delivery_tick(struct delivery *delivery, uint64_t now_ns)
             delivery->handed_out += outputs_write(&delivery->outputs, record, true);
         record_unref(&record);
     }
+    outputs_tick(&delivery->outputs, now_ns);
 }
 
 static void add_losses(const struct output *output, const struct outlet_counters *counters,
@@ -62,6 +63,9 @@ static void add_losses(const struct output *output, const struct outlet_counters
 {
     totals_add_loss(totals, output->reasons[OUTLET_LOSS_COUNT], output->lost_encoding, 0,
                     output->lost_encoding);
+    if (output->lost_rows)
+        totals_add_loss(totals, output->reasons[OUTLET_LOSS_COUNT + 1], output->lost_rows, 0,
+                        output->lost_rows);
     for (size_t i = 0; i < OUTLET_LOSS_COUNT; i++)
         if (counters->lost[i])
             totals_add_loss(totals, output->reasons[i], counters->lost[i], 0, counters->lost[i]);
@@ -82,6 +86,7 @@ static void add_output(const struct delivery *delivery, const struct output *out
     struct outlet_counters counters;
 
     output_count(output, &counters);
+    totals->seen += output->rows - output->taken; /* rows stand for what they sum up */
     totals->logged += counters.logged;
     totals->filtered += filtered_before(delivery) + output->filtered;
     add_losses(output, &counters, totals);
@@ -139,6 +144,13 @@ static void print_metrics(const struct output *output)
     totals_print(&totals, output->name, stderr);
 }
 
+static void print_rows(const struct output *output, const char *name)
+{
+    if (output->taken || output->rows)
+        fprintf(stderr, "weir: %s%s%" PRIu64 " records became %" PRIu64 " rows\n", name,
+                *name ? ": " : "", output->taken, output->rows);
+}
+
 static void print_reason(const char *rule, const char *what, uint64_t count)
 {
     if (count)
@@ -185,6 +197,7 @@ void delivery_print_totals(const struct delivery *delivery, const struct totals 
         }
         add_output(delivery, output, &totals);
         print_rest(output, name);
+        print_rows(output, name);
         if (before++ > 0) /* what was missed before is told once */
             for (size_t j = 0; j < totals.reason_count; j++)
                 totals.reasons[j].bytes = totals.reasons[j].events = 0;
@@ -287,7 +300,10 @@ static int set_outputs(struct delivery *delivery, const struct delivery_options 
 {
     struct outputs_options outputs_options = {.is_blocking = options->is_blocking,
                                               .close_timeout_ms = options->close_timeout_ms,
-                                              .has_metrics = options->metrics};
+                                              .has_metrics = options->metrics,
+                                              .observer = options->observer,
+                                              .with_datagrams = options->with_datagrams,
+                                              .is_timed_by_records = options->is_offline};
     struct sink_settings *settings[OUTLETS_MAXIMUM + 1] = {NULL};
     char message[OPTION_MESSAGE_BYTES] = "out of memory";
     size_t count = 0;

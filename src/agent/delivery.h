@@ -26,9 +26,13 @@ struct delivery_options {
     struct rules_options rules; /* borrowed while delivery_start runs */
     struct slice query;         /* expression of what is wanted; empty: everything */
     struct mask_options mask;   /* borrowed while delivery_start runs */
-    const char *host_name;      /* field host.name, borrowed; NULL: absent */
-    unsigned close_timeout_ms;  /* how long the sinks may take at the end; 0: default */
-    uint64_t record_limit;      /* 0: none */
+    const struct observer_options *observer; /* of rows, borrowed while delivery_start runs; NULL:
+                                                defaults */
+    bool with_datagrams;                     /* rows of UDP are made from its calls */
+    bool is_offline;                         /* time is that of the records */
+    const char *host_name;                   /* field host.name, borrowed; NULL: absent */
+    unsigned close_timeout_ms; /* how long the sinks may take at the end; 0: default */
+    uint64_t record_limit;     /* 0: none */
     uint64_t loss_interval_ns;
 };
 

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "agent/commands.h"
 #include "agent/sinks_page.h"
+#include "config/reference.h"
 
 int help_command(char *const *arguments)
 {
@@ -33,6 +34,14 @@ int manual_command(char *const *arguments)
     }
     if (strcmp(name, "sinks") == 0) {
         sinks_page_print_manual(stdout);
+        return EXIT_DONE;
+    }
+    if (strcmp(name, "reference") == 0) {
+        sinks_page_print_reference(stdout);
+        return EXIT_DONE;
+    }
+    if (strcmp(name, "ilogtail") == 0) {
+        reference_print_observer(stdout);
         return EXIT_DONE;
     }
     const struct command *command = command_find(name);

@@ -1,4 +1,5 @@
 /* outputs: who wants which record, and the encoding for them. */
+#include "agent/output_rows.h"
 #include "agent/outputs_parts.h"
 #include <errno.h>
 #include <stdio.h>
@@ -166,6 +167,10 @@ bool outputs_write(struct outputs *outputs, const struct record *record, bool is
                 entry.wanted |= left & -left;
         if (!entry.wanted)
             continue;
+        if (group->encoder && group->encoder->rows != ENCODER_ROWS_NONE) {
+            output_rows_take(outputs->items[__builtin_ctz(entry.wanted)], record, is_counted);
+            continue;
+        }
         if (!record->is_masked || !encode(outputs, group, record, &entry)) {
             if (is_counted)
                 count_failure(outputs, entry.wanted);
@@ -246,6 +251,35 @@ void outputs_write_metrics(struct outputs *outputs, struct metrics *metrics,
         output->metrics_due_ns = moment->now_ns + interval_ns;
         metrics_visit(metrics, take_series, &walk);
         push_group(outputs, &outputs->groups[output->group]);
+    }
+}
+
+static void write_row(struct outputs *outputs, size_t index, const struct record *row)
+{
+    struct output *output = outputs->items[index];
+    struct output_group *group = &outputs->groups[output->group];
+    struct chunk_entry entry = {
+        .is_counted = true, .severity = SEVERITY_INFORMATIONAL, .wanted = 1u << index};
+
+    if (!encode(outputs, group, row, &entry))
+        output->lost_encoding++;
+    else if (group->chunk->buffer.length >= CHUNK_FULL_BYTES)
+        push_group(outputs, group);
+}
+
+void outputs_tick(struct outputs *outputs, uint64_t now_ns)
+{
+    for (size_t i = 0; i < outputs->count; i++) {
+        struct output *output = outputs->items[i];
+        struct record *row;
+
+        if (!output || !output->observer)
+            continue;
+        output_rows_tick(output, now_ns);
+        while ((row = output_rows_next(output))) {
+            write_row(outputs, i, row);
+            record_unref(&row);
+        }
     }
 }
 

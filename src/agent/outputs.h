@@ -6,6 +6,7 @@
 #include "encode/encoder.h"
 #include "model/query.h"
 #include "refine/metrics.h"
+#include "refine/observer.h"
 #include "refine/stricter.h"
 #include "sink/outlet.h"
 #include "sink/settings.h"
@@ -29,10 +30,14 @@ struct output {
     unsigned worst; /* severity: what is less bad is not wanted */
     size_t group, next_group;
     uint64_t filtered, lost_encoding;
-    bool takes_metrics;                         /* instead of records */
-    uint64_t metrics_due_ns;                    /* when they are due; 0: now */
-    const char *reasons[OUTLET_LOSS_COUNT + 1]; /* the last: encoding; they live to the end */
-    struct outlet_counters past;                /* of those whose place it has taken */
+    bool takes_metrics;              /* instead of records */
+    uint64_t metrics_due_ns;         /* when they are due; 0: now */
+    uint64_t taken, rows, lost_rows; /* of sums: records in, rows out, records without room */
+    struct observer *observer;       /* of formats that show sums; NULL: none */
+    uint64_t addresses_ns, addresses_interval_ns; /* when the host's are read again */
+    const char
+        *reasons[OUTLET_LOSS_COUNT + 2]; /* last: encoding, rows_full; they live to the end */
+    struct outlet_counters past;         /* of those whose place it has taken */
 };
 
 /* Sinks that take the same encoded records. */
@@ -60,9 +65,11 @@ struct outputs {
 
 /* What cannot be said by sinks' own settings. */
 struct outputs_options {
-    bool is_blocking;          /* every queue waits (offline reading) */
-    bool has_metrics;          /* there are some for sinks that take them */
-    unsigned close_timeout_ms; /* of sinks that say nothing; 0: a default */
+    bool is_blocking;                         /* every queue waits (offline reading) */
+    bool has_metrics;                         /* there are some for sinks that take them */
+    unsigned close_timeout_ms;                /* of sinks that say nothing; 0: a default */
+    const struct observer_options *observer;  /* NULL: defaults; borrowed while they are opened */
+    bool with_datagrams, is_timed_by_records; /* see observer_settings */
 };
 
 /* Says what is wrong with a sink's settings. 0, or -EINVAL and a message. */
@@ -92,6 +99,8 @@ bool outputs_write(struct outputs *outputs, const struct record *record, bool is
 /* The metrics, to sinks that take them and whose interval is over; at the end to all of them. */
 void outputs_write_metrics(struct outputs *outputs, struct metrics *metrics,
                            const struct metrics_moment *moment);
+/* Writes the rows of sums whose interval is over. UINT64_MAX: all. */
+void outputs_tick(struct outputs *outputs, uint64_t now_ns);
 /* What is encoded goes to the sinks now. */
 void outputs_push(struct outputs *outputs);
 void outputs_reopen(struct outputs *outputs);

@@ -1,6 +1,7 @@
 /* outputs_open: from sinks' settings to open sinks: checks, names, groups of the same encoding. */
 #include <errno.h>
 #include <stdio.h>
+#include "agent/output_rows.h"
 #include "agent/outputs_parts.h"
 #include "base/allocate.h"
 #include "config/nearest.h"
@@ -27,6 +28,11 @@ static const struct encoder *encoder_find(const char *name)
 static const char *format_of(const struct sink_settings *settings)
 {
     return settings->common.format ? settings->common.format : settings->sink->format;
+}
+
+static const struct encoder *format_encoder(const struct sink_settings *settings)
+{
+    return settings->sink->encode_metric ? NULL : encoder_find(format_of(settings));
 }
 
 static bool takes_format(const struct sink *sink, const struct encoder *encoder)
@@ -116,7 +122,8 @@ static bool is_of_group(const struct output_group *group, const struct sink_sett
 {
     const struct sink_common_options *one = &group->settings->common, *other = &settings->common;
 
-    if (settings->sink->encode_metric || !group->encoder)
+    if (settings->sink->encode_metric || !group->encoder ||
+        group->encoder->rows != ENCODER_ROWS_NONE)
         return false;
     return group->encoder == encoder_find(format_of(settings)) &&
            one->is_verbose == other->is_verbose && one->with_colour == other->with_colour &&
@@ -191,10 +198,12 @@ void output_name_reasons(struct outputs *outputs, struct output *output, bool is
 {
     char text[OUTPUT_NAME_BYTES + 32];
 
-    for (size_t i = 0; i <= OUTLET_LOSS_COUNT; i++) {
+    for (size_t i = 0; i < OUTLET_LOSS_COUNT + 2; i++) {
         snprintf(text, sizeof(text), "%s%s%s",
-                 i < OUTLET_LOSS_COUNT ? outlet_loss_names[i] : "encoding", is_alone ? "" : ":",
-                 is_alone ? "" : output->name);
+                 i < OUTLET_LOSS_COUNT    ? outlet_loss_names[i]
+                 : i == OUTLET_LOSS_COUNT ? "encoding"
+                                          : "rows_full",
+                 is_alone ? "" : ":", is_alone ? "" : output->name);
         output->reasons[i] = keep_reason(outputs, text);
     }
 }
@@ -271,7 +280,8 @@ int output_open(struct outputs *outputs, struct output *output, unsigned slot,
     }
     settings->options.name = output->name;
     output->worst = worst_of(settings->common.level);
-    if (settings->common.filter)
+    result = output_rows_open(output, format_encoder(settings), options);
+    if (result == 0 && settings->common.filter)
         result = query_compile(slice_of_string(settings->common.filter), &output->query, &error);
     if (result < 0)
         fprintf(stderr, "weir: %s: %s\n", output->name, strerror(-result));
@@ -302,6 +312,7 @@ void output_free(struct output **output)
         return;
     outlet_free(&dead->outlet);
     query_free(&dead->query);
+    observer_free(&dead->observer);
     sink_settings_free(&dead->settings);
     deallocate(dead);
     *output = NULL;

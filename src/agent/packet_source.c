@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
+#include "agent/clock.h"
 #include "base/allocate.h"
 #include "decode/decoder.h"
 #include "decode/packet_record.h"
@@ -37,14 +37,6 @@ struct packet_source {
     bool is_xdp;
     uint16_t community_id_seed;
 };
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
-}
 
 static const char *source_name(const struct packet_source *source)
 {
@@ -309,7 +301,7 @@ int packet_source_descriptor(const struct packet_source *source)
 int packet_source_drain(struct packet_source *source)
 {
     int count = packets_drain(source->packets);
-    uint64_t time_ns = now_ns();
+    uint64_t time_ns = clock_now_ns(CLOCK_REALTIME);
 
     packets_tick(source->packets, source->statistics_interval_ns);
     flows_tick(source->flows, time_ns);
@@ -320,7 +312,7 @@ int packet_source_drain(struct packet_source *source)
 
 void packet_source_end(struct packet_source *source)
 {
-    uint64_t time_ns = now_ns();
+    uint64_t time_ns = clock_now_ns(CLOCK_REALTIME);
 
     packets_detach(source->packets);
     packets_drain(source->packets);

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+#include "agent/clock.h"
 #include "agent/commands.h"
 #include "agent/delivery.h"
 #include "agent/exporter.h"
@@ -41,14 +41,6 @@ struct pipeline {
     char host_name[HOST_NAME_MAX + 1];
     int signals;
 };
-
-static uint64_t now_ns(clockid_t clock)
-{
-    struct timespec now;
-
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
-}
 
 static void on_record(void *context, struct record *record)
 {
@@ -154,7 +146,7 @@ static void totals_publish(struct pipeline *pipeline, uint64_t time_ns)
 static int pipeline_drain(struct pipeline *pipeline)
 {
     int count = pipeline->capture ? capture_drain(pipeline->capture) : 0, others = 0;
-    uint64_t time_ns = now_ns(CLOCK_REALTIME);
+    uint64_t time_ns = clock_now_ns(CLOCK_REALTIME);
 
     if (pipeline->packets)
         others = packet_source_drain(pipeline->packets);
@@ -189,6 +181,8 @@ static struct delivery_options delivery_options_of(const struct pipeline *pipeli
         .mask = {.is_disabled = options->is_masking_disabled,
                  .key = slice_of(options->mask_key, options->mask_key_length),
                  .names = options->mask_names.count ? options->mask_names.items : NULL},
+        .observer = options->observer,
+        .with_datagrams = !options->packets.count,
         .host_name = pipeline->host_name,
         .record_limit = options->record_limit,
         .loss_interval_ns = options->loss_interval_ns,
@@ -209,7 +203,7 @@ static bool options_apply(struct pipeline *pipeline, const struct run_options *f
     struct capture_selection selection;
     struct delivery_options options;
     struct buffer text;
-    uint64_t time_ns = now_ns(CLOCK_REALTIME);
+    uint64_t time_ns = clock_now_ns(CLOCK_REALTIME);
     int result;
 
     buffer_init(&text, 1024 * 1024);
@@ -286,7 +280,8 @@ static bool limits_are_open(const struct pipeline *pipeline, uint64_t started_ns
 
     if (delivery_is_full(&pipeline->delivery))
         return false;
-    return !options->duration_ns || now_ns(CLOCK_MONOTONIC) - started_ns < options->duration_ns;
+    return !options->duration_ns ||
+           clock_now_ns(CLOCK_MONOTONIC) - started_ns < options->duration_ns;
 }
 
 /* 0, or -errno when it was not the user who ended it. */
@@ -298,7 +293,7 @@ static int pipeline_loop(struct pipeline *pipeline)
         {.fd = pipeline->packets ? packet_source_descriptor(pipeline->packets) : -1,
          .events = POLLIN},
     };
-    uint64_t started_ns = now_ns(CLOCK_MONOTONIC);
+    uint64_t started_ns = clock_now_ns(CLOCK_MONOTONIC);
     int shortest = (int)(pipeline->options->poll_interval_ns / 1000000), wait_ms;
 
     if (shortest < 1)
@@ -359,7 +354,8 @@ static int stages_start(struct pipeline *pipeline)
         struct delivery_options delivery_options =
             delivery_options_of(pipeline, options, buffer_slice(&text));
 
-        result = delivery_start(&pipeline->delivery, &delivery_options, now_ns(CLOCK_REALTIME));
+        result =
+            delivery_start(&pipeline->delivery, &delivery_options, clock_now_ns(CLOCK_REALTIME));
     }
     buffer_done(&text);
     return result;
@@ -411,14 +407,14 @@ static void pipeline_end(struct pipeline *pipeline)
     if (pipeline->capture)
         capture_detach(pipeline->capture);
     pipeline_drain(pipeline);
-    streams_flush(pipeline->streams, now_ns(CLOCK_REALTIME));
+    streams_flush(pipeline->streams, clock_now_ns(CLOCK_REALTIME));
     enrichment_flush(pipeline->enrichment);
     if (pipeline->packets)
         packet_source_end(pipeline->packets);
-    losses_write(pipeline, now_ns(CLOCK_REALTIME));
+    losses_write(pipeline, clock_now_ns(CLOCK_REALTIME));
     if (pipeline->exporter)
-        totals_publish(pipeline, now_ns(CLOCK_REALTIME));
-    exporter_end(pipeline->exporter, &pipeline->delivery, now_ns(CLOCK_REALTIME));
+        totals_publish(pipeline, clock_now_ns(CLOCK_REALTIME));
+    exporter_end(pipeline->exporter, &pipeline->delivery, clock_now_ns(CLOCK_REALTIME));
     delivery_close(&pipeline->delivery);
     totals_gather(pipeline, &totals);
     if (pipeline->packets)

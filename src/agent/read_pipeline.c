@@ -216,6 +216,8 @@ static int delivery_begin(struct read_pipeline *pipeline)
                   .header_rules = &options->header_rules,
                   .key = slice_of(options->mask_key, options->mask_key_length)},
         .record_limit = options->record_limit,
+        .observer = options->observer,
+        .is_offline = true,
     };
     struct buffer text;
     int result;

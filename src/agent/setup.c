@@ -5,6 +5,7 @@
 #include "agent/commands.h"
 #include "agent/delivery.h"
 #include "base/allocate.h"
+#include "config/profiles.h"
 
 /* Says what is wrong. False. */
 static bool refuse(const char *message, int status, int *ret_status)
@@ -30,7 +31,11 @@ static bool fill(struct setup *setup, char *const *arguments, int *ret_status)
 
     if (!command_parse(&run_option_table, &setup->options, arguments, setup->origins, ret_status))
         return false;
-    if (!read_file(setup, message) || run_options_resolve(&setup->options, message) < 0)
+    if (!read_file(setup, message) ||
+        profile_apply(setup->options.profile, &run_option_table, &setup->options, setup->origins,
+                      message) < 0 ||
+        observer_setup_run(&setup->observer, &setup->options, message) < 0 ||
+        run_options_resolve(&setup->options, message) < 0)
         return refuse(message, EXIT_USAGE, ret_status);
     rules = setup_rules_of(&setup->options, setup->path);
     if (delivery_check_sinks(&setup->options.sinks, setup->path, message) < 0 ||
@@ -70,6 +75,7 @@ void setup_free(struct setup **setup)
     if (!*setup)
         return;
     configuration_free(&(*setup)->configuration);
+    observer_setup_done(&(*setup)->observer);
     explicit_bzero((*setup)->options.mask_key, sizeof((*setup)->options.mask_key));
     deallocate(*setup);
     *setup = NULL;

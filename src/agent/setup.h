@@ -1,5 +1,6 @@
 /* setup: the options of `weir run` from all their origins: defaults, file, variables, arguments. */
 #pragma once
+#include "agent/observer_setup.h"
 #include "config/configuration.h"
 #include "config/run_options.h"
 #include "refine/rules.h"
@@ -8,7 +9,8 @@ struct setup {
     struct run_options options; /* borrows from `configuration`; not to be copied by assignment */
     struct option_origin origins[OPTION_TABLE_MAXIMUM];
     struct configuration *configuration; /* NULL: no file was read */
-    const char *path;                    /* of the file; NULL: none was read */
+    struct observer_setup observer;
+    const char *path; /* of the file; NULL: none was read */
 };
 
 /*

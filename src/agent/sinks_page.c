@@ -1,7 +1,8 @@
 /* sinks_page: one section for what all sinks have, one for each kind. */
 #include "agent/sinks_page.h"
 #include "config/sink_options.h"
-#include "config/usage.h"
+#include "config/reference.h"
+#include "config/run_options.h"
 #include "contract/sink.h"
 
 static const struct sink *const sinks[] = {
@@ -60,6 +61,14 @@ static struct usage_sections make_page(struct usage_section sections[SINK_COUNT 
         .count = SINK_COUNT + 1,
         .sections = sections,
     };
+}
+
+void sinks_page_print_reference(FILE *file)
+{
+    struct usage_section sections[SINK_COUNT + 1];
+    struct usage_sections page = make_page(sections);
+
+    reference_print_configuration(&run_option_table, &page, file);
 }
 
 void sinks_page_print(FILE *file)

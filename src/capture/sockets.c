@@ -60,12 +60,14 @@ void sockets_handle(struct capture *capture, const struct weir_event_socket *eve
     summary.ends[local].port = event->local_port;
     summary.ends[!local].port = event->remote_port;
     own->packets = event->segments_out;
+    own->data_packets = event->data_segments_out;
     own->payload_bytes = less(event->bytes_sent, event->bytes_retransmitted);
     own->retransmitted_packets = event->retransmitted;
     own->retransmitted_bytes = event->bytes_retransmitted;
     own->resets = event->resets_sent;
     own->has_counts = true;
     other->packets = event->segments_in;
+    other->data_packets = event->data_segments_in;
     other->payload_bytes = event->bytes_received;
     other->resets = event->resets_received;
     other->has_counts = true;

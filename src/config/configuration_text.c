@@ -55,6 +55,9 @@ static void print_origin(const struct option *option, const struct option_origin
     case ORIGIN_DEFAULT:
         fputs("default", file);
         break;
+    case ORIGIN_PROFILE:
+        fputs("--profile", file);
+        break;
     case ORIGIN_FILE:
         fprintf(file, "%s:%u", path, origin->line);
         break;
@@ -172,7 +175,7 @@ void configuration_print_example(const struct option_table *table, FILE *file)
         else if (option->default_text)
             print_value(option, option->default_text, file);
         else if (option->kind == OPTION_BLOCKS)
-            fputs("[{type: file, path: FILE}]", file);
+            fputs(option->example, file);
         else
             fprintf(file, "%s%s%s", option_is_list(option) ? "[" : "", option->argument,
                     option_is_list(option) ? "]" : "");

@@ -63,6 +63,7 @@ struct option {
     enum option_kind kind;
     size_t offset;        /* of the value in the command's options structure */
     const char *argument; /* what help calls the value; NULL for flags */
+    const char *example;  /* of blocks: a value as YAML, for the commented example */
     const char *implied;  /* the value when the name stands alone; others are given with = only */
     const char *default_text;   /* as a user would write it; NULL: off, empty or absent */
     uint64_t minimum, maximum;  /* of numbers, sizes, durations; maximum 0: no limit */
@@ -85,7 +86,13 @@ struct option_table {
 
 enum { OPTION_MESSAGE_BYTES = 512, OPTION_TABLE_MAXIMUM = 96 /* options of a table */ };
 
-enum option_origin_kind { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_VARIABLE, ORIGIN_ARGUMENT };
+enum option_origin_kind {
+    ORIGIN_DEFAULT,
+    ORIGIN_PROFILE,
+    ORIGIN_FILE,
+    ORIGIN_VARIABLE,
+    ORIGIN_ARGUMENT,
+};
 
 /* Where an option's value comes from. */
 struct option_origin {

@@ -1,86 +1,26 @@
 /* read_options: the option table of `weir read`, and what it cannot say. */
 #include "config/read_options.h"
+#include "config/common_options.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/buffer.h"
 #include "config/nearest.h"
 
-static const char *const formats[] = {"auto", "pretty", "json", "logfmt", "ecs", NULL};
-static const char *const colours[] = {"auto", "always", "never", NULL};
-
 #define VALUE(field) .offset = offsetof(struct read_options, field)
 #define KIB (1ull << 10)
 
 static const struct option table[] = {
-    {.name = "output",
-     .short_name = 'o',
-     .kind = OPTION_CHOICE,
-     VALUE(format),
-     .argument = "FORMAT",
-     .default_text = "auto",
-     .choices = formats,
-     .group = "Output",
-     .help = "How records are written. auto is pretty on a terminal and json elsewhere."},
-    {.name = "output-file",
-     .short_name = 'w',
-     .kind = OPTION_TEXT,
-     VALUE(output_file),
-     .argument = "FILE",
-     .group = "Output",
-     .help = "Append the records to this file, which is created with mode 0600. Without it: "
-             "standard output."},
-    {.name = "sink",
-     .plural = "sinks",
-     .kind = OPTION_BLOCKS,
-     VALUE(sinks),
-     .argument = "TYPE=TARGET...",
-     .group = "Output",
-     .help = "Send the records to this sink, too; may be repeated. TYPE=TARGET, such as "
-             "file=/var/log/weir.json, then KEY=VALUE for its settings, separated by spaces; "
-             "quotes keep spaces together. weir-sinks(8) lists them. Standard output is then "
-             "written only when --output names a format."},
-    {.name = "verbose",
-     .short_name = 'v',
-     .kind = OPTION_FLAG,
-     VALUE(is_verbose),
-     .group = "Output",
-     .help = "Show all headers under each line of the pretty format."},
-    {.name = "quiet",
-     .short_name = 'q',
-     .kind = OPTION_FLAG,
-     VALUE(is_quiet),
-     .group = "Output",
-     .help = "Say nothing on standard error but warnings, errors and the totals."},
-    {.name = "color",
-     .kind = OPTION_CHOICE,
-     VALUE(colour),
-     .argument = "WHEN",
-     .default_text = "auto",
-     .choices = colours,
-     .group = "Output",
-     .help = "Colours in the pretty format. auto means on a terminal, unless the variable "
-             "NO_COLOR is set."},
-    {.name = "community-id-seed",
-     .kind = OPTION_NUMBER,
-     VALUE(community_id_seed),
-     .argument = "NUMBER",
-     .default_text = "0",
-     .minimum = 0,
-     .maximum = 65535,
-     .group = "Output",
-     .help =
-         "Seed of network.community_id. It has to be the same in all tools whose records are to "
-         "be compared; theirs is 0, too, unless somebody has changed it."},
+    COMMON_OPTION_OUTPUT,
+    COMMON_OPTION_OUTPUT_FILE(""),
+    COMMON_OPTION_SINK(0),
+    COMMON_OPTION_ILOGTAIL,
+    COMMON_OPTION_VERBOSE(0),
+    COMMON_OPTION_QUIET,
+    COMMON_OPTION_COLOUR,
+    COMMON_OPTION_COMMUNITY_ID_SEED("Output"),
 
-    {.name = "filter",
-     .short_name = 'f',
-     .kind = OPTION_TEXT,
-     VALUE(filter),
-     .argument = "EXPR",
-     .group = "Selection",
-     .help = "Log only what matches, such as 'http.response.status_code >= 500 and url.domain == "
-             "\"api.local\"'. Operators: == != < <= > >= =~ in and or not exists."},
+    COMMON_OPTION_FILTER(0),
     {.name = "type",
      .short_name = 't',
      .kind = OPTION_TEXTS,
@@ -104,58 +44,14 @@ static const struct option table[] = {
      .group = "Selection",
      .help = "Stop when so many records have been written."},
 
-    {.name = "rule",
-     .plural = "rules",
-     .kind = OPTION_BLOCKS,
-     VALUE(rules),
-     .argument = "LEVEL KEY=VALUE...",
-     .group = "Rules",
-     .help = "How much is logged of which records, and which share of them; may be repeated: the "
-             "first rule that matches decides. LEVEL is heads, summary or off (key log in a file), "
-             "then keys such as match='url.path == \"/health\"' or sample=10%. docs/rules.md "
-             "lists them."},
-    {.name = "header-rule",
-     .plural = "header-rules",
-     .kind = OPTION_BLOCKS,
-     VALUE(header_rules),
-     .argument = "ACTION KEY=VALUE...",
-     .group = "Rules",
-     .help = "What is shown of headers, beyond masking; may be repeated: of each header the first "
-             "rule that names it decides. ACTION is include, drop, mask, hash or length (key "
-             "action in a file), then names=GLOB,..., match='...', in=request or response. No "
-             "rule shows what masking has hidden."},
+    COMMON_OPTION_RULE(0),
+    COMMON_OPTION_HEADER_RULE(0),
 
-    {.name = "mask-name",
-     .kind = OPTION_TEXTS,
-     VALUE(mask_names),
-     .argument = "HEADER,...",
-     .group = "Masking",
-     .help = "Mask the values of these headers too."},
-    {.name = "mask-key-file",
-     .kind = OPTION_TEXT,
-     VALUE(mask_key_file),
-     .argument = "FILE",
-     .group = "Masking",
-     .help = "Write hmac: and 16 hex digits of HMAC-SHA-256(key, value) in place of ***, so that "
-             "equal secrets can be matched. The file holds the key, 16 to 256 bytes; a final line "
-             "break does not count. The variable WEIR_MASK_KEY can hold the key itself."},
-    {.name = "no-mask",
-     .kind = OPTION_FLAG,
-     VALUE(is_masking_disabled),
-     .group = "Masking",
-     .traits = OPTION_ONLY_ARGUMENT,
-     .help = "Log secrets in clear. Only on the command line, and it is said on standard error."},
+    COMMON_OPTION_MASK_NAME(0),
+    COMMON_OPTION_MASK_KEY_FILE,
+    COMMON_OPTION_NO_MASK,
 
-    {.name = "head-limit",
-     .kind = OPTION_SIZE,
-     VALUE(head_limit),
-     .argument = "SIZE",
-     .default_text = "64KiB",
-     .minimum = 1 * KIB,
-     .maximum = 256 * KIB,
-     .group = "Limits",
-     .help = "Bytes of one request or response head that are kept. What is longer is flagged "
-             "truncated, with its true size."},
+    COMMON_OPTION_HEAD_LIMIT("Limits"),
     {.name = "connection-limit",
      .kind = OPTION_NUMBER,
      VALUE(connection_limit),

@@ -1,6 +1,7 @@
 /* read_options: what `weir read` was asked to do. */
 #pragma once
 #include "config/arguments.h"
+#include "config/observer_options.h"
 #include "config/resolve.h"
 
 /*
@@ -13,10 +14,12 @@ struct read_options {
     /* output */
     const char *format;      /* auto, or an encoder's name; never auto after read_options_resolve */
     const char *output_file; /* NULL: stdout */
-    struct block_list sinks; /* further ones */
-    bool with_output;        /* also what -o and -w say; set by read_options_resolve */
-    const char *colour;      /* auto, always, never */
-    bool with_colour;        /* what colour came to; set by read_options_resolve */
+    const char *ilogtail_config;             /* NULL: none */
+    const struct observer_options *observer; /* of rows; NULL: defaults */
+    struct block_list sinks;                 /* further ones */
+    bool with_output;   /* also what -o and -w say; set by read_options_resolve */
+    const char *colour; /* auto, always, never */
+    bool with_colour;   /* what colour came to; set by read_options_resolve */
     bool is_verbose;
     bool is_quiet;
 

@@ -1,9 +1,8 @@
 /* run_options: the option table of `weir run`. */
 #include "config/run_options.h"
+#include "config/common_options.h"
+#include "config/profiles.h"
 
-static const char *const formats[] = {"auto", "pretty", "json",   "logfmt", "ecs",
-                                      "cef",  "leef",   "influx", NULL};
-static const char *const colours[] = {"auto", "always", "never", NULL};
 static const char *const full_manners[] = {"drop", "block", NULL};
 static const char *const rungs[] = {"auto", "fentry", "tracepoint", "syscall", "none", NULL};
 static const char *const packet_hooks[] = {"auto",       "tcx",         "clsact", "xdp",
@@ -28,56 +27,23 @@ static const struct option options[] = {
      .help = "Take options from this YAML file, instead of /etc/weir/weir.yaml, which need not be "
              "there. Variables override the file, arguments override both. See weir-config(8)."},
 
-    {.name = "output",
-     .short_name = 'o',
+    {.name = "profile",
      .kind = OPTION_CHOICE,
-     VALUE(format),
-     .argument = "FORMAT",
-     .default_text = "auto",
-     .choices = formats,
-     .group = "Output",
-     .help = "How records are written. auto is pretty on a terminal and json elsewhere."},
-    {.name = "output-file",
-     .short_name = 'w',
-     .kind = OPTION_TEXT,
-     VALUE(output_file),
-     .argument = "FILE",
-     .group = "Output",
-     .help = "Append the records to this file, which is created with mode 0600. SIGHUP opens it "
-             "again, for log rotation. Without it: standard output."},
-    {.name = "sink",
-     .plural = "sinks",
-     .kind = OPTION_BLOCKS,
-     VALUE(sinks),
-     .argument = "TYPE=TARGET...",
+     VALUE(profile),
+     .argument = "NAME",
+     .choices = profile_names,
      .traits = OPTION_IS_LIVE,
-     .group = "Output",
-     .help = "Send the records to this sink, too; may be repeated. TYPE=TARGET, such as "
-             "file=/var/log/weir.json, then KEY=VALUE for its settings, separated by spaces; "
-             "quotes keep spaces together. weir-sinks(8) lists them. Standard output is then "
-             "written only when --output names a format."},
-    {.name = "verbose",
-     .short_name = 'v',
-     .kind = OPTION_FLAG,
-     VALUE(is_verbose),
-     .traits = OPTION_IS_LIVE,
-     .group = "Output",
-     .help = "Show all headers under each line of the pretty format."},
-    {.name = "quiet",
-     .short_name = 'q',
-     .kind = OPTION_FLAG,
-     VALUE(is_quiet),
-     .group = "Output",
-     .help = "Say nothing on standard error but warnings, errors and the totals."},
-    {.name = "color",
-     .kind = OPTION_CHOICE,
-     VALUE(colour),
-     .argument = "WHEN",
-     .default_text = "auto",
-     .choices = colours,
-     .group = "Output",
-     .help = "Colours in the pretty format. auto means on a terminal, unless the variable "
-             "NO_COLOR is set."},
+     .group = "Configuration",
+     .help = "A named set of options, for a purpose; what is said elsewhere overrides it. weir "
+             "config show --profile NAME shows what is in it."},
+
+    COMMON_OPTION_OUTPUT,
+    COMMON_OPTION_OUTPUT_FILE("SIGHUP opens it again, for log rotation. "),
+    COMMON_OPTION_SINK(OPTION_IS_LIVE),
+    COMMON_OPTION_ILOGTAIL,
+    COMMON_OPTION_VERBOSE(OPTION_IS_LIVE),
+    COMMON_OPTION_QUIET,
+    COMMON_OPTION_COLOUR,
     {.name = "on-full",
      .kind = OPTION_CHOICE,
      VALUE(on_full),
@@ -97,15 +63,7 @@ static const struct option options[] = {
      .group = "Output",
      .help = "Bytes of encoded records that may wait for the output."},
 
-    {.name = "filter",
-     .short_name = 'f',
-     .kind = OPTION_TEXT,
-     VALUE(filter),
-     .argument = "EXPR",
-     .traits = OPTION_IS_LIVE,
-     .group = "Selection",
-     .help = "Log only what matches, such as 'http.response.status_code >= 500 and url.domain == "
-             "\"api.local\"'. Operators: == != < <= > >= =~ in and or not exists."},
+    COMMON_OPTION_FILTER(OPTION_IS_LIVE),
     {.name = "pid",
      .short_name = 'p',
      .kind = OPTION_PIDS,
@@ -183,50 +141,12 @@ static const struct option options[] = {
 
 #include "config/identity_options.def"
 
-    {.name = "rule",
-     .plural = "rules",
-     .kind = OPTION_BLOCKS,
-     VALUE(rules),
-     .argument = "LEVEL KEY=VALUE...",
-     .traits = OPTION_IS_LIVE,
-     .group = "Rules",
-     .help = "How much is logged of which records, and which share of them; may be repeated: the "
-             "first rule that matches decides. LEVEL is heads, summary or off (key log in a file), "
-             "then keys such as match='url.path == \"/health\"' or sample=10%. docs/rules.md "
-             "lists them."},
-    {.name = "header-rule",
-     .plural = "header-rules",
-     .kind = OPTION_BLOCKS,
-     VALUE(header_rules),
-     .argument = "ACTION KEY=VALUE...",
-     .traits = OPTION_IS_LIVE,
-     .group = "Rules",
-     .help = "What is shown of headers, beyond masking; may be repeated: of each header the first "
-             "rule that names it decides. ACTION is include, drop, mask, hash or length (key "
-             "action in a file), then names=GLOB,..., match='...', in=request or response. No "
-             "rule shows what masking has hidden."},
+    COMMON_OPTION_RULE(OPTION_IS_LIVE),
+    COMMON_OPTION_HEADER_RULE(OPTION_IS_LIVE),
 
-    {.name = "mask-name",
-     .kind = OPTION_TEXTS,
-     VALUE(mask_names),
-     .argument = "HEADER,...",
-     .traits = OPTION_IS_LIVE,
-     .group = "Masking",
-     .help = "Mask the values of these headers too."},
-    {.name = "mask-key-file",
-     .kind = OPTION_TEXT,
-     VALUE(mask_key_file),
-     .argument = "FILE",
-     .group = "Masking",
-     .help = "Write hmac: and 16 hex digits of HMAC-SHA-256(key, value) in place of ***, so that "
-             "equal secrets can be matched. The file holds the key, 16 to 256 bytes; a final line "
-             "break does not count. The variable WEIR_MASK_KEY can hold the key itself."},
-    {.name = "no-mask",
-     .kind = OPTION_FLAG,
-     VALUE(is_masking_disabled),
-     .group = "Masking",
-     .traits = OPTION_ONLY_ARGUMENT,
-     .help = "Log secrets in clear. Only on the command line, and it is said on standard error."},
+    COMMON_OPTION_MASK_NAME(OPTION_IS_LIVE),
+    COMMON_OPTION_MASK_KEY_FILE,
+    COMMON_OPTION_NO_MASK,
 
     {.name = "connections",
      .kind = OPTION_FLAG,
@@ -308,17 +228,7 @@ static const struct option options[] = {
      .group = "Packets",
      .help = "Flows that the kernel counts at the same time. Packets of more are counted as lost, "
              "flows_full."},
-    {.name = "community-id-seed",
-     .kind = OPTION_NUMBER,
-     VALUE(community_id_seed),
-     .argument = "NUMBER",
-     .default_text = "0",
-     .minimum = 0,
-     .maximum = 65535,
-     .group = "Packets",
-     .help =
-         "Seed of network.community_id. It has to be the same in all tools whose records are to "
-         "be compared; theirs is 0, too, unless somebody has changed it."},
+    COMMON_OPTION_COMMUNITY_ID_SEED("Packets"),
     {.name = "statistics-interval",
      .kind = OPTION_DURATION,
      VALUE(statistics_interval_ns),
@@ -338,16 +248,7 @@ static const struct option options[] = {
      .group = "Capture",
      .help = "How socket bytes are seen; auto takes the first that this kernel allows, in this "
              "order. weir doctor explains them."},
-    {.name = "head-limit",
-     .kind = OPTION_SIZE,
-     VALUE(head_limit),
-     .argument = "SIZE",
-     .default_text = "64KiB",
-     .minimum = 1 * KIB,
-     .maximum = 256 * KIB,
-     .group = "Capture",
-     .help = "Bytes of one request or response head that are kept. What is longer is flagged "
-             "truncated, with its true size."},
+    COMMON_OPTION_HEAD_LIMIT("Capture"),
     {.name = "ring-size",
      .kind = OPTION_SIZE,
      VALUE(ring_bytes),

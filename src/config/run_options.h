@@ -2,6 +2,7 @@
 #pragma once
 #include <stdio.h>
 #include "config/arguments.h"
+#include "config/observer_options.h"
 #include "config/resolve.h"
 
 /*
@@ -10,18 +11,21 @@
  */
 struct run_options {
     const char *config_file; /* NULL: the default one, when it is there */
+    const char *profile;     /* NULL: none */
 
     /* output */
     const char *format;      /* auto, or an encoder's name; never auto after run_options_resolve */
     const char *output_file; /* NULL: stdout */
-    struct block_list sinks; /* further ones */
-    bool with_output;        /* also what -o and -w say; set by run_options_resolve */
-    const char *colour;      /* auto, always, never */
-    bool with_colour;        /* what colour came to; set by run_options_resolve */
-    bool is_verbose;         /* pretty: headers under the line */
-    bool is_quiet;           /* nothing on stderr but warnings, errors and the totals */
-    const char *on_full;     /* drop, block: when a sink's queue is full */
-    uint64_t queue_bytes;    /* limit of a sink's queue */
+    const char *ilogtail_config;             /* NULL: none */
+    const struct observer_options *observer; /* of rows; NULL: defaults */
+    struct block_list sinks;                 /* further ones */
+    bool with_output;     /* also what -o and -w say; set by run_options_resolve */
+    const char *colour;   /* auto, always, never */
+    bool with_colour;     /* what colour came to; set by run_options_resolve */
+    bool is_verbose;      /* pretty: headers under the line */
+    bool is_quiet;        /* nothing on stderr but warnings, errors and the totals */
+    const char *on_full;  /* drop, block: when a sink's queue is full */
+    uint64_t queue_bytes; /* limit of a sink's queue */
 
     /* what is logged; run_options_query makes one expression of all of it */
     const char *filter; /* NULL: none */

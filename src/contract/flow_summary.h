@@ -8,8 +8,9 @@
 
 /* What one end sent. */
 struct flow_summary_side {
-    uint64_t packets; /* as on the wire; of a socket: segments */
-    uint64_t bytes;   /* of whole frames; 0 with is_socket */
+    uint64_t packets;      /* as on the wire; of a socket: segments */
+    uint64_t data_packets; /* those with payload; 0: not known */
+    uint64_t bytes;        /* of whole frames; 0 with is_socket */
     uint64_t ip_bytes, payload_bytes;
     uint64_t retransmitted_packets, retransmitted_bytes, out_of_order;
     uint64_t zero_windows, resets;

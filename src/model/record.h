@@ -110,6 +110,7 @@ struct record {
     uint64_t time_ns;          /* request's first byte; response's where the request was not seen */
     uint64_t response_time_ns; /* response's first byte, 0: none */
     uint64_t end_time_ns;      /* response's last byte, 0: not seen */
+    uint64_t data_packets[2];  /* of a connection: with payload, of client and server */
     struct record *next;       /* free for whoever holds the record in a list */
     struct value values[RECORD_VALUES_MAXIMUM];
 };

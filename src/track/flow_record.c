@@ -168,6 +168,7 @@ static void add_side(const struct flow *flow, int index, struct record *record)
     const struct flow_side *side = &flow->sides[index];
     const struct side_fields *fields = &side_fields[index];
     record_add_number(record, fields->packets, side->packets);
+    record->data_packets[index] = side->data_packets;
     record_add_number(record, fields->bytes, side->bytes);
     record_add_number(record, fields->ip_bytes, side->ip_bytes);
     record_add_number(record, fields->payload_bytes, payload_of(flow, side));

@@ -19,6 +19,7 @@ void flow_count(struct flow *flow, int side, const struct packet *packet)
     own->ip_bytes += packet->ip_length + (segments - 1) * ip_head;
     if (!packet->is_fragment || packet->is_reassembled)
         own->payload_bytes += packet->payload_length;
+    own->data_packets += packet->payload_length ? segments : 0;
     flow->packets++;
     if (frame->time_ns > flow->last_ns)
         flow->last_ns = frame->time_ns;

@@ -212,6 +212,7 @@ static void add_side(const struct flow_summary *summary, int index, int client,
     if (!side->has_counts)
         return;
     record_add_number(record, fields->packets, side->packets);
+    record->data_packets[index != client] = side->data_packets;
     if (!summary->is_socket) {
         record_add_number(record, fields->bytes, side->bytes);
         record_add_number(record, fields->ip_bytes, side->ip_bytes);

@@ -64,6 +64,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     record_add_text(record, FIELD_USER_AGENT_ORIGINAL, value);
     stage_mask.refine(masks[data[0] & 1], record);
     encode_all(record);
+    /* the same texts in a row of sums */
+    record_add_text(record, FIELD_TYPE, SLICE_LITERAL("calls"));
+    record_add_number(record, FIELD_AGGREGATE_INTERVAL_NS, size);
+    record_add_text(record, FIELD_NETWORK_PROTOCOL_NAME, SLICE_LITERAL("http"));
+    record_add_text(record, FIELD_PROCESS_COMMAND_LINE, slice_part(text, 0, 1024));
+    record_add_text(record, FIELD_CONTAINER_NAME, slice_part(value, 0, 1024));
+    record_add_texts(record, FIELD_TAGS, &header->value, 1);
+    encode_all(record);
     record_unref(&record);
     return 0;
 }

@@ -23,9 +23,10 @@ THIRD_PARTY = {"bpf/": ("src/capture/",), "pcre2.h": ("src/model/",),
                "zstd": ("src/capture/", "src/sink/"),  # old files; bodies of requests
                "curl/": ("src/sink/", "src/metadata/"), "librdkafka/": ("src/sink/",)}
 STANDARD = set("""
-    assert ctype dirent elf emmintrin endian err errno fcntl fnmatch getopt grp inttypes libgen
-    limits locale malloc math netdb poll pthread pwd regex sched signal stdarg stdatomic stdbool
-    stddef stdint stdio stdlib string strings syslog termios threads time unistd wchar""".split())
+    assert ctype dirent elf emmintrin endian err errno fcntl fnmatch getopt grp
+    ifaddrs inttypes libgen limits locale malloc math netdb poll pthread pwd regex
+    sched signal stdarg stdatomic stdbool stddef stdint stdio stdlib string strings
+    syslog termios threads time unistd wchar""".split())
 STANDARD_FOLDERS = ("sys/", "linux/", "netinet/", "arpa/", "net/", "asm/")
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
 

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""docs/man is what `weir --man` writes, and the formatter has nothing to complain about."""
+"""docs/man, docs/configuration.md and the table of docs/ilogtail.md are what
+`weir --man` writes, and the formatter has nothing to complain about of the first."""
 
 import os
 import shutil
@@ -25,6 +26,15 @@ def complaints(page):
                           capture_output=True, check=False).stderr
 
 
+def page_findings(file, name, is_current):
+    """Is a page of docs/ what the tables say?"""
+    page = subprocess.run([WEIR, "--man", name], capture_output=True, text=True, check=True).stdout
+    path = lint.ROOT / "docs" / file
+    if path.exists() and is_current(path.read_text(), page):
+        return []
+    return [f"docs/{file} is not current: run tools/manual"]
+
+
 def main():
     if not os.access(WEIR, os.X_OK):
         lint.skip(f"no binary at {WEIR}")
@@ -48,6 +58,8 @@ def main():
     path = lint.ROOT / "packaging" / "weir.yaml"
     if not path.exists() or path.read_text() != example:
         findings.append("packaging/weir.yaml is not current: run tools/manual")
+    findings += page_findings("configuration.md", "reference", lambda own, page: own == page)
+    findings += page_findings("ilogtail.md", "ilogtail", lambda own, page: page in own)
     print("\n".join(findings) or f"manual: {len(PAGES)} pages, nothing found")
     sys.exit(1 if findings else 0)
 

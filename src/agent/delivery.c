@@ -316,6 +316,8 @@ static int set_outputs(struct delivery *delivery, const struct delivery_options 
         snprintf(message, sizeof(message), "more than %d sinks", OUTLETS_MAXIMUM);
         result = -EINVAL;
     }
+    if (result == 0 && !is_start) /* rows of a sink that goes away */
+        outputs_tick(&delivery->outputs, UINT64_MAX);
     if (result < 0)
         fprintf(stderr, "weir: %s\n", message);
     else

@@ -71,7 +71,7 @@ static void wrap(struct buffer *buffer, unsigned field)
 static void make_container(struct buffer *answer, int label_count)
 {
     struct buffer part;
-    char name[16];
+    char name[32];
 
     buffer_init(answer, 1 << 20);
     buffer_init(&part, 1024);

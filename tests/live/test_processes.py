@@ -113,7 +113,7 @@ def run_as(pid, arguments):
     """Starts the program as process `pid`. False: the number cannot be had."""
     wanted = (ctypes.c_int * 1)(pid)
     call = CloneArguments(exit_signal=SIGCHLD, set_tid=ctypes.addressof(wanted), set_tid_size=1)
-    libc = ctypes.CDLL(None, use_errno=True)
+    libc = ctypes.PyDLL(None)  # the child has the lock of the interpreter, not another thread
     child = libc.syscall(SYS_CLONE3, ctypes.byref(call), ctypes.sizeof(call))
     if child == 0:
         os.execv(arguments[0], arguments)

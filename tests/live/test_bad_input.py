@@ -368,7 +368,8 @@ def check_size(weir):
         note("sizes are not looked at with a sanitizer")
         return
     size = weir.resident_kib()
-    check(size <= RESIDENT_LIMIT_KIB, f"resident size never above {RESIDENT_LIMIT_KIB // 1024} MiB ({size // 1024} MiB)")
+    check(size <= RESIDENT_LIMIT_KIB,
+          f"resident size never above {RESIDENT_LIMIT_KIB // 1024} MiB ({size // 1024} MiB)")
 
 
 def main():

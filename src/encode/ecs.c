@@ -30,42 +30,17 @@ static void put_key(struct writer *writer, enum field_id field)
     writer_literal(writer, "\":");
 }
 
-static void put_text(struct writer *writer, struct slice text)
-{
-    writer_literal(writer, "\"");
-    writer_escaped(writer, text, WRITER_QUOTED);
-    writer_literal(writer, "\"");
-}
-
 static void put_headers(struct writer *writer, const struct value *value)
 {
     for (uint32_t i = 0; i < value->count; i++) {
         if (i)
             writer_literal(writer, ",");
         writer_literal(writer, "{\"name\":");
-        put_text(writer, value->headers[i].name);
+        writer_quoted(writer, value->headers[i].name);
         writer_literal(writer, ",\"value\":");
-        put_text(writer, value->headers[i].value);
+        writer_quoted(writer, value->headers[i].value);
         writer_literal(writer, "}");
     }
-}
-
-static void put_object(struct writer *writer, const struct object *object)
-{
-    writer_literal(writer, "{");
-    for (uint32_t i = 0; i < object->count; i++) {
-        const struct member *member = &object->members[i];
-
-        if (i)
-            writer_literal(writer, ",");
-        put_text(writer, slice_of_string(member->name));
-        writer_literal(writer, ":");
-        if (member->is_number)
-            writer_number(writer, member->number);
-        else
-            put_text(writer, member->text);
-    }
-    writer_literal(writer, "}");
 }
 
 static void put_list(struct writer *writer, const struct value *value)
@@ -79,9 +54,9 @@ static void put_list(struct writer *writer, const struct value *value)
         if (value->kind == VALUE_NUMBERS)
             writer_number(writer, value->numbers[i]);
         else if (value->kind == VALUE_TEXTS)
-            put_text(writer, value->texts[i]);
+            writer_quoted(writer, value->texts[i]);
         else
-            put_object(writer, &value->objects[i]);
+            writer_object(writer, &value->objects[i]);
     }
     writer_literal(writer, "]");
 }
@@ -123,7 +98,7 @@ static void put_flags(struct writer *writer, uint32_t flags)
     for (bool is_first = true; flags; flags &= flags - 1, is_first = false) {
         if (!is_first)
             writer_literal(writer, ",");
-        put_text(writer, slice_of_string(record_flag_names[__builtin_ctz(flags)]));
+        writer_quoted(writer, slice_of_string(record_flag_names[__builtin_ctz(flags)]));
     }
     writer_literal(writer, "]");
 }

@@ -74,31 +74,6 @@ void flat_text(struct writer *writer, struct slice text, const struct flat_rules
     escape_again(writer, start, rules, false);
 }
 
-static void put_quoted(struct writer *writer, struct slice text)
-{
-    writer_literal(writer, "\"");
-    writer_escaped(writer, text, WRITER_QUOTED);
-    writer_literal(writer, "\"");
-}
-
-static void put_object(struct writer *writer, const struct object *object)
-{
-    writer_literal(writer, "{");
-    for (uint32_t i = 0; i < object->count; i++) {
-        const struct member *member = &object->members[i];
-
-        if (i)
-            writer_literal(writer, ",");
-        put_quoted(writer, slice_of_string(member->name));
-        writer_literal(writer, ":");
-        if (member->is_number)
-            writer_number(writer, member->number);
-        else
-            put_quoted(writer, member->text);
-    }
-    writer_literal(writer, "}");
-}
-
 static void put_json(struct writer *writer, const struct value *value)
 {
     writer_literal(writer, "[");
@@ -106,13 +81,13 @@ static void put_json(struct writer *writer, const struct value *value)
         if (i)
             writer_literal(writer, ",");
         if (value->kind == VALUE_OBJECTS) {
-            put_object(writer, &value->objects[i]);
+            writer_object(writer, &value->objects[i]);
             continue;
         }
         writer_literal(writer, "[");
-        put_quoted(writer, value->headers[i].name);
+        writer_quoted(writer, value->headers[i].name);
         writer_literal(writer, ",");
-        put_quoted(writer, value->headers[i].value);
+        writer_quoted(writer, value->headers[i].value);
         writer_literal(writer, "]");
     }
     writer_literal(writer, "]");

@@ -163,3 +163,28 @@ void writer_index(const struct record *record, uint8_t index[FIELD_COUNT])
             index[value->field] = (uint8_t)(i + 1);
     }
 }
+
+void writer_quoted(struct writer *writer, struct slice text)
+{
+    writer_literal(writer, "\"");
+    writer_escaped(writer, text, WRITER_QUOTED);
+    writer_literal(writer, "\"");
+}
+
+void writer_object(struct writer *writer, const struct object *object)
+{
+    writer_literal(writer, "{");
+    for (uint32_t i = 0; i < object->count; i++) {
+        const struct member *member = &object->members[i];
+
+        if (i)
+            writer_literal(writer, ",");
+        writer_quoted(writer, slice_of_string(member->name));
+        writer_literal(writer, ":");
+        if (member->is_number)
+            writer_number(writer, member->number);
+        else
+            writer_quoted(writer, member->text);
+    }
+    writer_literal(writer, "}");
+}

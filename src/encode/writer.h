@@ -67,6 +67,11 @@ static inline void writer_bytes(struct writer *writer, const void *data, size_t 
  */
 void writer_escaped(struct writer *writer, struct slice text, enum writer_style style);
 
+/* The same between quotation marks, as in JSON. */
+void writer_quoted(struct writer *writer, struct slice text);
+/* A JSON object: members in order. */
+void writer_object(struct writer *writer, const struct object *object);
+
 void writer_number(struct writer *writer, uint64_t number);
 void writer_hex16(struct writer *writer, uint64_t number);
 /* RFC 3339 in UTC with nanoseconds: 30 bytes. */

@@ -130,6 +130,9 @@ def check_change(pair):
 
 def check_other(weir, changes, last):
     """Between two changes the datagrams to the other port are all there, or none is."""
+    if last >= 1000:  # lengths come again
+        note(f"left out: {last} datagrams are too many to tell apart")
+        return
     told = {}
     for length in lengths_to(weir, OTHER):
         told[length] = told.get(length, 0) + 1
@@ -137,7 +140,7 @@ def check_other(weir, changes, last):
     for (_, begin, takes_other), (end, _, _) in spans:
         for number in range(begin + 2, min(end, last)):
             count = told.get(4 + number % 1000, 0)
-            if bool(count) != takes_other and last < 1000:
+            if bool(count) != takes_other:
                 wrong.append(f"{number}: {count}, {takes_other}")
     check_empty(wrong, f"what {len(changes)} changes say holds from then on")
 

@@ -3,6 +3,7 @@
  * CEF:0|vendor|product|version|signature|name|severity|key=value key=value. In the header '|' and
  * '\' have a backslash in front, in values '=' and '\', and line breaks are \n and \r.
  */
+#include <pthread.h>
 #include "encode/encoder.h"
 #include "encode/siem.h"
 
@@ -19,7 +20,7 @@ static const char *const names[FIELD_COUNT] = {
 #undef SIEM
 };
 
-static const struct siem_format format = {
+static struct siem_format format = {
     .names = names, .prefix = "weir", .separator = " ", .rules = &value_rules, .has_sides = true};
 
 static void put_label(struct writer *writer, const struct record *record, enum field_id field,
@@ -54,12 +55,20 @@ static void put_times(struct writer *writer, const struct record *record)
     }
 }
 
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void make_names(void)
+{
+    siem_names(&format);
+}
+
 static int encode(const struct record *record, const struct encoder_options *options,
                   struct buffer *ret_buffer)
 {
     struct writer writer = writer_begin(ret_buffer);
 
     (void)options;
+    pthread_once(&once, make_names);
     writer_literal(&writer, "CEF:0");
     siem_product(&writer, record, &header_rules);
     flat_summary(&writer, record, &header_rules);

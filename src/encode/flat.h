@@ -20,8 +20,9 @@ void flat_text(struct writer *writer, struct slice text, const struct flat_rules
 void flat_value(struct writer *writer, const struct value *value, const struct flat_rules *rules);
 /* Names of flags, with "binary" where the writer has met some; joined by commas. */
 void flat_flags(struct writer *writer, uint32_t flags, const struct flat_rules *rules);
-/* "http.request.method" as httpRequestMethod, with a prefix as prefixHttpRequestMethod. */
-void flat_key(struct writer *writer, const char *prefix, enum field_id field);
+/* "http.request.method" as httpRequestMethod, with a prefix as prefixHttpRequestMethod. Returns
+ * its length. */
+size_t flat_key(char key[FLAT_KEY_BYTES], const char *prefix, enum field_id field);
 /* What the record is about: method and path, the query's name, or the type. */
 void flat_summary(struct writer *writer, const struct record *record,
                   const struct flat_rules *rules);

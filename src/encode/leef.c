@@ -3,6 +3,7 @@
  * LEEF:2.0|vendor|product|version|event|x09| and pairs with tabs between them. The format has no
  * escapes: tabs and line breaks of a value are \t and \n, and '|' in the header is an underscore.
  */
+#include <pthread.h>
 #include "encode/encoder.h"
 #include "encode/siem.h"
 
@@ -16,7 +17,7 @@ static const char *const names[FIELD_COUNT] = {
 #undef SIEM
 };
 
-static const struct siem_format format = {
+static struct siem_format format = {
     .names = names, .prefix = "", .separator = "\t", .rules = &rules};
 
 static void put_header(struct writer *writer, const struct record *record)
@@ -50,12 +51,20 @@ static void put_time(struct writer *writer, uint64_t time_ns)
     writer_literal(writer, "+0000\tdevTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ\tsev=");
 }
 
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void make_names(void)
+{
+    siem_names(&format);
+}
+
 static int encode(const struct record *record, const struct encoder_options *options,
                   struct buffer *ret_buffer)
 {
     struct writer writer = writer_begin(ret_buffer);
 
     (void)options;
+    pthread_once(&once, make_names);
     put_header(&writer, record);
     put_time(&writer, record->time_ns);
     writer_number(&writer, siem_severity(record));

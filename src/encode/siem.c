@@ -1,24 +1,14 @@
 #include "encode/siem.h"
 #include "encode/severity.h"
 
-enum { KEYS_MAXIMUM = 40 /* more than the table has */ };
+enum { NUMBER_BITS = 64 };
 
-struct keys {
-    size_t count;
-    const char *items[KEYS_MAXIMUM];
-};
-
-/* False: the record has given another field that key already. */
-static bool take_key(struct keys *keys, const char *key)
-{
-    for (size_t i = 0; i < keys->count; i++)
-        if (strcmp(keys->items[i], key) == 0)
-            return false;
-    if (keys->count == KEYS_MAXIMUM)
-        return false;
-    keys->items[keys->count++] = key;
-    return true;
-}
+#define SIEM(identifier, cef, leef) +1
+_Static_assert(0
+#include "encode/siem_names.def"
+                   < NUMBER_BITS,
+               "keys are numbered from 1 on");
+#undef SIEM
 
 /* The process at the record's end is the source's only where the record is the client's. */
 static const char *side_of(const char *key, unsigned field, bool is_client)
@@ -31,18 +21,54 @@ static const char *side_of(const char *key, unsigned field, bool is_client)
     return key;
 }
 
-static void put_key(struct writer *writer, const struct siem_format *format, struct keys *keys,
-                    unsigned field, bool is_client)
+/* The key of the dictionary, numbered by its text, so that none is given twice in a record. */
+static void name_field(const struct siem_format *format, struct siem_key *keys, unsigned field,
+                       bool is_client)
 {
-    const char *key = format->names[field];
+    struct siem_key *key = &keys[field];
+    const char *name = format->names[field];
+    unsigned highest = 0;
 
-    if (key && *key && format->has_sides)
-        key = side_of(key, field, is_client);
-    if (key && *key && take_key(keys, key))
-        writer_bytes(writer, key, strlen(key));
-    else
-        flat_key(writer, format->prefix, (enum field_id)field);
-    writer_literal(writer, "=");
+    key->own_length = (uint8_t)flat_key(key->own, format->prefix, (enum field_id)field);
+    key->own[key->own_length++] = '=';
+    if (!name || !*name)
+        return;
+    if (format->has_sides)
+        name = side_of(name, field, is_client);
+    key->length = (uint8_t)strlen(name);
+    memcpy(key->text, name, key->length);
+    key->text[key->length++] = '=';
+    for (unsigned other = 0; other < field; other++) {
+        const struct siem_key *earlier = &keys[other];
+
+        if (earlier->number > highest)
+            highest = earlier->number;
+        if (earlier->number && earlier->length == key->length &&
+            memcmp(earlier->text, key->text, key->length) == 0)
+            key->number = earlier->number;
+    }
+    if (!key->number)
+        key->number = (uint8_t)(highest + 1);
+}
+
+void siem_names(struct siem_format *format)
+{
+    for (unsigned side = 0; side < 2; side++)
+        for (unsigned field = 0; field < FIELD_COUNT; field++)
+            name_field(format, format->keys[side], field, side);
+}
+
+/* `taken`: numbers of keys that the record has given to other fields. */
+static void put_key(struct writer *writer, const struct siem_key *key, uint64_t *taken)
+{
+    uint64_t bit = (uint64_t)1 << key->number;
+
+    if (key->number && !(*taken & bit)) {
+        *taken |= bit;
+        writer_bytes(writer, key->text, key->length);
+    } else {
+        writer_bytes(writer, key->own, key->own_length);
+    }
 }
 
 void siem_fields(struct writer *writer, const struct record *record,
@@ -51,21 +77,22 @@ void siem_fields(struct writer *writer, const struct record *record,
     const struct value *role = record_find_const(record, FIELD_ROLE);
     bool is_client = role && role->kind == VALUE_TEXT &&
                      slice_is_equal(role->text, SLICE_LITERAL("client"));
+    const struct siem_key *keys = format->keys[is_client];
+    size_t separator_length = strlen(format->separator);
     uint8_t index[FIELD_COUNT];
-    struct keys keys = {0};
+    uint64_t taken = 0;
 
     writer_index(record, index);
     for (unsigned field = 0; field < FIELD_COUNT; field++) {
         if (!index[field] || field == FIELD_TIME)
             continue;
-        writer_bytes(writer, format->separator, strlen(format->separator));
-        put_key(writer, format, &keys, field, is_client);
+        writer_bytes(writer, format->separator, separator_length);
+        put_key(writer, &keys[field], &taken);
         flat_value(writer, &record->values[index[field] - 1], format->rules);
     }
     if (record->flags || writer->has_binary) {
-        writer_bytes(writer, format->separator, strlen(format->separator));
-        flat_key(writer, format->prefix, FIELD_FLAGS);
-        writer_literal(writer, "=");
+        writer_bytes(writer, format->separator, separator_length);
+        writer_bytes(writer, keys[FIELD_FLAGS].own, keys[FIELD_FLAGS].own_length);
         flat_flags(writer, record->flags, format->rules);
     }
 }

@@ -1,24 +1,24 @@
-/* body_compression: contexts are kept, so that a batch costs no set-up; levels are the fast ones.
+/*
+ * body_compression: contexts are kept, so that a batch costs no set-up; levels are the fast ones.
+ * Bodies are whole in memory, which is what libdeflate asks for (docs/decisions/libdeflate.md).
  */
 #include "sink/body_compression.h"
 #include <errno.h>
-#include <zlib.h>
+#include <libdeflate.h>
 #include <zstd.h>
 #include "base/allocate.h"
 #include "sink/snappy.h"
 
 enum {
     GZIP_LEVEL = 1,
-    GZIP_WINDOW = 15 + 16, /* with a gzip header */
-    GZIP_MEMORY = 8,
     ZSTD_LEVEL = 1,
     OUTPUT_MAXIMUM = 256 * 1024 * 1024,
 };
 
 struct body_compressor {
-    bool is_gzip, is_zstd, is_snappy;
-    z_stream stream;
-    ZSTD_CCtx *context;
+    bool is_snappy;
+    struct libdeflate_compressor *gzip; /* one of these, or neither */
+    ZSTD_CCtx *zstd;
     struct buffer output;
 };
 
@@ -31,13 +31,11 @@ int body_compressor_new(const char *how, struct body_compressor **ret_compressor
         return -ENOMEM;
     buffer_init(&compressor->output, OUTPUT_MAXIMUM);
     if (strcmp(how, "gzip") == 0) {
-        compressor->is_gzip = deflateInit2(&compressor->stream, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW,
-                                           GZIP_MEMORY, Z_DEFAULT_STRATEGY) == Z_OK;
-        result = compressor->is_gzip ? 0 : -ENOMEM;
+        compressor->gzip = libdeflate_alloc_compressor(GZIP_LEVEL);
+        result = compressor->gzip ? 0 : -ENOMEM;
     } else if (strcmp(how, "zstd") == 0) {
-        compressor->context = ZSTD_createCCtx();
-        compressor->is_zstd = compressor->context;
-        result = compressor->is_zstd ? 0 : -ENOMEM;
+        compressor->zstd = ZSTD_createCCtx();
+        result = compressor->zstd ? 0 : -ENOMEM;
     } else if (strcmp(how, "snappy") == 0) {
         compressor->is_snappy = true;
     }
@@ -54,9 +52,8 @@ void body_compressor_free(struct body_compressor **compressor)
 
     if (!dead)
         return;
-    if (dead->is_gzip)
-        deflateEnd(&dead->stream);
-    ZSTD_freeCCtx(dead->context);
+    libdeflate_free_compressor(dead->gzip);
+    ZSTD_freeCCtx(dead->zstd);
     buffer_done(&dead->output);
     deallocate(dead);
     *compressor = NULL;
@@ -64,30 +61,24 @@ void body_compressor_free(struct body_compressor **compressor)
 
 const char *body_compressor_encoding(const struct body_compressor *compressor)
 {
-    return compressor->is_gzip     ? "gzip"
-           : compressor->is_zstd   ? "zstd"
+    return compressor->gzip     ? "gzip"
+           : compressor->zstd   ? "zstd"
            : compressor->is_snappy ? "snappy"
                                    : NULL;
 }
 
 static int compress_gzip(struct body_compressor *compressor, struct slice body)
 {
-    z_stream *stream = &compressor->stream;
-    size_t bound;
+    size_t bound = libdeflate_gzip_compress_bound(compressor->gzip, body.length), length;
 
-    if (body.length > UINT32_MAX / 2 || deflateReset(stream) != Z_OK)
-        return -EMSGSIZE;
-    bound = deflateBound(stream, body.length);
     compressor->output.length = 0;
     if (buffer_reserve(&compressor->output, bound) < 0)
         return -ENOMEM;
-    stream->next_in = (Bytef *)(uintptr_t)body.data;
-    stream->avail_in = (uInt)body.length;
-    stream->next_out = compressor->output.data;
-    stream->avail_out = (uInt)bound;
-    if (deflate(stream, Z_FINISH) != Z_STREAM_END)
+    length = libdeflate_gzip_compress(compressor->gzip, body.data, body.length,
+                                      compressor->output.data, bound);
+    if (!length)
         return -EIO;
-    compressor->output.length = bound - stream->avail_out;
+    compressor->output.length = length;
     return 0;
 }
 
@@ -98,7 +89,7 @@ static int compress_zstd(struct body_compressor *compressor, struct slice body)
     compressor->output.length = 0;
     if (buffer_reserve(&compressor->output, bound) < 0)
         return -ENOMEM;
-    length = ZSTD_compressCCtx(compressor->context, compressor->output.data, bound, body.data,
+    length = ZSTD_compressCCtx(compressor->zstd, compressor->output.data, bound, body.data,
                                body.length, ZSTD_LEVEL);
     if (ZSTD_isError(length))
         return -EIO;
@@ -117,9 +108,9 @@ int body_compress(struct body_compressor *compressor, struct slice body, struct 
     int result = 0;
 
     *ret_body = body;
-    if (compressor->is_gzip)
+    if (compressor->gzip)
         result = compress_gzip(compressor, body);
-    else if (compressor->is_zstd)
+    else if (compressor->zstd)
         result = compress_zstd(compressor, body);
     else if (compressor->is_snappy)
         result = compress_snappy(compressor, body);

@@ -19,7 +19,7 @@ THIRD_PARTY = {"bpf/": ("src/capture/",), "pcre2.h": ("src/model/",),
                "openssl/": ("src/refine/", "src/capture/",  # both make the same digests
                             "src/parse/",  # fingerprints, Initial packets of QUIC
                             "src/sink/"),  # TLS to receivers
-               "zlib.h": ("src/capture/", "src/sink/"),
+               "zlib.h": ("src/capture/",), "libdeflate.h": ("src/sink/",),
                "zstd": ("src/capture/", "src/sink/"),  # old files; bodies of requests
                "curl/": ("src/sink/", "src/metadata/"), "librdkafka/": ("src/sink/",)}
 STANDARD = set("""

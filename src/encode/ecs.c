@@ -119,8 +119,9 @@ static int encode(const struct record *record, const struct encoder_options *opt
                             "\"log.level\":\"");
     writer_bytes(&writer, level, strlen(level));
     writer_literal(&writer, "\"");
-    for (unsigned field = 0; field < FIELD_COUNT; field++) {
-        if (!index[field] || field == FIELD_TIME)
+    for_each_field(field, index)
+    {
+        if (field == FIELD_TIME)
             continue;
         put_key(&writer, (enum field_id)field);
         put_value(&writer, &record->values[index[field] - 1]);

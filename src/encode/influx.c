@@ -87,10 +87,11 @@ static int encode(const struct record *record, const struct encoder_options *opt
     else
         writer_literal(&writer, "weir");
     put_tags(&writer, record);
-    for (unsigned field = 0; field < FIELD_COUNT; field++) {
-        const struct value *value = index[field] ? &record->values[index[field] - 1] : NULL;
+    for_each_field(field, index)
+    {
+        const struct value *value = &record->values[index[field] - 1];
 
-        if (!value || !is_shown(field, value))
+        if (!is_shown(field, value))
             continue;
         writer_bytes(&writer, separator, 1);
         put_field(&writer, field, value);

@@ -202,18 +202,50 @@ static const char *prefix_of(unsigned field)
     }
 }
 
+/* Eight bytes with A to Z in lower case. */
+static uint64_t lower_word(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+    uint64_t low = word & ~tops;
+    uint64_t is_from_a = low + ones * (0x80 - 'A'), is_beyond_z = low + ones * (0x7f - 'Z');
+
+    return word | (is_from_a & ~is_beyond_z & ~word & tops) >> 2;
+}
+
+static uint8_t lower_byte(uint8_t byte)
+{
+    return byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
+}
+
+/* Writes the name in lower case, in words, the last of which lies over the one before. */
+static void put_lower(uint8_t *at, const uint8_t *name, size_t length)
+{
+    uint64_t word;
+
+    if (length < sizeof(word)) {
+        for (size_t i = 0; i < length; i++)
+            at[i] = lower_byte(name[i]);
+        return;
+    }
+    for (size_t i = 0;;
+         i = i + sizeof(word) < length - sizeof(word) ? i + sizeof(word) : length - sizeof(word)) {
+        memcpy(&word, name + i, sizeof(word));
+        word = lower_word(word);
+        memcpy(at + i, &word, sizeof(word));
+        if (i == length - sizeof(word))
+            return;
+    }
+}
+
 /* The header's key in lower case, cut where it is too long. */
 static struct slice make_key(const char *prefix, struct slice name, uint8_t key[KEY_BYTES])
 {
     size_t length = strlen(prefix);
+    size_t part = name.length < KEY_BYTES - length ? name.length : KEY_BYTES - length;
 
     memcpy(key, prefix, length);
-    for (size_t i = 0; i < name.length && length < KEY_BYTES; i++) {
-        uint8_t byte = name.data[i];
-
-        key[length++] = byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
-    }
-    return slice_of(key, length);
+    put_lower(key + length, name.data, part);
+    return slice_of(key, length + part);
 }
 
 static bool is_first_of_name(const struct value *value, uint32_t index)
@@ -294,10 +326,11 @@ void otlp_put_attributes(struct writer *writer, unsigned field, const struct rec
     uint32_t flags = record->flags;
 
     writer_index(record, index);
-    for (unsigned i = 0; i < FIELD_COUNT; i++) {
-        const struct value *value = index[i] ? &record->values[index[i] - 1] : NULL;
+    for_each_field(i, index)
+    {
+        const struct value *value = &record->values[index[i] - 1];
 
-        if (!value || i == FIELD_TIME)
+        if (i == FIELD_TIME)
             continue;
         if (value->kind == VALUE_HEADERS)
             put_headers(writer, field, value);

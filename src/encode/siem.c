@@ -83,8 +83,9 @@ void siem_fields(struct writer *writer, const struct record *record,
     uint64_t taken = 0;
 
     writer_index(record, index);
-    for (unsigned field = 0; field < FIELD_COUNT; field++) {
-        if (!index[field] || field == FIELD_TIME)
+    for_each_field(field, index)
+    {
+        if (field == FIELD_TIME)
             continue;
         writer_bytes(writer, format->separator, separator_length);
         put_key(writer, &keys[field], &taken);

@@ -4,6 +4,7 @@
  * failure sticks: later appends do nothing, and writer_finish gives the buffer back as it was.
  */
 #pragma once
+#include <endian.h>
 #include "base/buffer.h"
 #include "model/record.h"
 
@@ -83,3 +84,21 @@ size_t writer_utf8_length(const uint8_t *data, size_t left);
 
 /* For each field the index + 1 of its first value, 0: absent. What cannot be output is left out. */
 void writer_index(const struct record *record, uint8_t index[FIELD_COUNT]);
+
+/* The first field from `field` on that is there, FIELD_COUNT: none; most are not. */
+static inline unsigned writer_next(const uint8_t index[FIELD_COUNT], unsigned field)
+{
+    uint64_t word;
+
+    for (; field + sizeof(word) <= FIELD_COUNT; field += sizeof(word)) {
+        memcpy(&word, index + field, sizeof(word));
+        if (word)
+            return field + (unsigned)__builtin_ctzll(le64toh(word)) / 8;
+    }
+    while (field < FIELD_COUNT && !index[field])
+        field++;
+    return field;
+}
+#define for_each_field(field, index)                                                               \
+    for (unsigned field = writer_next(index, 0); field < FIELD_COUNT;                              \
+         field = writer_next(index, field + 1))

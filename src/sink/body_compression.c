@@ -61,8 +61,8 @@ void body_compressor_free(struct body_compressor **compressor)
 
 const char *body_compressor_encoding(const struct body_compressor *compressor)
 {
-    return compressor->gzip     ? "gzip"
-           : compressor->zstd   ? "zstd"
+    return compressor->gzip        ? "gzip"
+           : compressor->zstd      ? "zstd"
            : compressor->is_snappy ? "snappy"
                                    : NULL;
 }

@@ -71,6 +71,7 @@ compile() {
   find "$go" -maxdepth 1 -type l | while read -r link; do
     ln -sfn "$1/usr/share/$(basename "$go")/$(basename "$link")" "$link"
   done
+  cd "$tmp"
   GOROOT=$go GOPATH=$2 GO111MODULE=off GOFLAGS=-mod=mod GOTOOLCHAIN=local \
     GOCACHE=$tmp/cache CGO_ENABLED=0 "$go/bin/go" build -o "$4" "$3"
 }

@@ -7,6 +7,7 @@
 
 struct kafka_state {
     bool is_decided, is_stopped;
+    bool has_tokens; /* of SASL, without a header: they follow SaslHandshake 0 */
     struct frame frames[2];
     struct calls calls; /* tag: correlation id; kind: API; number: version; is_started: answered */
 };
@@ -69,10 +70,10 @@ static bool measure(void *context, const uint8_t *header, uint64_t *ret_size, ui
 {
     struct reader reader = reader_of(slice_of(header, 4));
     uint64_t length = reader_u32(&reader);
-    (void)context;
+    const struct kafka_call *call = context;
     *ret_size = 4 + length;
     *ret_limit = KAFKA_KEPT;
-    return length >= 4 && length <= INT32_MAX;
+    return (length >= 4 || call->state->has_tokens) && length <= INT32_MAX;
 }
 
 /* RFC 4648 §5 without padding, as Kafka prints its UUIDs. */
@@ -102,7 +103,9 @@ static void add_topics(struct record *record, const struct kafka_body *body)
     for (uint32_t i = 0; topics && i < body->topic_count; i++)
         topics[i] = body->is_topic_id[i] ? print_uuid(record, body->topics[i])
                                          : arena_copy(record->arena, body->topics[i]);
-    bool is_all = !body->is_short && !body->has_more_topics;
+    /* What is not kept of a message may be records only. */
+    bool is_all = !body->has_more_topics &&
+                  (!body->is_short || body->topics_read == body->topics_announced);
     if (!topics || !is_all)
         record_set_flag(record, RECORD_FLAG_TRUNCATED);
     if (topics && body->topic_count == 1 && is_all)
@@ -159,6 +162,7 @@ static void take_request(struct kafka_call *call, struct slice message)
         return;
     struct kafka_body body = {0};
     open->tag = id;
+    call->state->has_tokens |= key == KAFKA_SASL_HANDSHAKE && version == 0;
     if (!frame->is_starved)
         kafka_body_read(&reader, api->request, version, is_flexible, &body);
     struct record *record = open->record;

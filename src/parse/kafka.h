@@ -32,6 +32,7 @@ struct kafka_api {
 struct kafka_body {
     struct slice topics[KAFKA_TOPICS_MAXIMUM];
     uint32_t topic_count;
+    uint64_t topics_announced, topics_read; /* by the arrays' counts; of them, repeats too */
     bool has_more_topics;
     bool is_topic_id[KAFKA_TOPICS_MAXIMUM]; /* 16 bytes in place of a name */
     struct slice group, key, message;

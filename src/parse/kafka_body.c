@@ -63,6 +63,7 @@ static void add_topic(struct kafka_body *body, struct slice name, bool is_id)
 {
     bool is_none = name.length == 0 || name.length > KAFKA_NAME_MAXIMUM;
     static const uint8_t zero[16];
+    body->topics_read += !is_none;
     if (is_none || (is_id && memcmp(name.data, zero, sizeof(zero)) == 0))
         return;
     for (uint32_t i = 0; i < body->topic_count; i++) {
@@ -186,6 +187,8 @@ static void read_fields(struct walk *walk, const char *at)
             continue;
         }
         size_t count = read_count(walk, 4);
+        if (*inside == 'T' || *inside == 'U')
+            walk->body->topics_announced += count;
         for (size_t i = 0; i < count && !walk->reader->is_short && !walk->is_over; i++) {
             size_t before = walk->reader->at;
             read_fields(walk, inside);

@@ -8,6 +8,7 @@
  *   dns_edns.c      the OPT record
  *   dns_name.c      names: compression and presentation
  *   dns_data.c      the data of records as text, by the formats of dns_types.def
+ *   dns_special.c   parts of data that few types have
  *   dns_service.c   the parameters of SVCB and HTTPS records
  *   dns_numbers.c   types, classes, response codes, opcodes by name
  */
@@ -33,6 +34,7 @@ enum {
     DNS_TYPE_AXFR = 252,
     DNS_PORT_MDNS = 5353,
     DNS_PORT_LLMNR = 5355,
+    DNS_OPCODE_DSO = 6,
     DNS_BIT_RESPONSE = 0x8000,
 };
 #define DNS_QUERY_TIMEOUT_NS 60000000000ull /* a query so old is not waited for any more */
@@ -84,6 +86,11 @@ static inline bool dns_is_response(const struct dns_message *message)
     return message->bits & DNS_BIT_RESPONSE;
 }
 
+static inline bool dns_is_stateful(const struct dns_message *message)
+{
+    return (message->bits >> 11 & 15) == DNS_OPCODE_DSO;
+}
+
 /* What a type's data looks like: dns_types.def. */
 struct dns_type {
     const char *name;   /* NULL: unknown */
@@ -97,6 +104,8 @@ struct slice dns_type_name(struct arena *arena, uint16_t type);
 struct slice dns_class_name(struct arena *arena, uint16_t class);
 struct slice dns_response_code_name(struct arena *arena, unsigned code);
 struct slice dns_opcode_name(struct arena *arena, unsigned opcode);
+/* Of a TLV of stateful operations. */
+struct slice dns_dso_name(struct arena *arena, uint16_t type);
 struct slice dns_option_name(struct arena *arena, uint16_t code);
 struct slice dns_extended_error_name(uint16_t code); /* empty: unknown */
 
@@ -123,6 +132,15 @@ struct dns_data {
 /* The text of `length` bytes of data at the reader's position, which they do not leave. */
 void dns_data_format(struct dns_message *message, uint16_t type, size_t length,
                      struct dns_data *ret_data);
+
+/* A string in quotes; a type by name. */
+void dns_data_add_quoted(struct text *text, struct slice bytes);
+void dns_data_add_type(struct text *text, uint16_t type);
+
+/* dns_special.c */
+/* One letter of a format; false: the data does not fit it. */
+bool dns_special_format(struct dns_message *message, struct reader *reader, struct text *text,
+                        char kind);
 
 /* dns_service.c */
 /* RFC 9460 §2.1: the rest of the reader's bytes as key=value; false: they are broken. */

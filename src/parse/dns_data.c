@@ -9,6 +9,9 @@
  *   x b e  the rest in hex, base64, EUI     h i m   a vector in hex, base32hex, base64
  *   B      the rest as a bitmap of types    k       the rest as parameters of a service
  *   q      the rest in quotes               v       a tag, and the rest in quotes
+ *   Q      all strings in quotes            0       the rest in hex, with 0x before it
+ *   w N    the rest as a bitmap of ports, of types   L l   a location, address prefixes
+ *   d g    a flag and a number, a gateway   H I     host identity, 64 bits in groups
  *   P R W O   a number that is a member of its own: preference, priority, weight, port
  *
  * One string of S stands as it is, several stand in quotes. Data that does not fit its format is
@@ -17,7 +20,7 @@
 #include <time.h>
 #include "parse/dns.h"
 
-static void add_quoted(struct text *text, struct slice bytes)
+void dns_data_add_quoted(struct text *text, struct slice bytes)
 {
     text_add_byte(text, '"');
     for (size_t i = 0; i < bytes.length && !text->is_cut; i++) {
@@ -47,10 +50,10 @@ static void add_strings(struct reader *reader, struct text *text)
         text_add(text, string);
         return;
     }
-    add_quoted(text, string);
+    dns_data_add_quoted(text, string);
     while (reader_left(reader)) {
         text_add_byte(text, ' ');
-        add_quoted(text, reader_vector(reader, 1));
+        dns_data_add_quoted(text, reader_vector(reader, 1));
     }
 }
 
@@ -69,7 +72,7 @@ static void add_time(struct text *text, uint32_t seconds)
         text_add_number(text, (uint64_t)*fields[i], 2);
 }
 
-static void add_type(struct text *text, uint16_t type)
+void dns_data_add_type(struct text *text, uint16_t type)
 {
     const struct dns_type *known = dns_type_of(type);
 
@@ -100,7 +103,7 @@ static bool add_bitmap(struct reader *reader, struct text *text)
             if (!is_first)
                 text_add_byte(text, ' ');
             is_first = false;
-            add_type(text, (uint16_t)(window << 8 | i));
+            dns_data_add_type(text, (uint16_t)(window << 8 | i));
         }
     }
     return true;
@@ -129,7 +132,7 @@ static void add_rest(struct reader *reader, struct text *text, char kind)
     } else if (kind == 'b') {
         text_add_base64(text, bytes);
     } else if (kind == 'q') {
-        add_quoted(text, bytes);
+        dns_data_add_quoted(text, bytes);
     } else {
         for (size_t i = 0; i < bytes.length && !text->is_cut; i++) {
             if (i)
@@ -174,7 +177,7 @@ static bool add_part(struct dns_message *message, struct reader *reader, struct 
         return is_good;
     }
     case 's':
-        add_quoted(text, reader_vector(reader, 1));
+        dns_data_add_quoted(text, reader_vector(reader, 1));
         return true;
     case 'S':
         add_strings(reader, text);
@@ -183,7 +186,7 @@ static bool add_part(struct dns_message *message, struct reader *reader, struct 
         add_time(text, reader_u32(reader));
         return true;
     case 'T':
-        add_type(text, reader_u16(reader));
+        dns_data_add_type(text, reader_u16(reader));
         return true;
     case 'B':
         return add_bitmap(reader, text);
@@ -199,6 +202,17 @@ static bool add_part(struct dns_message *message, struct reader *reader, struct 
     case 'm':
         add_vector(reader, text, kind);
         return true;
+    case 'Q':
+    case 'w':
+    case 'N':
+    case '0':
+    case 'L':
+    case 'l':
+    case 'd':
+    case 'g':
+    case 'H':
+    case 'I':
+        return dns_special_format(message, reader, text, kind);
     default:
         add_rest(reader, text, kind);
         return true;

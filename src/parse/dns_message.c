@@ -268,6 +268,33 @@ static void take_section(struct dns_message *message, struct record *record, uns
     }
 }
 
+/* RFC 8490 §5.4: behind a header whose counts are zero, types with their data. */
+static void take_stateful(struct dns_message *message, struct record *record)
+{
+    struct reader *reader = &message->reader;
+    struct slice names[DNS_OPTIONS_KEPT];
+    uint32_t count = 0;
+
+    while (reader_left(reader) && !reader->is_short) {
+        uint16_t type = reader_u16(reader);
+
+        reader_vector(reader, 2);
+        if (reader->is_short || !record)
+            continue;
+        if (count < DNS_OPTIONS_KEPT)
+            names[count++] = dns_dso_name(record->arena, type);
+        else
+            message->is_truncated = true;
+    }
+    struct slice *copy = count && !record_find(record, FIELD_DNS_DSO)
+                             ? arena_allocate(record->arena, count * sizeof(*copy))
+                             : NULL;
+    if (!copy)
+        return;
+    memcpy(copy, names, count * sizeof(*copy));
+    record_add_texts(record, FIELD_DNS_DSO, copy, count);
+}
+
 /* All sections; without a record only to see whether they can be read. */
 static void walk(struct dns_message *message, struct record *record)
 {
@@ -277,6 +304,8 @@ static void walk(struct dns_message *message, struct record *record)
     take_questions(message, record);
     for (unsigned section = 1; section <= 3; section++)
         take_section(message, record, section);
+    if (dns_is_stateful(message))
+        take_stateful(message, record);
     if (message->reader.is_short && !message->is_cut)
         message->reasons |= DNS_BIT(ENTRY);
     else if (reader_left(&message->reader))

@@ -21,6 +21,13 @@ static const char *const response_codes[] = {
 
 static const char *const opcodes[] = {"QUERY", "IQUERY", "STATUS", NULL, "NOTIFY", "UPDATE", "DSO"};
 
+/* RFC 8490 §10.3, RFC 8765 §6. */
+static const char *const stateful[] = {
+    [0x01] = "KEEPALIVE", [0x02] = "RETRY-DELAY", [0x03] = "ENCRYPTION-PADDING",
+    [0x40] = "SUBSCRIBE", [0x41] = "PUSH",        [0x42] = "UNSUBSCRIBE",
+    [0x43] = "RECONFIRM",
+};
+
 static const char *const options[] = {
     NULL,
     "LLQ",
@@ -141,6 +148,11 @@ struct slice dns_response_code_name(struct arena *arena, unsigned code)
 struct slice dns_opcode_name(struct arena *arena, unsigned opcode)
 {
     return NAME_OF(arena, opcodes, "OPCODE", opcode);
+}
+
+struct slice dns_dso_name(struct arena *arena, uint16_t type)
+{
+    return NAME_OF(arena, stateful, "DSO", type);
 }
 
 struct slice dns_option_name(struct arena *arena, uint16_t code)

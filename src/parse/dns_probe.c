@@ -62,6 +62,17 @@ enum probe_verdict dns_probe_datagram(struct slice bytes)
     return dns_message_is_exact(&message) ? PROBE_YES : PROBE_NO;
 }
 
+/* RFC 8490 §5.4: no sections, then at least one TLV, and all of them to the last byte. */
+static bool is_stateful(struct slice bytes, size_t length)
+{
+    struct dns_message message = {.is_cut = false};
+
+    return bytes.length == length && dns_message_open(&message, bytes, DNS_PLAIN) &&
+           dns_is_stateful(&message) && !(message.bits & 0x07f0) && !message.counts[0] &&
+           !message.counts[1] && !message.counts[2] && !message.counts[3] &&
+           length >= DNS_HEADER_SIZE + 4 && dns_message_is_exact(&message);
+}
+
 enum probe_verdict dns_probe_stream(struct slice bytes)
 {
     struct dns_message message = {.is_cut = true};
@@ -70,6 +81,8 @@ enum probe_verdict dns_probe_stream(struct slice bytes)
 
     if (reader.is_short)
         return PROBE_MAYBE;
+    if (is_stateful(slice_part(bytes, 2, length), length))
+        return PROBE_YES;
     if (length < DNS_HEADER_SIZE + 5)
         return PROBE_NO;
     if (bytes.length >= 2 + 6 && (bytes.data[6] || bytes.data[7] != 1))

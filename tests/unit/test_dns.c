@@ -104,6 +104,27 @@ static void data_is_in_presentation_format(void **state)
     assert_data(108, BYTES("\0\x50\x56\1\2\3"), "00-50-56-01-02-03");
     assert_data(256, BYTES("\0\12\0\1ftp://ftp.example/"), "10 1 \"ftp://ftp.example/\"");
     assert_data(10, BYTES("\1\2\377"), "\\# 3 0102ff");
+    assert_data(11, BYTES("\300\0\2\1\6\0\0\0\100\0\0\0\0\0\0\200"), "192.0.2.1 6 25 80");
+    assert_data(20,
+                BYTES("\x0c"
+                      "150862028003"
+                      "\3"
+                      "004"),
+                "\"150862028003\" \"004\"");
+    assert_data(22, BYTES("\x47\0\5\x80"), "0x47000580");
+    assert_data(29, BYTES("\0\x33\x16\x13\x89\x17\x2d\xd0\x70\xbe\x15\xf0\0\x98\x8d\x20"),
+                "42 21 54.000 N 71 06 18.000 W -24.00m 30.00m 10000.00m 10.00m");
+    assert_data(30, BYTES("\1b\300\20\x40\1\0\2"), "b.example.org A MX NXT");
+    assert_data(42, BYTES("\0\1\x15\3\300\xa8\x20\0\1\x1c\x83\300\xa8\x26\0\2\x08\1\xff"),
+                "1:192.168.32.0/21 !1:192.168.38.0/28 2:ff00::/8");
+    assert_data(45, BYTES("\12\1\2\300\0\2\x26\1\3"), "10 1 2 192.0.2.38 AQM=");
+    assert_data(45, BYTES("\12\0\2\1\3"), "10 0 2 . AQM=");
+    assert_data(45, BYTES("\12\3\2\1g\300\20\1"), "10 3 2 g.example.org AQ==");
+    assert_data(55, BYTES("\2\2\0\3\x20\1\1\0\1\3rvs\300\20"), "2 2001 AQAB rvs.example.org");
+    assert_data(66, BYTES("\0\73\1\x14\xef\1n\300\20"), "CDS 1 5359 n.example.org");
+    assert_data(104, BYTES("\0\12\0\x14\x4f\xff\xff\x20\xee\x64"), "10 0014:4fff:ff20:ee64");
+    assert_data(260, BYTES("\12\x81\300\0\2\1"), "10 1 1 192.0.2.1");
+    assert_data(260, BYTES("\12\0"), "10 0 0 .");
     assert_data(65280, BYTES("\1\2"), "\\# 2 0102");
 }
 
@@ -285,6 +306,34 @@ static void lies_are_survived_and_told(void **state)
     end();
 }
 
+static void stateful_operations_are_told(void **state)
+{
+    (void)state;
+    assert_int_equal(feeder_init(&feeder, NULL), 0);
+    feeder_open(&feeder);
+    /* KEEPALIVE (§7.1) in a padded request, and the answer to it; then a subscription (RFC 8765).
+     */
+    static const char request[] = "\0\x1e\0\7\x30\0\0\0\0\0\0\0\0\0"
+                                  "\0\1\0\x08\0\0\x3a\x98\0\0\x3a\x98"
+                                  "\0\3\0\2\0\0";
+    static const char answer[] = "\0\x18\0\7\xb0\0\0\0\0\0\0\0\0\0"
+                                 "\0\1\0\x08\0\0\x3a\x98\0\0\x3a\x98";
+    static const char broken[] = "\0\x12\0\x08\x30\0\0\0\0\0\0\0\0\0\0\x40\0\x08\0\0";
+    feeder_send(&feeder, DIRECTION_A_TO_B, BYTES(request));
+    feeder_send(&feeder, DIRECTION_B_TO_A, BYTES(answer));
+    feeder_send(&feeder, DIRECTION_A_TO_B, BYTES(broken));
+    feeder_close(&feeder);
+    assert_int_equal(feeder.record_count, 2);
+    assert_value(0, "dns.opcode", "DSO");
+    assert_value(0, "dns.dso", "KEEPALIVE ENCRYPTION-PADDING");
+    assert_value(0, "dns.response_code", "NOERROR");
+    assert_value(0, "malformed.reason", NULL);
+    assert_int_equal(feeder.records[0]->flags, 0);
+    assert_value(1, "dns.dso", NULL);
+    assert_value(1, "malformed.reason", "entry cut short");
+    end();
+}
+
 static void a_stream_goes_on_behind_a_gap(void **state)
 {
     (void)state;
@@ -359,6 +408,7 @@ int main(void)
         cmocka_unit_test(too_many_open_queries_push_the_oldest_out),
         cmocka_unit_test(too_many_of_the_same_id_push_their_oldest_out),
         cmocka_unit_test(lies_are_survived_and_told),
+        cmocka_unit_test(stateful_operations_are_told),
         cmocka_unit_test(a_stream_goes_on_behind_a_gap),
         cmocka_unit_test(other_protocols_are_not_taken_for_dns),
     };

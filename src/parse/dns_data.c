@@ -202,18 +202,9 @@ static bool add_part(struct dns_message *message, struct reader *reader, struct 
     case 'm':
         add_vector(reader, text, kind);
         return true;
-    case 'Q':
-    case 'w':
-    case 'N':
-    case '0':
-    case 'L':
-    case 'l':
-    case 'd':
-    case 'g':
-    case 'H':
-    case 'I':
-        return dns_special_format(message, reader, text, kind);
     default:
+        if (strchr("QwN0LldgHI", kind))
+            return dns_special_format(message, reader, text, kind);
         add_rest(reader, text, kind);
         return true;
     }

@@ -58,11 +58,11 @@ static void take_ok(struct mysql_call *call, struct call *front, struct slice pa
     uint64_t affected = mysql_read_number(&reader);
     mysql_read_number(&reader);
     uint16_t status = (uint16_t)mysql_read_fixed(&reader, 2);
-    uint16_t warnings = (uint16_t)mysql_read_fixed(&reader, 2);
     if (has_affected && !reader.is_short) {
         front->affected += affected;
         front->marks |= MYSQL_MARK_AFFECTED;
     }
+    uint16_t warnings = (uint16_t)mysql_read_fixed(&reader, 2); /* since 4.1 */
     if (front->marks & MYSQL_MARK_USE)
         state->database = state->next_database;
     if (front->kind == MYSQL_RESET_CONNECTION)
@@ -110,6 +110,11 @@ static void take_prepared(struct mysql_call *call, struct call *front, struct sl
         record_add_text(front->record, FIELD_DB_STATEMENT_NAME,
                         arena_format(front->record->arena, "%u", id));
     bool has_eof = !(state->capabilities & MYSQL_CAPABILITY_NO_EOF);
+    reader_take(&reader, 1 + 2); /* warnings */
+    bool has_metadata = !(state->capabilities & MYSQL_CAPABILITY_OPTIONAL_METADATA) ||
+                        !reader_left(&reader) || reader_u8(&reader);
+    if (!has_metadata)
+        columns = parameters = 0;
     front->number = columns + parameters + (has_eof && columns) + (has_eof && parameters);
     front->step = MYSQL_STEP_SKIP;
     if (front->number == 0 || !state->has_capabilities)
@@ -120,8 +125,9 @@ static void take_columns(struct mysql_call *call, struct call *front, struct sli
 {
     struct mysql_state *state = call->state;
     struct reader reader = reader_of(payload);
+    bool has_metadata = !(state->capabilities & MYSQL_CAPABILITY_OPTIONAL_METADATA) ||
+                        reader_u8(&reader);
     uint64_t columns = mysql_read_number(&reader);
-    bool has_metadata = true;
     if (reader.is_short || columns == 0 || columns > UINT16_MAX) {
         call->is_bad = true;
         return;
@@ -150,8 +156,18 @@ static void take_row(struct mysql_call *call, struct call *front, struct slice p
         front->rows++;
 }
 
+/* OK, or that definitions of columns do not follow: an OK of those who leave them out is longer. */
+static bool is_ok(const struct mysql_state *state, struct slice payload)
+{
+    enum { OK_MINIMUM = 7 };
+    bool has_mark = state->capabilities & MYSQL_CAPABILITY_OPTIONAL_METADATA;
+
+    return payload.length && payload.data[0] == 0 && !(has_mark && payload.length < OK_MINIMUM);
+}
+
 static void take_first(struct mysql_call *call, struct call *front, struct slice payload)
 {
+    const struct mysql_state *state = call->state;
     uint8_t first = payload.length ? payload.data[0] : 0;
     if (front->kind == MYSQL_CONNECT || front->kind == MYSQL_CHANGE_USER) {
         if (mysql_login_judge(call, front, payload))
@@ -167,7 +183,7 @@ static void take_first(struct mysql_call *call, struct call *front, struct slice
     case MYSQL_EXECUTE:
     case MYSQL_BULK_EXECUTE:
     case MYSQL_PROCESS_INFO:
-        if (first == 0)
+        if (is_ok(state, payload))
             take_ok(call, front, payload, true);
         else if (first == 0xfb)
             front->step = MYSQL_STEP_INFILE;
@@ -240,7 +256,8 @@ void mysql_server_take(struct mysql_call *call, struct slice payload)
         break;
     case MYSQL_STEP_EOF:
         front->step = MYSQL_STEP_ROWS;
-        if (is_eof(payload, call->frame->size) && call->frame->size == MYSQL_HEADER + 5 &&
+        /* Before MySQL 4.1 it had nothing but its first byte. */
+        if (is_eof(payload, call->frame->size) && call->frame->size <= MYSQL_HEADER + 5 &&
             !(state->capabilities & MYSQL_CAPABILITY_NO_EOF)) {
             if (payload.length >= 5 && payload.data[3] & MYSQL_STATUS_CURSOR)
                 take_eof(call, front, payload); /* the rows are fetched later */

@@ -92,7 +92,6 @@ static void take_query(struct postgresql_call *call, struct slice text)
         text.length--;
     struct call *open =
         open_call(call, POSTGRESQL_KIND_QUERY, frame->time_ns, frame->position, frame->size);
-    state->is_discarding = false;
     state->is_unit_open = false;
     if (!open)
         return;

@@ -135,6 +135,8 @@ static struct call *find_blamed(struct postgresql_call *call, struct call *front
     if (front->record) {
         front->record->heads[0].bytes.data = NULL;
         record_add_text(front->record, FIELD_DB_SYSTEM_NAME, SLICE_LITERAL("postgresql"));
+        if (front->kind == POSTGRESQL_KIND_SYNC) /* the transaction could not be committed */
+            record_add_text(front->record, FIELD_DB_OPERATION_NAME, SLICE_LITERAL("SYNC"));
     }
     return front;
 }
@@ -146,7 +148,7 @@ static void take_error(struct postgresql_call *call, struct slice body)
     if (!front)
         return;
     struct call *blamed = front;
-    if (!front->record && front->kind != POSTGRESQL_KIND_SYNC)
+    if (!front->record)
         blamed = find_blamed(call, front);
     touch(call, blamed);
     if (blamed->record && !(blamed->marks & POSTGRESQL_MARK_ERROR))

@@ -210,6 +210,95 @@ static void bad_packets_are_survived(void **state)
     }
 }
 
+static void say_packet(char way, uint8_t sequence, const void *payload, size_t length)
+{
+    uint8_t packet[256] = {(uint8_t)length, 0, 0, sequence};
+    assert_true(length + 4 <= sizeof(packet));
+    memcpy(packet + 4, payload, length);
+    talk_say(way, packet, length + 4);
+}
+#define PACKET(way, sequence, literal) say_packet(way, sequence, literal, sizeof(literal) - 1)
+
+#define ZERO_13 "\0\0\0\0\0\0\0\0\0\0\0\0\0"
+#define ZERO_23 ZERO_13 "\0\0\0\0\0\0\0\0\0\0"
+
+/* Greeting and login; both have the upper half of the capabilities. */
+#define LOG_IN(version, upper)                                                                     \
+    PACKET('<', 0,                                                                                 \
+           "\x0a" version "\0\1\0\0\0"                                                             \
+           "abcdefgh\0"                                                                            \
+           "\xff\xff\x08\2\0" upper "\x15\0\0\0\0\0\0\0\0\0\0"                                     \
+           "abcdefghijkl\0mysql_native_password\0");                                               \
+    PACKET('>', 1, "\0\x82" upper "\0\0\0\1\x08" ZERO_23 "ann\0\0mysql_native_password\0");        \
+    PACKET('<', 2, "\0\0\0\2\0\0\0")
+
+#define COLUMN "\3def\0\0\0\1a\0\x0c\x3f\0\1\0\0\0\3\0\0\0\0\0"
+
+/* CLIENT_OPTIONAL_RESULTSET_METADATA: a byte before the columns' number says whether they follow.
+ */
+static void definitions_may_be_left_out(void **state)
+{
+    (void)state;
+    talk_begin();
+    LOG_IN("8.4.3", "\x08\3");
+    PACKET('>', 0, "\3SELECT 1 AS a");
+    PACKET('<', 1, "\1\1");
+    PACKET('<', 2, COLUMN);
+    PACKET('<', 3, "\1x");
+    PACKET('<', 4, "\xfe\0\0\2\0\0\0");
+    PACKET('>', 0, "\3SELECT 2 AS a");
+    PACKET('<', 1, "\0\1");
+    PACKET('<', 2, "\1x");
+    PACKET('<', 3, "\1y");
+    PACKET('<', 4, "\xfe\0\0\2\0\0\0");
+    PACKET('>', 0, "\x16SELECT ? AS a");
+    PACKET('<', 1, "\0\7\0\0\0\1\0\1\0\0\0\0\0"); /* none follows */
+    PACKET('>', 0, "\x0e");
+    PACKET('<', 1, "\0\0\0\2\0\0\0");
+    talk_close();
+    talk_expect_count(5);
+    talk_expect(1, "db.response.returned_rows", "1");
+    talk_expect(2, "db.query.text", "SELECT 2 AS a");
+    talk_expect(2, "db.response.returned_rows", "2");
+    talk_expect(3, "db.statement.name", "7");
+    talk_expect(4, "db.operation.name", "PING");
+    for (size_t i = 0; i < 5; i++)
+        talk_expect_flags(i, 0);
+    talk_done();
+}
+
+/* MySQL before 4.1: capabilities in two bytes, short OK and EOF, errors without a state. */
+static void the_oldest_servers_are_read(void **state)
+{
+    (void)state;
+    talk_begin();
+    PACKET('<', 0,
+           "\x0a"
+           "3.23.58\0\1\0\0\0abcdefgh\0\x2c\0\x08\2\0" ZERO_13);
+    PACKET('>', 1, "\x04\x24\0\0\1ann\0abcdefgh");
+    PACKET('<', 2, "\0\0\0\2\0");
+    PACKET('>', 0, "\3SELECT a FROM t");
+    PACKET('<', 1, "\1");
+    PACKET('<', 2, "\1t\1a\3\x0b\0\0\1\xfe\3\0\0\0");
+    PACKET('<', 3, "\xfe");
+    PACKET('<', 4, "\1x");
+    PACKET('<', 5, "\xfe");
+    PACKET('>', 0, "\3DELETE FROM t");
+    PACKET('<', 1, "\0\3\0\2\0");
+    PACKET('>', 0, "\3SELEC");
+    PACKET('<', 1, "\xff\x28\4You have an error");
+    talk_close();
+    talk_expect_count(4);
+    talk_expect(0, "db.user", "ann");
+    talk_expect(1, "db.response.returned_rows", "1");
+    talk_expect(2, "db.response.affected_rows", "3");
+    talk_expect(3, "db.response.status_code", "1064");
+    talk_expect(3, "error.message", "You have an error");
+    for (size_t i = 0; i < 4; i++)
+        talk_expect_flags(i, 0);
+    talk_done();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +311,8 @@ int main(void)
         cmocka_unit_test(tls_is_left_to_its_parser),
         cmocka_unit_test(an_error_may_greet),
         cmocka_unit_test(bad_packets_are_survived),
+        cmocka_unit_test(definitions_may_be_left_out),
+        cmocka_unit_test(the_oldest_servers_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, talk_finish);
 }

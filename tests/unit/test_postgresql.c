@@ -191,6 +191,64 @@ static void names_are_bounded(void **state)
     talk_done();
 }
 
+#define START "\0\0\0\x12\0\3\0\0user\0ann\0\0"
+#define READY "Z\0\0\0\5I"
+#define STARTED "R\0\0\0\x08\0\0\0\0" READY
+#define EXTENDED                                                                                   \
+    "P\0\0\0\x20\0INSERT INTO t VALUES (1)\0\0\0"                                                  \
+    "B\0\0\0\x0c\0\0\0\0\0\0\0\0"                                                                  \
+    "E\0\0\0\x09\0\0\0\0\0"
+
+/* A deferred constraint fails where the transaction ends: at Sync. */
+static void an_error_at_sync_is_told(void **state)
+{
+    (void)state;
+    talk_begin();
+    TALK('>', START);
+    TALK('<', STARTED);
+    TALK('>', EXTENDED "S\0\0\0\4");
+    TALK('<', "1\0\0\0\4"
+              "2\0\0\0\4"
+              "C\0\0\0\x0fINSERT 0 1\0");
+    TALK('<', "E\0\0\0\x1dSERROR\0C23503\0Mviolated\0\0" READY);
+    TALK('>', "Q\0\0\0\x0dSELECT 1\0");
+    TALK('<', "I\0\0\0\4" READY);
+    talk_close();
+    talk_expect_count(4);
+    talk_expect(1, "db.response.affected_rows", "1");
+    talk_expect(1, "db.response.status_code", NULL);
+    talk_expect(2, "db.operation.name", "SYNC");
+    talk_expect(2, "db.response.status_code", "23503");
+    talk_expect(2, "error.message", "violated");
+    talk_expect(3, "db.query.text", "SELECT 1");
+    for (size_t i = 0; i < 4; i++)
+        talk_expect_flags(i, 0);
+    talk_done();
+}
+
+/* "the backend … reads and discards messages until a Sync is reached": simple queries, too. */
+static void until_sync_all_is_discarded(void **state)
+{
+    (void)state;
+    talk_begin();
+    TALK('>', START);
+    TALK('<', STARTED);
+    TALK('>', EXTENDED "H\0\0\0\4");
+    TALK('<', "E\0\0\0\x17SERROR\0C42P01\0Mno\0\0");
+    TALK('>', "Q\0\0\0\x0dSELECT 1\0"
+              "S\0\0\0\4"
+              "Q\0\0\0\x0dSELECT 2\0");
+    TALK('<', READY "I\0\0\0\4" READY);
+    talk_close();
+    talk_expect_count(4);
+    talk_expect(1, "db.response.status_code", "42P01");
+    talk_expect(2, "db.query.text", "SELECT 1");
+    talk_expect_flags(2, BIT(UNPAIRED));
+    talk_expect(3, "db.query.text", "SELECT 2");
+    talk_expect_flags(3, 0);
+    talk_done();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +260,8 @@ int main(void)
         cmocka_unit_test(a_huge_query_is_cut_and_a_huge_row_skipped),
         cmocka_unit_test(a_gap_ends_with_ready),
         cmocka_unit_test(names_are_bounded),
+        cmocka_unit_test(an_error_at_sync_is_told),
+        cmocka_unit_test(until_sync_all_is_discarded),
     };
     return cmocka_run_group_tests(tests, NULL, talk_finish);
 }

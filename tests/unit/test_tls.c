@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "tests/lib/feeder.h"
+#include "tests/lib/conversations_db.h"
 
 static struct feeder feeder;
 extern const struct feeder_step tls_1_2[], tls_1_3[];
@@ -301,6 +301,26 @@ static int finish(void **state)
     return 0;
 }
 
+/* Behind XMPP, LDAP, RDP and IRC there is one handshake, whichever way TLS was asked for. */
+static void what_asks_for_tls_is_followed(void **state)
+{
+    (void)state;
+    static const struct feeder_step *const asking[] = {
+        conversation_tls_request_xmpp, conversation_tls_request_ldap, conversation_tls_request_rdp,
+        conversation_tls_request_irc};
+    for (size_t i = 0; i < sizeof(asking) / sizeof(*asking); i++) {
+        assert_int_equal(feeder_init(&feeder, NULL), 0);
+        feeder_play(&feeder, asking[i], NULL, NULL);
+        assert_true(feeder_is_balanced(&feeder));
+        assert_int_equal(feeder.record_count, 1);
+        char *name = feeder_value(feeder.records[0], "tls.client.server_name");
+        assert_non_null(name);
+        assert_string_equal(name, "server.example");
+        free(name);
+        feeder_done(&feeder);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +332,7 @@ int main(void)
         cmocka_unit_test(one_direction_is_enough_for_a_record),
         cmocka_unit_test(a_client_may_have_no_certificate),
         cmocka_unit_test(what_follows_is_skipped),
+        cmocka_unit_test(what_asks_for_tls_is_followed),
     };
     return cmocka_run_group_tests(tests, NULL, finish);
 }

@@ -9,6 +9,7 @@
 #include "base/allocate.h"
 #include "parse/tls.h"
 
+enum { DTLS_VERSION_OLD = 0x0100 }; /* OpenSSL before 0.9.8f, and what still talks to it */
 enum { DTLS_HEADER = 13, DTLS_MESSAGE_HEADER = 12, DTLS_VERIFY_REQUEST = 3, DTLS_TYPES = 25 };
 
 struct dtls_direction {
@@ -40,7 +41,7 @@ struct dtls_fragment {
 
 static bool is_version(uint16_t version)
 {
-    return version == 0xfeff || version == 0xfefd;
+    return version == 0xfeff || version == 0xfefd || version == DTLS_VERSION_OLD;
 }
 
 static uint16_t version_of_tls(uint16_t version)
@@ -93,7 +94,7 @@ static enum probe_verdict dtls_probe(struct slice bytes)
     bool is_hello = fragment.type == TLS_CLIENT_HELLO || fragment.type == TLS_SERVER_HELLO ||
                     fragment.type == DTLS_VERIFY_REQUEST;
     if (!is_hello ||
-        (fragment.offset == 0 && fragment.bytes.length && fragment.bytes.data[0] != 0xfe))
+        (fragment.offset == 0 && fragment.bytes.length && fragment.bytes.data[0] != bytes.data[1]))
         return PROBE_NO;
     return PROBE_YES;
 }

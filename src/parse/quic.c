@@ -15,7 +15,9 @@ struct quic_state {
     struct quic_keys keys[2];           /* by direction */
     uint8_t id[QUIC_ID_MAXIMUM];        /* that the keys were made from */
     uint8_t id_length;
-    bool is_retried; /* the next Initial of the client has other keys, and is the same handshake */
+    /* After Retry or Version Negotiation: the next Initial of the client has other keys, and is the
+     * same handshake. */
+    bool is_retried;
     unsigned packets;
     struct quic_stream streams[2]; /* by direction */
 };
@@ -79,6 +81,18 @@ static void take_frames(struct quic_call *call, struct slice bytes)
     finish(call, false);
 }
 
+static void tell_version(struct quic_state *state)
+{
+    struct record *record = state->session.record;
+    struct slice name = slice_of_string(state->version->name);
+    struct value *told = record ? record_find(record, FIELD_NETWORK_PROTOCOL_VERSION) : NULL;
+
+    if (told)
+        told->text = name;
+    else if (record)
+        record_add_text(record, FIELD_NETWORK_PROTOCOL_VERSION, name);
+}
+
 /* A first Initial of a client, if that is what it is: its keys come from its own id. */
 static bool start(struct quic_call *call, const struct quic_packet *packet, uint8_t *plain,
                   struct slice *ret_frames)
@@ -105,10 +119,11 @@ static bool start(struct quic_call *call, const struct quic_packet *packet, uint
     if (state->id_length)
         memcpy(state->id, packet->destination.data, state->id_length);
     state->is_retried = false;
-    if (!state->session.is_begun &&
-        tls_session_begin(&state->session, call->emitter, call->emitter->time_ns, call->direction))
-        record_add_text(state->session.record, FIELD_NETWORK_PROTOCOL_VERSION,
-                        slice_of_string(packet->version->name));
+    if (!state->session.is_begun)
+        tls_session_begin(&state->session, call->emitter, call->emitter->time_ns, call->direction);
+    else if (is_retried) /* what comes is the same hello, from its first byte */
+        quic_stream_done(&state->streams[call->direction]);
+    tell_version(state);
     return true;
 }
 
@@ -123,8 +138,8 @@ static bool open_initial(struct quic_call *call, const struct quic_packet *packe
         quic_keys_open(&state->keys[call->direction], packet, plain, ret_frames))
         return true;
     /* A client that has heard from the server addresses it otherwise, with the old keys. */
-    return is_client && !slice_is_equal(packet->destination, id) &&
-           start(call, packet, plain, ret_frames);
+    bool is_other = state->version != packet->version || !slice_is_equal(packet->destination, id);
+    return is_client && is_other && start(call, packet, plain, ret_frames);
 }
 
 static void take_initial(struct quic_call *call, const struct quic_packet *packet)
@@ -156,6 +171,8 @@ static enum parse_verdict quic_parse(void *opaque, struct slice bytes, enum dire
     struct quic_packet packet;
 
     *ret_result = (struct parse_result){.consumed = bytes.length};
+    if (call.state->session.client != direction && quic_packet_is_negotiation(bytes))
+        call.state->is_retried = true;
     while (reader_left(&reader) && quic_packet_next(&reader, &packet)) {
         if (packet.type == QUIC_INITIAL)
             take_initial(&call, &packet);

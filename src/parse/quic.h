@@ -69,6 +69,8 @@ const struct quic_version *quic_version_find(uint32_t number);
 uint64_t quic_number(struct reader *reader);
 /* The packet at the reader, which moves behind it; false: none that can be read. */
 bool quic_packet_next(struct reader *reader, struct quic_packet *ret_packet);
+/* The server's answer to a version that it does not speak. */
+bool quic_packet_is_negotiation(struct slice bytes);
 enum probe_verdict quic_packet_probe(struct slice bytes);
 
 /* quic_crypto.c */

@@ -3,6 +3,21 @@
 
 enum { LONG_HEADER = 0x80, FIXED_BIT = 0x40, DATAGRAM_MINIMUM = 1200, SAMPLE_END = 20 };
 
+#define SALT_T050                                                                                  \
+    {                                                                                              \
+        0x7f, 0xf5, 0x79, 0xe5, 0xac, 0xd0, 0x72, 0x91, 0x55, 0x80, 0x30, 0x4c, 0x43, 0xa2, 0x36,  \
+            0x7c, 0x60, 0x48, 0x83, 0x10                                                           \
+    }
+#define SALT_T051                                                                                  \
+    {                                                                                              \
+        0x7a, 0x4e, 0xde, 0xf4, 0xe7, 0xcc, 0xee, 0x5f, 0xa4, 0x50, 0x6c, 0x19, 0x12, 0x4f, 0xc8,  \
+            0xcc, 0xda, 0x6e, 0x03, 0x3d                                                           \
+    }
+#define SALT_DRAFT_22                                                                              \
+    {                                                                                              \
+        0x7f, 0xbc, 0xdb, 0x0e, 0x7c, 0x66, 0xbb, 0xe9, 0x19, 0x3a, 0x96, 0xcd, 0x21, 0x51, 0x9e,  \
+            0xbd, 0x7a, 0x02, 0x64, 0x4a                                                           \
+    }
 #define SALT_DRAFT_23                                                                              \
     {                                                                                              \
         0xc3, 0xee, 0xf7, 0x12, 0xc7, 0x2e, 0xbb, 0x5a, 0x11, 0xa7, 0xd2, 0x43, 0x2b, 0xb4, 0x63,  \
@@ -27,6 +42,7 @@ enum { LONG_HEADER = 0x80, FIXED_BIT = 0x40, DATAGRAM_MINIMUM = 1200, SAMPLE_END
 static const struct quic_version versions[] = {
     {0x00000001, "1", SALT_1, false},
     {0x6b3343cf, "2", SALT_2, true},
+    {0xff000016, "draft-22", SALT_DRAFT_22, false},
     {0xff000017, "draft-23", SALT_DRAFT_23, false},
     {0xff000018, "draft-24", SALT_DRAFT_23, false},
     {0xff000019, "draft-25", SALT_DRAFT_23, false},
@@ -39,6 +55,9 @@ static const struct quic_version versions[] = {
     {0xff000020, "draft-32", SALT_DRAFT_29, false},
     {0xff000021, "draft-33", SALT_1, false},
     {0xff000022, "draft-34", SALT_1, false},
+    {0x54303530, "T050", SALT_T050, false},
+    {0x54303531, "T051", SALT_T051, false},
+    {0xfaceb001, "mvfst-22", SALT_DRAFT_22, false},
     {0xfaceb002, "mvfst-27", SALT_DRAFT_23, false},
 };
 
@@ -90,6 +109,18 @@ bool quic_packet_next(struct reader *reader, struct quic_packet *ret_packet)
     ret_packet->source = source;
     ret_packet->bytes = slice_part(reader->bytes, start, reader->at - start);
     return true;
+}
+
+/* RFC 9000 §17.2.1: a long header, the version 0, and the client's connection id. */
+bool quic_packet_is_negotiation(struct slice bytes)
+{
+    struct reader reader = reader_of(bytes);
+    uint8_t first = reader_u8(&reader);
+    uint32_t version = reader_u32(&reader);
+
+    reader_vector(&reader, 1);
+    reader_vector(&reader, 1);
+    return first & LONG_HEADER && version == 0 && !reader.is_short && reader_left(&reader) >= 4;
 }
 
 /* RFC 9000 §14.1: datagrams with Initial packets that want an answer have at least 1200 bytes. */

@@ -7,6 +7,7 @@
 #include "base/allocate.h"
 
 enum { RECORD_HEADER = 5, MESSAGE_HEADER = 4, ALERT_SIZE = 2, OLD_HEADER = 2 };
+enum { OLD_MASTER_KEY = 2, OLD_SERVER_HELLO = 4 };              /* messages of SSL 2.0 */
 enum { MESSAGE_TYPE_MAXIMUM = 25, MESSAGE_NEXT_PROTOCOL = 67 }; /* that are known */
 
 struct tls_direction {
@@ -15,7 +16,7 @@ struct tls_direction {
     uint8_t alert[ALERT_SIZE];
     uint8_t alert_length;
     bool is_begun;     /* its first byte was seen */
-    bool is_old;       /* an SSLv2 hello comes first */
+    bool is_old;       /* a message of SSL 2.0 comes */
     bool has_changed;  /* it said that it encrypts, and may do so only in TLS 1.2 */
     bool is_encrypted; /* what follows of the handshake is */
     bool is_finished;  /* its last message of the handshake has come, or its bytes make no sense */
@@ -44,6 +45,17 @@ static void finish(struct tls_call *call, bool is_complete)
     tls_session_finish(&call->state->session, call->emitter, is_complete);
     for (size_t i = 0; i < 2; i++)
         buffer_done(&call->state->directions[i].message);
+}
+
+/* There is no memory for a message. */
+static void lose(struct tls_call *call)
+{
+    struct tls_session *session = &call->state->session;
+
+    if (session->record)
+        call->emitter->lose(call->emitter, session->record, "memory");
+    session->record = NULL;
+    session->is_over = true;
 }
 
 /* These bytes are none of a handshake. */
@@ -111,10 +123,7 @@ static void take_handshake(struct tls_call *call, struct slice bytes)
             direction->message_time_ns = call->emitter->time_ns;
         }
         if (buffer_append(&direction->message, slice_part(part, 0, room)) < 0) {
-            if (session->record)
-                call->emitter->lose(call->emitter, session->record, "memory");
-            session->record = NULL;
-            session->is_over = true;
+            lose(call);
             return;
         }
         direction->message_seen += part.length;
@@ -214,11 +223,36 @@ static void take_payload(struct tls_call *call, struct slice bytes)
         take_alert(call, bytes);
 }
 
-/* An SSLv2 hello; `left` counts what is missing of it. Bytes used. */
-static size_t step_old(struct tls_call *call, struct slice bytes)
+/* A message of SSL 2.0. Behind the server's hello and the client's key all is encrypted. */
+static void take_old(struct tls_call *call, struct slice message)
 {
     struct tls_direction *direction = call->direction;
     struct tls_session *session = &call->state->session;
+    struct slice body = slice_part(message, 1, SIZE_MAX);
+    uint8_t type = message.length ? message.data[0] : 0;
+
+    if (!session->is_begun && type == TLS_CLIENT_HELLO) {
+        if (!tls_session_begin(session, call->emitter, direction->message_time_ns, call->way))
+            return;
+        session->has_client_hello = true;
+        tls_old_add_client(session, body);
+        direction->is_old = session->is_old;
+    } else if (is_client(call) && type == OLD_MASTER_KEY) {
+        tls_old_add_key(session, body);
+        finish_direction(call);
+    } else if (session->is_begun && !is_client(call) && type == OLD_SERVER_HELLO) {
+        tls_old_add_server(session, body, direction->message_time_ns);
+        call->state->directions[!call->way].is_finished |= session->is_resumed; /* no key comes */
+        finish_direction(call);
+    } else {
+        refuse(call);
+    }
+}
+
+/* An SSLv2 message; `left` counts what is missing of it. Bytes used. */
+static size_t step_old(struct tls_call *call, struct slice bytes)
+{
+    struct tls_direction *direction = call->direction;
 
     if (direction->header_length < OLD_HEADER) {
         direction->header[direction->header_length++] = bytes.data[0];
@@ -231,7 +265,7 @@ static size_t step_old(struct tls_call *call, struct slice bytes)
     }
     struct slice part = slice_part(bytes, 0, direction->left);
     if (buffer_append(&direction->message, part) < 0) {
-        session->is_over = true;
+        lose(call);
         return part.length;
     }
     direction->left -= (uint32_t)part.length;
@@ -239,13 +273,7 @@ static size_t step_old(struct tls_call *call, struct slice bytes)
         return part.length;
     direction->is_old = false;
     direction->header_length = 0;
-    struct slice body = buffer_slice(&direction->message);
-    if (!body.length || body.data[0] != TLS_CLIENT_HELLO) {
-        refuse(call);
-    } else if (tls_session_begin(session, call->emitter, direction->message_time_ns, call->way)) {
-        session->has_client_hello = true;
-        tls_fields_add_old_client(session, slice_part(body, 1, SIZE_MAX));
-    }
+    take_old(call, buffer_slice(&direction->message));
     buffer_done(&direction->message);
     return part.length;
 }
@@ -253,11 +281,14 @@ static size_t step_old(struct tls_call *call, struct slice bytes)
 static size_t step(struct tls_call *call, struct slice bytes)
 {
     struct tls_direction *direction = call->direction;
+    const struct tls_session *session = &call->state->session;
 
     if (!direction->is_begun) {
         direction->is_begun = true;
-        direction->is_old = bytes.data[0] & 0x80 && !call->state->session.is_begun;
+        direction->is_old = bytes.data[0] & 0x80 && (!session->is_begun || session->is_old);
     }
+    if (session->is_old && direction->is_finished)
+        return bytes.length;
     if (direction->is_old)
         return step_old(call, bytes);
     if (direction->header_length < RECORD_HEADER) {

@@ -5,6 +5,7 @@
  *   tls_session.c       what a handshake's messages say, until its record is finished
  *   tls_hello.c         ClientHello and ServerHello taken apart
  *   tls_fields.c        from a hello to a record's fields
+ *   tls_old.c           SSL 2.0
  *   tls_fingerprint.c   JA3, JA3S, JA4, JA4S
  *   tls_certificate.c   X.509
  *   tls_names.c         versions, cipher suites, groups, alerts by name
@@ -53,7 +54,7 @@ enum tls_extension {
     TLS_EXTENSION_ESNI = 0xffce,
 };
 
-enum { TLS_VERSION_1_2 = 0x0303, TLS_VERSION_1_3 = 0x0304 };
+enum { TLS_VERSION_SSL_2 = 0x0002, TLS_VERSION_1_2 = 0x0303, TLS_VERSION_1_3 = 0x0304 };
 
 /* tls.features, in this order. */
 #define TLS_FEATURES(FEATURE)                                                                      \
@@ -112,13 +113,15 @@ struct tls_session {
     bool is_begun;
     bool is_over;
     bool is_quic, is_dtls;
+    bool is_old; /* the client speaks SSL 2.0, and nothing later */
     bool has_client_hello, has_server_hello, has_hello_done, has_certificate[2];
     uint8_t client; /* enum direction; known when is_begun */
     uint8_t alert_count;
     bool has_fatal_alert;
     bool is_resumed;
     bool has_gap;
-    uint16_t version; /* chosen; 0: not known */
+    uint16_t version;                     /* chosen; 0: not known */
+    uint16_t retry_version, retry_cipher; /* of a HelloRetryRequest; 0: there was none */
     uint32_t features;
     uint32_t reasons;
     struct tls_alert alerts[TLS_ALERTS_MAXIMUM];
@@ -155,10 +158,18 @@ enum probe_verdict tls_hello_probe(struct slice bytes);
 /* tls_fields.c */
 void tls_fields_add_client(struct tls_session *session, const struct tls_hello *hello);
 void tls_fields_add_server(struct tls_session *session, const struct tls_hello *hello);
+/* What a HelloRetryRequest has told, when no ServerHello was seen. */
+void tls_fields_add_retry(struct tls_session *session);
 /* Features, alerts, reasons: told once, at the end. */
 void tls_fields_conclude(struct tls_session *session);
-/* An SSLv2 ClientHello behind its header (RFC 6101 appendix E). */
-void tls_fields_add_old_client(struct tls_session *session, struct slice body);
+/* A list of numbers by name; its length is in `size` bytes before it. */
+void tls_fields_add_names(struct record *record, enum field_id field, struct slice data,
+                          size_t size, struct slice (*name)(struct arena *arena, uint16_t number));
+
+/* tls_old.c; messages of SSL 2.0 behind their type */
+void tls_old_add_client(struct tls_session *session, struct slice body);
+void tls_old_add_server(struct tls_session *session, struct slice body, uint64_t time_ns);
+void tls_old_add_key(struct tls_session *session, struct slice body);
 
 /* tls_fingerprint.c */
 void tls_fingerprint_add_client(struct tls_session *session, const struct tls_hello *hello);

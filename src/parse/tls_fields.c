@@ -11,9 +11,8 @@ static void add_copy(struct record *record, enum field_id field, struct slice te
         record_set_flag(record, RECORD_FLAG_TRUNCATED);
 }
 
-/* A list of numbers by name. */
-static void add_names(struct record *record, enum field_id field, struct slice data, size_t size,
-                      struct slice (*name)(struct arena *arena, uint16_t number))
+void tls_fields_add_names(struct record *record, enum field_id field, struct slice data,
+                          size_t size, struct slice (*name)(struct arena *arena, uint16_t number))
 {
     uint16_t list[TLS_LIST_MAXIMUM];
     size_t count = tls_list_read(data, size, list);
@@ -77,10 +76,11 @@ static bool add_client_extension(struct tls_session *session, uint16_t type, str
         add_protocols(record, data);
         return true;
     case TLS_EXTENSION_VERSIONS:
-        add_names(record, FIELD_TLS_CLIENT_SUPPORTED_VERSIONS, data, 1, tls_version_name);
+        tls_fields_add_names(record, FIELD_TLS_CLIENT_SUPPORTED_VERSIONS, data, 1,
+                             tls_version_name);
         return true;
     case TLS_EXTENSION_GROUPS:
-        add_names(record, FIELD_TLS_CLIENT_SUPPORTED_GROUPS, data, 2, tls_group_name);
+        tls_fields_add_names(record, FIELD_TLS_CLIENT_SUPPORTED_GROUPS, data, 2, tls_group_name);
         return true;
     case TLS_EXTENSION_TICKET:
         session->features |= data.length ? TLS_FEATURE_BIT(SESSION_TICKET) : 0;
@@ -129,41 +129,17 @@ void tls_fields_add_client(struct tls_session *session, const struct tls_hello *
         session->reasons |= TLS_REASON_BIT(EXTENSION);
     if (!record_find(record, FIELD_TLS_CLIENT_SUPPORTED_VERSIONS)) {
         uint8_t version[2] = {(uint8_t)(hello->version >> 8), (uint8_t)hello->version};
-        add_names(record, FIELD_TLS_CLIENT_SUPPORTED_VERSIONS, slice_of(version, 2), 0,
-                  tls_version_name);
+        tls_fields_add_names(record, FIELD_TLS_CLIENT_SUPPORTED_VERSIONS, slice_of(version, 2), 0,
+                             tls_version_name);
     }
-    add_names(record, FIELD_TLS_CLIENT_SUPPORTED_CIPHERS, hello->ciphers, 0, tls_cipher_name);
+    tls_fields_add_names(record, FIELD_TLS_CLIENT_SUPPORTED_CIPHERS, hello->ciphers, 0,
+                         tls_cipher_name);
     tls_fingerprint_add_client(session, hello);
 }
 
-void tls_fields_add_old_client(struct tls_session *session, struct slice body)
-{
-    struct reader reader = reader_of(body);
-    uint16_t version = reader_u16(&reader);
-    uint8_t bytes[2] = {(uint8_t)(version >> 8), (uint8_t)version}, pairs[2 * TLS_LIST_MAXIMUM];
-    size_t size = reader_u16(&reader), count = 0;
-
-    reader_take(&reader, 4); /* lengths of session id and challenge */
-    struct reader kinds = reader_of(reader_take(&reader, size));
-    while (reader_left(&kinds) >= 3 && count + 2 <= sizeof(pairs)) {
-        struct slice kind = reader_take(&kinds, 3);
-        if (kind.data[0])
-            continue; /* SSLv2's own */
-        pairs[count++] = kind.data[1];
-        pairs[count++] = kind.data[2];
-    }
-    if (reader.is_short)
-        session->reasons |= TLS_REASON_BIT(HELLO);
-    add_names(session->record, FIELD_TLS_CLIENT_SUPPORTED_VERSIONS, slice_of(bytes, 2), 0,
-              tls_version_name);
-    add_names(session->record, FIELD_TLS_CLIENT_SUPPORTED_CIPHERS, slice_of(pairs, count), 0,
-              tls_cipher_name);
-}
-
-void tls_fields_add_server(struct tls_session *session, const struct tls_hello *hello)
+static void add_version(struct tls_session *session)
 {
     struct record *record = session->record;
-    struct slice data, protocol = tls_hello_first_protocol(hello);
     uint16_t version = session->version;
 
     record_add_text(record, FIELD_TLS_VERSION, tls_version_name(record->arena, version));
@@ -171,6 +147,14 @@ void tls_fields_add_server(struct tls_session *session, const struct tls_hello *
                     session->is_dtls   ? SLICE_LITERAL("dtls")
                     : version > 0x0300 ? SLICE_LITERAL("tls")
                                        : SLICE_LITERAL("ssl"));
+}
+
+void tls_fields_add_server(struct tls_session *session, const struct tls_hello *hello)
+{
+    struct record *record = session->record;
+    struct slice data, protocol = tls_hello_first_protocol(hello);
+
+    add_version(session);
     if (hello->ciphers.length == 2) {
         uint16_t cipher = (uint16_t)(hello->ciphers.data[0] << 8 | hello->ciphers.data[1]);
         record_add_text(record, FIELD_TLS_CIPHER, tls_cipher_name(record->arena, cipher));
@@ -182,6 +166,18 @@ void tls_fields_add_server(struct tls_session *session, const struct tls_hello *
         record_add_text(record, FIELD_TLS_CURVE, tls_group_name(record->arena, group));
     }
     tls_fingerprint_add_server(session, hello);
+}
+
+/* RFC 8446 §4.1.4: a ServerHello after it has the same version and cipher. */
+void tls_fields_add_retry(struct tls_session *session)
+{
+    struct record *record = session->record;
+
+    session->version = session->retry_version;
+    add_version(session);
+    if (session->retry_cipher)
+        record_add_text(record, FIELD_TLS_CIPHER,
+                        tls_cipher_name(record->arena, session->retry_cipher));
 }
 
 static void add_alerts(struct tls_session *session)

@@ -43,6 +43,7 @@ static void take_server_hello(struct tls_session *session, struct slice body, bo
 {
     struct tls_hello hello;
     struct slice data;
+    uint16_t list[TLS_LIST_MAXIMUM] = {0};
 
     tls_hello_read(body, false, &hello);
     if (hello.is_broken && !is_cut)
@@ -51,6 +52,9 @@ static void take_server_hello(struct tls_session *session, struct slice body, bo
         session->record->response_time_ns = time_ns;
     if (tls_hello_is_retry(&hello)) {
         session->features |= TLS_FEATURE_BIT(HELLO_RETRY);
+        session->retry_version = tls_hello_chosen_version(&hello);
+        tls_list_read(hello.ciphers, 0, list);
+        session->retry_cipher = list[0];
         return;
     }
     if (session->has_server_hello)
@@ -168,6 +172,8 @@ void tls_session_finish(struct tls_session *session, struct emitter *emitter, bo
         record_set_flag(record, RECORD_FLAG_INCOMPLETE);
     if (session->has_gap)
         record_set_flag(record, RECORD_FLAG_GAP);
+    if (!session->has_server_hello && session->retry_version)
+        tls_fields_add_retry(session);
     tls_fields_conclude(session);
     session->record = NULL;
     emitter->finish(emitter, record, (enum direction)session->client);

@@ -67,3 +67,27 @@ const struct feeder_step conversation_tls_request_irc[] = {
     FEEDER_STEP('<', REFUSED),
     {0, NULL, 0},
 };
+
+/* SSL 2.0: two hellos, and the key; or a session that is known. */
+#define OLD_HELLO                                                                                  \
+    "\x80\x1f\1\0\2\0\6\0\0\0\x10\1\0\x80\7\0\300"                                                 \
+    "0123456789abcdef"
+
+const struct feeder_step conversation_tls_old[] = {
+    FEEDER_STEP('>', OLD_HELLO),
+    FEEDER_STEP('<', "\x80\x1e\4\0\1\0\2\0\0\0\3\0\x10\1\0\x80"
+                     "0123456789abcdef"),
+    FEEDER_STEP('>', "\x80\x12\2\1\0\x80\0\0\0\x08\0\0"
+                     "ENCRYPTD"),
+    FEEDER_STEP('<', "\x80\3abc"),
+    FEEDER_STEP('>', "\x80\3def"),
+    {0, NULL, 0},
+};
+
+const struct feeder_step conversation_tls_old_resumed[] = {
+    FEEDER_STEP('>', OLD_HELLO),
+    FEEDER_STEP('<', "\x80\x1b\4\1\0\0\2\0\0\0\0\0\x10"
+                     "0123456789abcdef"),
+    FEEDER_STEP('>', "\x80\3def"),
+    {0, NULL, 0},
+};

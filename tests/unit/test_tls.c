@@ -9,7 +9,7 @@
 #include "tests/lib/conversations_db.h"
 
 static struct feeder feeder;
-extern const struct feeder_step tls_1_2[], tls_1_3[];
+extern const struct feeder_step tls_1_2[], tls_1_3[], quic_1[], quic_2[];
 
 /* Bytes that are being put together. */
 struct bytes {
@@ -321,6 +321,58 @@ static void what_asks_for_tls_is_followed(void **state)
     }
 }
 
+static void assert_text(const char *field, const char *expected)
+{
+    assert_int_equal(feeder.record_count, 1);
+    char *value = feeder_value(feeder.records[0], field);
+    if (!value || strcmp(value, expected) != 0)
+        fail_msg("%s: expected %s, got %s", field, expected, value ? value : "none");
+    free(value);
+}
+
+static void ssl_2_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(feeder_init(&feeder, NULL), 0);
+    feeder_play(&feeder, conversation_tls_old, NULL, NULL);
+    assert_text("tls.version", "2.0");
+    assert_text("tls.version_protocol", "ssl");
+    assert_text("tls.cipher", "SSL_CK_RC4_128_WITH_MD5");
+    assert_text("tls.client.supported_ciphers",
+                "SSL_CK_RC4_128_WITH_MD5 SSL_CK_DES_192_EDE3_CBC_WITH_MD5");
+    assert_int_equal(feeder.records[0]->flags, 0);
+    feeder_done(&feeder);
+    assert_int_equal(feeder_init(&feeder, NULL), 0);
+    feeder_play(&feeder, conversation_tls_old_resumed, NULL, NULL);
+    assert_text("tls.version", "2.0");
+    assert_text("tls.resumption", "session_id");
+    assert_int_equal(feeder.records[0]->flags, 0);
+    feeder_done(&feeder);
+}
+
+/* A QUIC 1 hello is answered with other versions; the same hello comes in QUIC 2. */
+static void a_negotiated_version_is_the_same_handshake(void **state)
+{
+    (void)state;
+    static const uint8_t negotiation[] = "\xc0\0\0\0\0\0\x08\x83\x94\xc8\xf0\x3e\x51\x57\x08"
+                                         "\x6b\x33\x43\xcf\x1a\x2a\x3a\x4a";
+    assert_int_equal(feeder_init(&feeder, NULL), 0);
+    feeder.is_datagram = true;
+    feeder_open(&feeder);
+    feeder_send(&feeder, DIRECTION_A_TO_B, slice_of(quic_1[1].text, quic_1[1].length));
+    feeder_send(&feeder, DIRECTION_B_TO_A, slice_of(negotiation, sizeof(negotiation) - 1));
+    for (const struct feeder_step *step = quic_2 + 1; step->way; step++)
+        feeder_send(&feeder, step->way == '>' ? DIRECTION_A_TO_B : DIRECTION_B_TO_A,
+                    slice_of(step->text, step->length));
+    feeder_close(&feeder);
+    assert_text("network.protocol.version", "2");
+    assert_text("tls.client.server_name", "example.com");
+    assert_text("tls.version", "1.3");
+    assert_int_equal(feeder.records[0]->flags, 0);
+    feeder_done(&feeder);
+    feeder.is_datagram = false;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +385,8 @@ int main(void)
         cmocka_unit_test(a_client_may_have_no_certificate),
         cmocka_unit_test(what_follows_is_skipped),
         cmocka_unit_test(what_asks_for_tls_is_followed),
+        cmocka_unit_test(ssl_2_is_told),
+        cmocka_unit_test(a_negotiated_version_is_the_same_handshake),
     };
     return cmocka_run_group_tests(tests, NULL, finish);
 }

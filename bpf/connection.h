@@ -6,6 +6,7 @@
 #pragma once
 #include "bpf/identity.h"
 #include "bpf/selection.h"
+#include "bpf/socket_maps.h"
 
 enum { AF_INET = 2, AF_INET6 = 10, IPPROTO_TCP = 6, IPPROTO_MPTCP = 262 };
 enum {
@@ -188,10 +189,21 @@ static __noinline bool socket_is_wanted(const struct sock *sk, bool is_late, boo
     return connection_is_wanted(&ends, is_late, is_initiator);
 }
 
+/* The number that what is told of the socket itself has, or a new one. */
+static __always_inline __u64 socket_id(const struct sock *sk)
+{
+    struct socket_life *life = NULL;
+    __u64 key = (__u64)sk;
+
+    if (weir_settings.with_sockets)
+        life = bpf_map_lookup_elem(&weir_socket_life, &key);
+    return life ? life->connection : next_connection_id();
+}
+
 static __always_inline void connection_start(struct connection *connection, const struct sock *sk,
                                              bool is_late, bool is_initiator)
 {
-    connection->shared.id = next_connection_id();
+    connection->shared.id = socket_id(sk);
     connection->shared.is_late = is_late;
     connection->shared.is_initiator = is_initiator;
     connection->shared.generation = weir_selections.generation;

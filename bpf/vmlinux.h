@@ -121,6 +121,8 @@ struct kernfs_node___before_6_15 {
 struct cgroup {
     struct kernfs_node *kn;
     void *root;
+    int level;
+    struct cgroup *ancestors[1]; /* 6.1, as many as the level says, and itself */
 };
 struct cgroup_subsys_state {
     struct cgroup *cgroup;
@@ -273,6 +275,28 @@ struct task_struct {
 };
 struct task_struct___before_5_5 {
     __u64 real_start_time;
+};
+
+/* What programs that iterate are given (bpf_iter, 5.8; of a map, 5.9). */
+struct seq_file {
+    unsigned long count;
+};
+struct bpf_iter_meta {
+    struct seq_file *seq;
+};
+struct bpf_iter__task_file {
+    struct bpf_iter_meta *meta;
+    struct task_struct *task;
+    struct file *file;
+};
+struct bpf_map {
+    __u32 max_entries;
+};
+struct bpf_iter__bpf_map_elem {
+    struct bpf_iter_meta *meta;
+    struct bpf_map *map;
+    void *key;
+    void *value;
 };
 
 #if defined(__TARGET_ARCH_x86)

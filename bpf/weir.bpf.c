@@ -5,6 +5,7 @@
 char weir_license[] SEC("license") = "Dual BSD/GPL";
 
 #include "bpf/hooks/tcp_socket.bpf.c"
+#include "bpf/hooks/tcp_living.bpf.c"
 #include "bpf/hooks/tcp_state.bpf.c"
 #include "bpf/hooks/exec.bpf.c"
 #include "bpf/hooks/socket.bpf.c"

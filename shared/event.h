@@ -34,6 +34,8 @@ enum weir_event_flag {
     WEIR_FLAG_SILENT = 128, /* the end is not looked at, nor shall the other end's view be logged */
     WEIR_FLAG_FRAME = 256,  /* with FLAG_COPIED: a frame starts at the first byte */
     WEIR_FLAG_KNOWN = 512,  /* the bytes are those that came with the number in `known` */
+    WEIR_FLAG_LIVES = 1024, /* of WEIR_EVENT_SOCKET: it has not closed */
+    WEIR_FLAG_ROLE = 2048,  /* the same: FLAG_INITIATOR is certain, though it may be late */
 };
 
 struct weir_event_head {
@@ -137,7 +139,9 @@ struct weir_event_end {
     __u64 position[2]; /* by direction */
 };
 
-/* A TCP socket that has closed. head.direction: 1: this end closed first, 2: the other, 0: unknown.
+/*
+ * A TCP socket that has closed, or lives. head.direction: 1: this end closed first, 2: the other,
+ * 0: unknown.
  */
 struct weir_event_socket {
     struct weir_event_head head;

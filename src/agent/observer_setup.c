@@ -99,6 +99,7 @@ int observer_setup_run(struct observer_setup *setup, struct run_options *options
     if (result || !wants_rows(options->format, &options->sinks))
         return result;
     options->with_command_line = true;
+    options->is_without_statistics = !options->with_connections;
     options->with_connections = true;
     options->with_both_sides = true; /* each process has its rows */
     if (!setup->file)

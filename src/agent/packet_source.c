@@ -88,8 +88,7 @@ static void on_flow(void *context, const struct flow_summary *flow)
     struct packet_source *source = context;
     struct record *record;
 
-    if (source->with_connections && flow->is_over &&
-        claims_has(source->claims, &flow->ends[0], &flow->ends[1])) {
+    if (source->with_connections && claims_has(source->claims, &flow->ends[0], &flow->ends[1])) {
         source->duplicate_flows++;
         return;
     }

@@ -78,7 +78,7 @@ static void on_process(void *context, const struct process_identity *process)
                             pipeline->capture, process);
 }
 
-/* A TCP socket has closed. */
+/* A TCP socket has closed, or lives and has changed. */
 static void on_socket(void *context, const struct flow_summary *socket)
 {
     struct pipeline *pipeline = context;
@@ -377,6 +377,8 @@ static int capture_start(struct pipeline *pipeline)
         .selection = pipeline->selection,
         .on_summary = options->with_connections ? on_socket : NULL,
         .summary_context = pipeline,
+        .statistics_interval_ns = options->is_without_statistics ? 0
+                                                                 : options->statistics_interval_ns,
         .on_process = enrichment_learn,
         .process_context = pipeline->enrichment,
         .with_command_line = options->with_command_line,

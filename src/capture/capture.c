@@ -40,16 +40,9 @@ static void settings_fill(struct weir *skeleton, const struct capture_options *o
     settings->with_protocols = options->with_protocols;
     settings->with_tls = options->with_tls;
     settings->with_command_line = options->with_command_line;
+    settings->with_sockets = options->on_summary != NULL;
     settings->wakeup_bytes = options->ring_bytes / 4;
     settings->own_process = (unsigned)getpid();
-}
-
-/* The programs that follow sockets to their end, as far as the kernel has their tracepoints. */
-static void rung_add_sockets(struct weir *skeleton)
-{
-    bpf_program__set_autoload(skeleton->progs.weir_socket_state, true);
-    bpf_program__set_autoload(skeleton->progs.weir_socket_reset_in, true);
-    bpf_program__set_autoload(skeleton->progs.weir_socket_reset_out, true);
 }
 
 /* Loads and attaches one rung. 0, or -errno and a message. */
@@ -73,9 +66,7 @@ static int rung_try(enum capture_rung rung, const struct capture_options *option
         bpf_program__set_autoload(program, options->with_tls && tls_program_is(program));
     bpf_object__for_each_map(map, skeleton->obj)
     {
-        if (packet_map_is(map) ||
-            (map == skeleton->maps.weir_socket_life && !options->on_summary) ||
-            (tls_map_is(map) && !options->with_tls))
+        if (packet_map_is(map) || (tls_map_is(map) && !options->with_tls))
             bpf_map__set_autocreate(map, false);
     }
     for (size_t i = 0; result == 0 && names[i]; i++) {
@@ -85,8 +76,7 @@ static int rung_try(enum capture_rung rung, const struct capture_options *option
         else
             bpf_program__set_autoload(program, true);
     }
-    if (result == 0 && options->on_summary)
-        rung_add_sockets(skeleton);
+    sockets_prepare(skeleton, options);
     if (result == 0) {
         result = weir__load(skeleton);
         if (result)
@@ -180,6 +170,7 @@ int capture_new(const struct capture_options *options, const struct stream_liste
     capture->on_summary = options->on_summary;
     capture->summary_context = options->summary_context;
     capture->on_process = options->on_process;
+    capture->living.interval_ns = options->statistics_interval_ns;
     capture->process_context = options->process_context;
     capture->dump = dump ? open(dump, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
     capture->clock_offset_ns = clock_offset();
@@ -194,6 +185,8 @@ int capture_new(const struct capture_options *options, const struct stream_liste
 
         result = ring_open(&capture->ring, bpf_map__fd(map), bpf_map__max_entries(map));
     }
+    if (result == 0)
+        living_open(capture);
     if (result) {
         capture_free(&capture);
         return result;
@@ -208,6 +201,7 @@ void capture_free(struct capture **capture)
     if (!capture || !*capture)
         return;
     tls_free(&(*capture)->tls);
+    living_close(*capture);
     ring_close(&(*capture)->ring);
     weir__destroy((*capture)->skeleton);
     if ((*capture)->dump >= 0)
@@ -222,6 +216,8 @@ void capture_detach(struct capture *capture)
 {
     capture_read_tls(capture, &capture->tls_state);
     tls_free(&capture->tls);
+    living_tick(capture, true);
+    living_close(capture);
     weir__detach(capture->skeleton);
 }
 
@@ -233,11 +229,14 @@ int capture_descriptor(const struct capture *capture)
 int capture_drain(struct capture *capture)
 {
     int64_t offset = clock_offset(), step = offset - capture->clock_offset_ns;
+    int count;
 
     if (step > CLOCK_STEP_NS || step < -CLOCK_STEP_NS)
         capture->clock_offset_ns = offset;
     selection_tick(capture);
-    return ring_drain(&capture->ring, events_handle, capture);
+    count = ring_drain(&capture->ring, events_handle, capture);
+    living_tick(capture, false); /* after the processes that it names */
+    return count;
 }
 
 enum capture_rung capture_rung_used(const struct capture *capture)

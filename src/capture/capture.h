@@ -45,9 +45,10 @@ struct capture_options {
     struct slice mask_key;              /* HMAC mode when not empty */
     const char *const *mask_names;      /* further exact names, NULL-terminated; may be NULL */
     struct capture_selection selection; /* decided in the kernel */
-    /* A TCP socket has closed; NULL: not asked for. */
+    /* A TCP socket has closed, or has changed while it lives; NULL: not asked for. */
     void (*on_summary)(void *context, const struct flow_summary *summary);
     void *summary_context;
+    uint64_t statistics_interval_ns; /* between two looks at those that live; 0: none */
     /* Told before anything that names it. */
     void (*on_process)(void *context, const struct process_description *process);
     void *process_context;

@@ -36,6 +36,10 @@ struct capture {
     int64_t clock_offset_ns;      /* CLOCK_REALTIME - CLOCK_MONOTONIC */
     int cpu_count;
     int dump; /* test aid: file descriptor that gets every raw ring record first; -1: none */
+    struct living {
+        uint64_t interval_ns, told_ns;   /* 0: sockets that live are not told of */
+        struct bpf_link *survey, *round; /* NULL: this kernel has no such iterators */
+    } living;
     struct weir_counters *counters; /* scratch, one a CPU */
     struct known_head *known;       /* WEIR_KNOWN_ENTRIES of each CPU */
 
@@ -49,8 +53,14 @@ struct capture {
     struct masked_value masked[PENDING_MASKED_MAXIMUM]; /* of the data event in hand */
 };
 
-/* sockets.c: a socket that has closed. */
+/* sockets.c: a socket that has closed, or lives. */
 void sockets_handle(struct capture *capture, const struct weir_event_socket *event);
+/* living.c: which programs follow sockets; before they are loaded. */
+void sockets_prepare(struct weir *skeleton, const struct capture_options *options);
+/* Finds the sockets that live already; tells of all now and then. */
+void living_open(struct capture *capture);
+void living_tick(struct capture *capture, bool is_end);
+void living_close(struct capture *capture);
 
 /* identities.c: what a process is. */
 void identities_handle(struct capture *capture, const struct weir_event_identity *event,

@@ -1,4 +1,4 @@
-/* sockets: closed TCP sockets (struct weir_event_socket) as summaries. */
+/* sockets: TCP sockets (struct weir_event_socket), closed or living, as summaries. */
 #include "capture/packet_program.h"
 
 enum { PROTOCOL_NUMBER_TCP = 6 };
@@ -22,6 +22,8 @@ static void states_read(const struct weir_event_socket *event, struct flow_summa
 
 static const char *close_reason(const struct weir_event_socket *event)
 {
+    if (event->head.flags & WEIR_FLAG_LIVES)
+        return NULL;
     if (event->head.flags & WEIR_FLAG_RESET)
         return "reset";
     return event->error ? "error" : "fin";
@@ -41,12 +43,13 @@ void sockets_handle(struct capture *capture, const struct weir_event_socket *eve
         .source = "socket",
         .protocol = PROTOCOL_NUMBER_TCP,
         .is_late = event->head.flags & WEIR_FLAG_LATE,
-        .is_over = true,
+        .is_over = !(event->head.flags & WEIR_FLAG_LIVES),
         .closer = event->head.direction == 0   ? 0
                   : event->head.direction == 1 ? (uint8_t)(1 + local)
                                                : (uint8_t)(2 - local),
         .is_socket = true,
         .is_initiator = is_initiator,
+        .has_role = event->head.flags & WEIR_FLAG_ROLE,
         .error = (int)event->error,
         .segment_size = event->segment_size,
         .smoothed_rtt_ns = event->smoothed_rtt_us * 1000ull,

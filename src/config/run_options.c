@@ -153,10 +153,10 @@ static const struct option options[] = {
      VALUE(with_connections),
      .group = "Connections",
      .help = "Write a record of each TCP connection of this host's processes when its socket "
-             "closes: what TCP itself has counted (segments, bytes, retransmissions, round trips), "
-             "the states it went through, resets, who closed it, and the process. No packet is "
-             "looked at for it. Where --packets shows the connection too, this record stands for "
-             "both."},
+             "closes, and statistics while it lives (--statistics-interval): what TCP itself has "
+             "counted (segments, bytes, retransmissions, round trips), the states it went through, "
+             "resets, who closed it, and the process. No packet is looked at for it. Where "
+             "--packets shows the connection too, these records stand for both."},
 
     {.name = "packets",
      .kind = OPTION_TEXTS,
@@ -237,7 +237,8 @@ static const struct option options[] = {
      .minimum = 100 * MS,
      .maximum = 86400 * SECOND,
      .group = "Packets",
-     .help = "How often a flow that goes on is told of, when it has changed."},
+     .help = "How often a flow (--packets) or socket (--connections) that goes on is told of, when "
+             "it has changed."},
 
     {.name = "rung",
      .kind = OPTION_CHOICE,

@@ -72,6 +72,7 @@ struct run_options {
     uint64_t packet_message_bytes;
     uint64_t flow_limit;
     uint64_t statistics_interval_ns;
+    bool is_without_statistics; /* no option: rows sum up what connections say at their end */
     uint64_t community_id_seed;
 
     /* capture */

@@ -51,7 +51,7 @@ static bool has_ports(const struct flow_summary *summary)
 /* Which side is the client: who opened it; of one joined late perhaps the one with no service. */
 static int client_of(const struct flow_summary *summary)
 {
-    if (!summary->is_late && summary->protocol == PROTOCOL_TCP)
+    if (summary->has_role || (!summary->is_late && summary->protocol == PROTOCOL_TCP))
         return 0;
     return ports_is_service(summary->protocol, summary->ends[0].port) &&
            !ports_is_service(summary->protocol, summary->ends[1].port);

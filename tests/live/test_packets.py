@@ -5,12 +5,14 @@ Live packets between two namespaces: flows counted as on the wire, VLANs, tunnel
 extension headers, drops, interfaces that come and go, each hook.
 """
 
+import contextlib
 import hmac
 import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 
 import harness
@@ -86,7 +88,7 @@ def flows_of(weir, port):
 def check_end(weir, what):
     check(weir.stop() == 0, f"{what}: weir ends with status 0", weir.stderr()[-800:])
     check(weir.totals.is_identity, f"{what}: {weir.totals}", weir.totals.text[-800:])
-    count = len(weir.raw_lines())
+    count = sum(b'"type":"loss"' not in line for line in weir.raw_lines())
     check(weir.totals.logged == count, f"{what}: all {count} records are in the totals",
           str(weir.totals))
 
@@ -231,8 +233,23 @@ def check_tunnel_http(pair):
               str(inner)[:400])
 
 
+@contextlib.contextmanager
+def talk_at_home():
+    """Exchanges over the loopback of the own namespace, where hooks are only tried."""
+    server = subprocess.Popen([sys.executable, "-u", "-c", SERVER, "127.0.0.1", "7023"],
+                              stdout=subprocess.PIPE, text=True)
+    server.stdout.readline()
+    client = subprocess.Popen([sys.executable, "-c", CLIENT, "127.0.0.1", "7023", "10000000"])
+    try:
+        yield
+    finally:
+        for one in (client, server):
+            one.kill()
+            one.wait()
+
+
 def check_http(pair, hook):
-    with packets(pair, "--packet-hook", hook, is_debugged=True) as weir:
+    with talk_at_home(), packets(pair, "--packet-hook", hook, is_debugged=True) as weir:
         server = pair.start(pair.far, SERVER, "10.99.0.2", 7007)
         pair.run(pair.near, CLIENT, "10.99.0.2", 7007, 5)
         server.kill()

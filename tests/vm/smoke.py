@@ -207,9 +207,23 @@ def talk_and_knock(peer):
     return ports
 
 
+def check_living(records, port, server_port):
+    """A connection that stood before weir and stands still: both ends are told of, with roles."""
+    told = [one for one in records if one["type"] == "statistics" and one["source"] == "socket"
+            and {one["client.port"], one["server.port"]} == {port, server_port}]
+    expect({(one["role"], one["client.port"]) for one in told},
+           {("client", port), ("server", port)}, "statistics of a connection that lives")
+    expect({one["process.pid"] for one in told}, {os.getpid()}, "and whose it is")
+
+
 def try_packets(weir, peer, hook):
-    """Packets of the loopback interface: flows with all their exchanges, drops, closed sockets."""
-    with tempfile.TemporaryDirectory(prefix="weir-smoke-") as folder:
+    """Packets of the loopback interface: flows with all their exchanges, drops, sockets."""
+    with tempfile.TemporaryDirectory(prefix="weir-smoke-") as folder, \
+            socket.create_server(("127.0.0.1", 0)) as listener, \
+            socket.create_connection(listener.getsockname()) as client, \
+            listener.accept()[0] as server:
+        client.send(b"it stands")
+        living = client.getsockname()[1], server.getsockname()[1]
         records, _, said, ports = run_weir(
             weir, ["--no-tls", "--packets=lo", "--packet-hook", hook, "--rung", "syscall",
                    "--drops", "--connections"], folder, lambda: talk_and_knock(peer))
@@ -219,6 +233,7 @@ def try_packets(weir, peer, hook):
     for one in sockets:
         if one["client.payload_bytes"] < 1000 or one["server.payload_bytes"] < 100:
             raise Wrong(f"a socket's bytes: {one}")
+    check_living(records, *living)
     flows = [one for one in records if one["type"] == "connection" and one["source"] != "socket"
              and one.get("server.port") == 9]
     expect([(one["network.transport"], one["client.packets"]) for one in flows], [("udp", 1)],

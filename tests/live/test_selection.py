@@ -34,8 +34,9 @@ class Stage:
         self.servers = [servers.python_threads(directory), servers.python_threads(directory)]
         self.file = directory / "weir.yaml"
         self.sent = 0
-        self.connections = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
-                            for server in self.servers]
+        self.connections = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=20,
+                                                       source_address=(source, 0))
+                            for server, source in zip(self.servers, ("127.0.0.1", "127.0.0.3"))]
         self.write(text)
         self.weir = Weir("--config", self.file, is_debugged=True)
 
@@ -101,6 +102,10 @@ def check_ports_and_addresses():
     stage.check_logged([], [], "a network that is not there: none")
     stage.renew("filter: 'server.address in (127.0.0.0/8) and client.address in (127.0.0.0/30)'")
     stage.check_logged([0, 1], ["server"], "networks inside each other: both")
+    stage.renew("address: [127.0.0.3/32, 192.0.2.0/24]")
+    stage.check_logged([1], ["server"], "address: either end, here the client's")
+    stage.renew("address: [127.0.0.1]")
+    stage.check_logged([0, 1], ["server"], "address: either end, here the servers'")
     stage.renew(f"pid: [{stage.servers[0].process.pid}]")
     stage.check_logged([0], ["server"], "pid of a server: its connection")
     stage.renew(f"pid: [{os.getpid()}]")

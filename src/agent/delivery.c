@@ -128,6 +128,13 @@ static void print_rest(const struct output *output, const char *name)
     if (counters.waiting)
         fprintf(stderr, "weir: %s%s%" PRIu64 " records wait in the spool\n", name,
                 *name ? ": " : "", counters.waiting);
+    if (counters.dead_letters)
+        fprintf(stderr, "weir: %s%s%" PRIu64 " dead letters in %s\n", name, *name ? ": " : "",
+                counters.dead_letters, output->settings->common.dead_letter);
+    if (counters.dead_letters_lost)
+        fprintf(stderr, "weir: %s%s%" PRIu64 " dead letters could not be written: %s\n", name,
+                *name ? ": " : "", counters.dead_letters_lost,
+                strerror(-outlet_dead_letter_error(output->outlet)));
 }
 
 /* A sink of metrics has an account of its own, in series that were sent. */
@@ -233,10 +240,10 @@ int delivery_error(const struct delivery *delivery)
     return outputs_error(&delivery->outputs);
 }
 
-void delivery_close(struct delivery *delivery)
+void delivery_close(struct delivery *delivery, int signals)
 {
     delivery_tick(delivery, UINT64_MAX);
-    outputs_close(&delivery->outputs);
+    outputs_close(&delivery->outputs, signals);
 }
 
 int delivery_check_sinks(const struct block_list *sinks, const char *config_path,

@@ -93,5 +93,8 @@ void delivery_push(struct delivery *delivery);
 void delivery_reopen(struct delivery *delivery);
 /* -EPIPE when nobody reads the output any more. */
 int delivery_error(const struct delivery *delivery);
-/* Pushes, waits for the sinks, and closes them; the counters can still be read. */
-void delivery_close(struct delivery *delivery);
+/*
+ * Pushes, waits for the sinks, and closes them; the counters can still be read. A signal from the
+ * signalfd `signals` says that it is enough.
+ */
+void delivery_close(struct delivery *delivery, int signals);

@@ -96,6 +96,12 @@ static void set_sink_health(struct metrics *metrics, const struct output *output
     metrics_set(metrics, METRIC_SINK_BATCHES, labels, (double)now->failures);
     outlet_reason(output->outlet, reason);
     metrics_set(metrics, METRIC_SINK_FAILING, labels, reason[0] != '\0');
+    if (output->settings->common.dead_letter) {
+        labels[1] = SLICE_LITERAL("written");
+        metrics_set(metrics, METRIC_SINK_DEAD_LETTERS, labels, (double)now->dead_letters);
+        labels[1] = SLICE_LITERAL("lost");
+        metrics_set(metrics, METRIC_SINK_DEAD_LETTERS, labels, (double)now->dead_letters_lost);
+    }
     if (!output->settings->common.spool)
         return;
     metrics_set(metrics, METRIC_SINK_SPOOLED, labels, (double)now->spool_bytes);

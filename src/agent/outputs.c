@@ -1,6 +1,7 @@
 /* outputs: who wants which record, and the encoding for them. */
 #include "agent/output_rows.h"
 #include "agent/outputs_parts.h"
+#include "agent/outputs_watch.h"
 #include <errno.h>
 #include <stdio.h>
 #include "base/allocate.h"
@@ -32,6 +33,7 @@ void outputs_push(struct outputs *outputs)
         push_group(outputs, &outputs->groups[i]);
     if (outputs->retirements)
         outputs_settle(outputs, false);
+    outputs_watch(outputs);
 }
 
 /* A value as text; what has no short one is empty. */
@@ -298,9 +300,10 @@ int outputs_error(const struct outputs *outputs)
     return -EPIPE;
 }
 
-void outputs_close(struct outputs *outputs)
+void outputs_close(struct outputs *outputs, int signals)
 {
     outputs_push(outputs);
+    outputs_wait(outputs, signals);
     for (size_t i = 0; i < outputs->count; i++)
         if (outputs->items[i])
             outlet_close(outputs->items[i]->outlet);

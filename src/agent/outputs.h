@@ -38,6 +38,8 @@ struct output {
     const char
         *reasons[OUTLET_LOSS_COUNT + 2]; /* last: encoding, rows_full; they live to the end */
     struct outlet_counters past;         /* of those whose place it has taken */
+    uint64_t failing_since_ns;           /* of the monotonic clock; 0: it is well */
+    bool is_failure_told, are_letters_told;
 };
 
 /* Sinks that take the same encoded records. */
@@ -59,6 +61,7 @@ struct outputs {
     struct chunk_pool *pool;
     size_t record_count; /* of those that take records */
     uint64_t offered;    /* records that count, whoever wanted them */
+    uint64_t watched_ns; /* when outputs_watch has looked */
     struct retirement *retirements;
     struct reason_text *reasons;
 };
@@ -106,5 +109,8 @@ void outputs_push(struct outputs *outputs);
 void outputs_reopen(struct outputs *outputs);
 /* -EPIPE: nobody reads any of them any more. */
 int outputs_error(const struct outputs *outputs);
-/* Pushes, waits for the sinks, and closes them; the counters can still be read. */
-void outputs_close(struct outputs *outputs);
+/*
+ * Pushes, waits for the sinks, and closes them; the counters can still be read. A signal from the
+ * signalfd `signals` (-1: none) says that it is enough.
+ */
+void outputs_close(struct outputs *outputs, int signals);

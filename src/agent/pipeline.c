@@ -417,7 +417,7 @@ static void pipeline_end(struct pipeline *pipeline)
     if (pipeline->exporter)
         totals_publish(pipeline, clock_now_ns(CLOCK_REALTIME));
     exporter_end(pipeline->exporter, &pipeline->delivery, clock_now_ns(CLOCK_REALTIME));
-    delivery_close(&pipeline->delivery);
+    delivery_close(&pipeline->delivery, pipeline->signals);
     totals_gather(pipeline, &totals);
     if (pipeline->packets)
         packet_source_tell(pipeline->packets, stderr);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "agent/commands.h"
 #include "agent/delivery.h"
+#include "agent/outputs_watch.h"
 #include "agent/progress.h"
 #include "base/buffer.h"
 #include "capture/file_reader.h"
@@ -120,6 +121,7 @@ static bool can_go_on(struct read_pipeline *pipeline, const struct file_reader *
         pipeline->is_stopped = true;
     file_reader_tell(reader, &done);
     progress_show(&pipeline->progress, done.done, done.size, pipeline->packets);
+    outputs_watch(&pipeline->delivery.outputs);
     return !pipeline->is_stopped;
 }
 
@@ -194,6 +196,14 @@ static int signals_block(void)
     sigaddset(&set, SIGPIPE);
     sigprocmask(SIG_BLOCK, &set, NULL);
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+static void signals_take(int signals)
+{
+    struct signalfd_siginfo info;
+
+    while (read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+        ;
 }
 
 static int delivery_begin(struct read_pipeline *pipeline)
@@ -313,7 +323,9 @@ static void pipeline_end(struct read_pipeline *pipeline)
     delivery_add_totals(&pipeline->delivery, &totals);
     pipeline->delivery.losses.last_ns = pipeline->first_time_ns;
     delivery_tell_losses(&pipeline->delivery, &totals, pipeline->last_time_ns);
-    delivery_close(&pipeline->delivery);
+    if (pipeline->is_stopped) /* by a signal, which nobody has taken yet; the next one is meant */
+        signals_take(pipeline->signals);
+    delivery_close(&pipeline->delivery, pipeline->signals);
     tell_totals(pipeline);
 }
 

@@ -242,9 +242,38 @@ int outlet_error(const struct outlet *outlet)
 
 void outlet_reason(struct outlet *outlet, char reason[SINK_REASON_BYTES])
 {
+    int spool_error;
+
     pthread_mutex_lock(&outlet->lock);
     memcpy(reason, outlet->reason, SINK_REASON_BYTES);
+    spool_error = outlet->spool_error;
     pthread_mutex_unlock(&outlet->lock);
+    if (spool_error) {
+        size_t length = strlen(reason);
+
+        snprintf(reason + length, SINK_REASON_BYTES - length, "%sspool: %s", length ? "; " : "",
+                 strerror(-spool_error));
+    }
+}
+
+int outlet_dead_letter_error(struct outlet *outlet)
+{
+    int error;
+
+    pthread_mutex_lock(&outlet->lock);
+    error = outlet->dead_letter_error;
+    pthread_mutex_unlock(&outlet->lock);
+    return error;
+}
+
+bool outlet_is_cornered(struct outlet *outlet)
+{
+    bool is_cornered;
+
+    pthread_mutex_lock(&outlet->lock);
+    is_cornered = outlet->spool_error && outlet->is_failing;
+    pthread_mutex_unlock(&outlet->lock);
+    return is_cornered;
 }
 
 void outlet_count(struct outlet *outlet, struct outlet_counters *ret_counters)
@@ -256,6 +285,9 @@ void outlet_count(struct outlet *outlet, struct outlet_counters *ret_counters)
     pthread_mutex_lock(&outlet->lock);
     *ret_counters = outlet->counters;
     ret_counters->queued_bytes = outlet->queued_bytes;
+    ret_counters->unsafe = outlet->queued_records;
+    if (!outlet->flight.is_stored)
+        ret_counters->unsafe += outlet->flight.pending_count;
     if (outlet->spool) {
         ret_counters->waiting = spool.waiting;
         ret_counters->spool_bytes = spool.bytes;
@@ -289,19 +321,51 @@ static void interrupt(struct outlet *outlet)
     sigaction(SIGRTMIN, &before, NULL);
 }
 
-void outlet_close(struct outlet *outlet)
+void outlet_end_within(struct outlet *outlet, unsigned timeout_ms)
 {
-    struct spool_counters spool;
-    uint64_t deadline = outlet_now_ns() + (uint64_t)outlet->options.close_timeout_ms * 1000000;
+    uint64_t at_ns = outlet_now_ns() + (uint64_t)timeout_ms * 1000000;
 
-    if (outlet->is_closed)
-        return;
     pthread_mutex_lock(&outlet->lock);
+    if (!outlet->is_closing || at_ns < outlet->close_at_ns)
+        outlet->close_at_ns = at_ns;
     outlet->is_closing = true;
     pthread_cond_signal(&outlet->has_news);
     pthread_cond_signal(&outlet->has_work);
-    while (!outlet->has_ended && outlet_now_ns() < deadline)
-        outlet_wait_until(&outlet->has_room, &outlet->lock, deadline);
+    pthread_mutex_unlock(&outlet->lock);
+}
+
+void outlet_end(struct outlet *outlet)
+{
+    outlet_end_within(outlet, outlet->options.close_timeout_ms);
+}
+
+bool outlet_wait_end(struct outlet *outlet, unsigned wait_ms)
+{
+    uint64_t until_ns = outlet_now_ns() + (uint64_t)wait_ms * 1000000;
+    bool is_waiting;
+
+    if (outlet->is_closed)
+        return false;
+    pthread_mutex_lock(&outlet->lock);
+    if (until_ns > outlet->close_at_ns)
+        until_ns = outlet->close_at_ns;
+    while (!outlet->has_ended && outlet_now_ns() < until_ns)
+        outlet_wait_until(&outlet->has_room, &outlet->lock, until_ns);
+    is_waiting = !outlet->has_ended && outlet_now_ns() < outlet->close_at_ns;
+    pthread_mutex_unlock(&outlet->lock);
+    return is_waiting;
+}
+
+void outlet_close(struct outlet *outlet)
+{
+    struct spool_counters spool;
+
+    if (outlet->is_closed)
+        return;
+    outlet_end(outlet);
+    pthread_mutex_lock(&outlet->lock);
+    while (!outlet->has_ended && outlet_now_ns() < outlet->close_at_ns)
+        outlet_wait_until(&outlet->has_room, &outlet->lock, outlet->close_at_ns);
     if (!outlet->has_ended)
         interrupt(outlet);
     outlet->keeper_ends = true;
@@ -323,8 +387,8 @@ void outlet_close(struct outlet *outlet)
 
 void outlet_close_within(struct outlet *outlet, unsigned timeout_ms)
 {
-    if (outlet->options.close_timeout_ms > timeout_ms)
-        outlet->options.close_timeout_ms = timeout_ms;
+    if (!outlet->is_closed && outlet->options.close_timeout_ms > timeout_ms)
+        outlet_end_within(outlet, timeout_ms);
     outlet_close(outlet);
 }
 
@@ -341,6 +405,8 @@ void outlet_add_counters(struct outlet_counters *sum, const struct outlet_counte
     sum->written_bytes += more->written_bytes - less->written_bytes;
     sum->batches += more->batches - less->batches;
     sum->failures += more->failures - less->failures;
+    sum->dead_letters += more->dead_letters - less->dead_letters;
+    sum->dead_letters_lost += more->dead_letters_lost - less->dead_letters_lost;
     for (size_t i = 0; i < OUTLET_LOSS_COUNT; i++)
         sum->lost[i] += more->lost[i] - less->lost[i];
 }

@@ -56,7 +56,10 @@ struct outlet_counters {
     uint64_t backlog;                 /* records that earlier runs had left in the spool */
     uint64_t backlog_lost;            /* of those, lost in this run */
     uint64_t batches, failures;       /* sends, and how many of them failed */
+    uint64_t dead_letters;            /* rejected records that were written to their file */
+    uint64_t dead_letters_lost;       /* and those that could not be */
     uint64_t queued_bytes, spool_bytes;
+    uint64_t unsafe; /* records that are neither confirmed nor on disk yet */
 };
 
 struct outlet;
@@ -81,8 +84,12 @@ void outlet_reopen(struct outlet *outlet);
 /* -EPIPE when nobody reads any more; the last send's -errno, or 0. */
 int outlet_error(const struct outlet *outlet);
 void outlet_count(struct outlet *outlet, struct outlet_counters *ret_counters);
-/* What was last said to be wrong; empty: nothing is. */
+/* What was last said to be wrong with the receiver, and with the spool; empty: nothing is. */
 void outlet_reason(struct outlet *outlet, char reason[SINK_REASON_BYTES]);
+/* Why dead letters could not be written the last time, -errno; 0: they could. */
+int outlet_dead_letter_error(struct outlet *outlet);
+/* Neither the receiver nor the disk takes anything. */
+bool outlet_is_cornered(struct outlet *outlet);
 
 /*
  * Sends what waits, for a bounded time, puts the rest into the spool or counts it as lost, ends
@@ -92,6 +99,11 @@ void outlet_reason(struct outlet *outlet, char reason[SINK_REASON_BYTES]);
 void outlet_close(struct outlet *outlet);
 /* The same, but it waits so long at most. */
 void outlet_close_within(struct outlet *outlet, unsigned timeout_ms);
+/* Begins to close and does not wait: outlet_close does, until so long from now at most. */
+void outlet_end_within(struct outlet *outlet, unsigned timeout_ms);
+void outlet_end(struct outlet *outlet);
+/* Waits until outlet_close has nothing to wait for any more, or for `wait_ms`. True: it has not. */
+bool outlet_wait_end(struct outlet *outlet, unsigned wait_ms);
 bool outlet_is_closed(const struct outlet *outlet);
 /* Adds what the counters that only grow have grown by, from `less` to `more`. */
 void outlet_add_counters(struct outlet_counters *sum, const struct outlet_counters *more,

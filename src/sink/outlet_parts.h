@@ -54,7 +54,8 @@ struct outlet {
     struct flight flight;
     bool wants_reopen, is_closing, is_abandoned, has_ended, is_closed;
     bool is_storing, is_failing, is_unreachable, keeper_ends, has_keeper;
-    int error;
+    int error, spool_error, dead_letter_error;
+    uint64_t close_at_ns; /* while it is closing */
     char reason[SINK_REASON_BYTES];
     struct outlet_counters counters;
     struct buffer uncounted; /* sequences (uint64_t) of records about losses */

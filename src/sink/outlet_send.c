@@ -82,24 +82,27 @@ static uint64_t fetch(struct outlet *outlet)
     return now_ns;
 }
 
+/* The record is gone for ever. The lock is held. */
+static void lose_entry(struct outlet *outlet, const struct sink_entry *entry, enum outlet_loss loss)
+{
+    if (entry->sequence < outlet->run_first) {
+        outlet->counters.backlog_lost++;
+    } else if (entry->is_counted) {
+        outlet->counters.logged -= outlet->flight.is_stored; /* it was safe, and is no more */
+        outlet_lose(outlet, 1, loss);
+    }
+}
+
 /* Counts a record's end. The lock is held. */
 static void settle_entry(struct outlet *outlet, const struct sink_entry *entry, bool is_delivered)
 {
-    bool is_counted = entry->is_counted && entry->sequence >= outlet->run_first;
-
-    if (is_delivered) {
-        outlet->counters.written_bytes += entry->payload.length;
-        if (is_counted && !outlet->flight.is_stored)
-            outlet->counters.logged++;
+    if (!is_delivered) {
+        lose_entry(outlet, entry, OUTLET_LOSS_SINK_REJECTED);
         return;
     }
-    if (entry->sequence < outlet->run_first)
-        outlet->counters.backlog_lost++;
-    if (!is_counted)
-        return;
-    if (outlet->flight.is_stored)
-        outlet->counters.logged--;
-    outlet_lose(outlet, 1, OUTLET_LOSS_SINK_REJECTED);
+    outlet->counters.written_bytes += entry->payload.length;
+    if (entry->is_counted && entry->sequence >= outlet->run_first && !outlet->flight.is_stored)
+        outlet->counters.logged++;
 }
 
 /* A receiver that wants smaller batches, down to one record. The lock is held. */
@@ -140,8 +143,7 @@ static void give_up(struct outlet *outlet)
     struct flight *flight = &outlet->flight;
 
     for (size_t i = 0; i < flight->pending_count; i++)
-        if (flight->pending[i].is_counted && flight->pending[i].sequence >= outlet->run_first)
-            outlet_lose(outlet, 1, OUTLET_LOSS_SINK_ERROR);
+        lose_entry(outlet, &flight->pending[i], OUTLET_LOSS_SINK_ERROR);
     flight->pending_count = 0;
 }
 
@@ -190,11 +192,23 @@ static void judge(struct outlet *outlet, const struct sink_batch *batch, int res
         plan_retry(outlet, batch);
 }
 
+/* The lock is held. */
+static void note_letters(struct outlet *outlet, const struct dead_letter_count *letters)
+{
+    outlet->counters.dead_letters += letters->written;
+    outlet->counters.dead_letters_lost += letters->lost;
+    if (letters->lost)
+        outlet->dead_letter_error = letters->error;
+}
+
 /* Sends what is pending, once. The lock is held, and free meanwhile. */
 static void send_flight(struct outlet *outlet)
 {
     struct flight *flight = &outlet->flight;
     struct sink_batch batch = {.entries = flight->pending, .count = flight->window};
+    struct dead_letter_count letters;
+    struct dead_letter_file file = {outlet->options.dead_letter_path, outlet->options.name,
+                                    outlet->spool != NULL};
     uint64_t acknowledged;
     bool is_stored;
     int result;
@@ -209,8 +223,9 @@ static void send_flight(struct outlet *outlet)
     result = outlet->sink->send(outlet->sink_context, &batch);
     if (batch.is_too_large)
         shrink(outlet, &batch);
-    dead_letter_write(outlet->options.dead_letter_path, outlet->options.name, &batch);
+    dead_letter_write(&file, &batch, &letters);
     pthread_mutex_lock(&outlet->lock);
+    note_letters(outlet, &letters);
     judge(outlet, &batch, result);
     acknowledged = flight->pending_count ? flight->pending[0].sequence - 1
                                          : flight->entries[flight->count - 1].sequence;

@@ -147,10 +147,9 @@ static uint64_t store(struct outlet *outlet, struct shelf *shelf)
     pthread_mutex_lock(&outlet->lock);
     outlet->is_storing = false;
     note_stored(outlet, shelf, done);
+    outlet->spool_error = result == -EDQUOT ? 0 : result;
     if (result == -EDQUOT)
         note_refused(outlet, shelf, done);
-    else if (result < 0)
-        snprintf(outlet->reason, sizeof(outlet->reason), "spool: %s", strerror(-result));
     acknowledged = outlet->acknowledged;
     pthread_cond_signal(&outlet->has_news);
     pthread_mutex_unlock(&outlet->lock);

@@ -26,7 +26,7 @@ from faults import Totals, make_capture, read, waiting  # noqa: E402
 
 WHOLE = bool(os.environ.get("WEIR_FAULTS_WHOLE"))
 MIB = 1 << 20
-IS_SANITIZED = b"__asan_init" in Path(faults.WEIR).read_bytes()  # no shim, no limit of memory
+IS_SANITIZED = faults.is_sanitized()
 DEAD = "http=http://127.0.0.1:1"
 FAST = "retry-first=2ms retry-maximum=20ms"
 
@@ -231,6 +231,19 @@ def f9_full_disk(folder, _shim):
         subprocess.run(["umount", "-l", str(disk)], check=False)
 
 
+def f9_cornered(folder, shim):
+    """Neither the disk nor the receiver ever takes anything: weir read says so, and ends."""
+    if not WHOLE:
+        return "SKIP: half a minute of waiting; see bench/faults.py"
+    done = read([make_capture(folder / "in.pcap", 100)], f"{DEAD} {FAST} spool={folder}/spool",
+                shim=shim, faults={"FAULT_PATH": f"{folder}/spool", "FAULT_ERROR": "28",
+                                   "FAULT_FROM": "8", "FAULT_COUNT": "1000000000"})
+    totals = Totals(done.stderr)
+    assert totals.lost.get("sink_error", 0) + totals.logged == 101, done.stderr
+    assert "No space left on device" in done.stderr.split(" records still wait")[1], done.stderr
+    return f"{totals.lost['sink_error']} records given up after half a minute, and counted"
+
+
 def f14_denied_memory(folder, shim):
     """Each block that weir wants is denied once: it ends as it should, and what it counts holds."""
     capture = make_capture(folder / "in.pcap", 50)
@@ -272,7 +285,7 @@ def f14_denied_threads(folder, shim):
 
 
 FAULTS = {"F6": [f6_broken_configuration], "F7": [f7_corrupt_chunk], "F8": [f8_large_backlog],
-          "F9": [f9_failing_disk, f9_full_disk], "F14": [f14_denied_memory, f14_denied_threads]}
+          "F9": [f9_failing_disk, f9_full_disk, f9_cornered], "F14": [f14_denied_memory, f14_denied_threads]}
 
 
 def main():
@@ -285,7 +298,8 @@ def main():
                 folder = Path(name) / function.__name__
                 folder.mkdir()
                 begin = time.monotonic()
-                needs_shim = function in (f9_failing_disk, f14_denied_memory, f14_denied_threads)
+                needs_shim = function in (f9_failing_disk, f9_cornered, f14_denied_memory,
+                                          f14_denied_threads)
                 if needs_shim and (IS_SANITIZED or not shim):
                     said = "SKIP: no compiler" if not shim else "SKIP: built with sanitizers"
                 else:

@@ -15,6 +15,11 @@ TOTALS = re.compile(r"seen (\d+) = logged (\d+) \+ filtered (\d+)((?: \+ lost\([
 LOST = re.compile(r"lost\(([^):]*)[^)]*\) (\d+)")
 
 
+def is_sanitized():
+    """Then no shim can be loaded, and memory cannot be limited."""
+    return b"__asan_init" in Path(WEIR).read_bytes()
+
+
 def make_capture(path, count, first=0, text=""):
     """`count` numbered exchanges on one connection: count + 1 records. `first` also makes ids."""
     connection = Connection("192.0.2.1", "192.0.2.99", (20000 + first % 40000, 80))

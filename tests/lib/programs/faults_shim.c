@@ -4,7 +4,8 @@
  *
  *   FAULT_PATH=FOLDER      files below it: FAULT_ERROR=NUMBER is the result of the operations
  *                          FAULT_FROM to FAULT_FROM + FAULT_COUNT - 1 that change something;
- *                          FAULT_SYNC_MS is how long each sync takes
+ *                          FAULT_SYNC_MS is how long each sync takes, and FAULT_SHORT how many
+ *                          bytes the first write takes before it fails
  *   FAULT_CLOCK=SECONDS    the time of day jumps by so much and back, each FAULT_CLOCK_EVERY calls
  *   FAULT_THREAD=N         the Nth thread cannot be made
  *   FAULT_MEMORY=N         the Nth block cannot be had, nor the FAULT_MEMORY_COUNT - 1 behind it
@@ -25,8 +26,9 @@
 #include <unistd.h>
 
 static const char *path;
-static long error, from, count, sync_ms, jump_s, jump_every, thread_at, memory_at, memory_count;
-static atomic_long operations, clock_calls, threads, blocks;
+static long error, from, count, sync_ms, short_bytes, jump_s, jump_every, thread_at;
+static long memory_at, memory_count;
+static atomic_long short_left, operations, clock_calls, threads, blocks;
 static uintptr_t program_from, program_to;
 
 void *__libc_malloc(size_t size);
@@ -63,6 +65,8 @@ __attribute__((constructor)) static void begin(void)
     from = number("FAULT_FROM", 1);
     count = number("FAULT_COUNT", 0);
     sync_ms = number("FAULT_SYNC_MS", 0);
+    short_bytes = number("FAULT_SHORT", 0);
+    atomic_store(&short_left, short_bytes != 0);
     jump_s = number("FAULT_CLOCK", 0);
     jump_every = number("FAULT_CLOCK_EVERY", 1000);
     thread_at = number("FAULT_THREAD", 0);
@@ -119,7 +123,11 @@ ssize_t write(int descriptor, const void *bytes, size_t length)
 
 ssize_t writev(int descriptor, const struct iovec *parts, int part_count)
 {
-    return fails(descriptor) ? -1 : NEXT(writev)(descriptor, parts, part_count);
+    if (!fails(descriptor))
+        return NEXT(writev)(descriptor, parts, part_count);
+    if (part_count == 1 && (long)parts->iov_len > short_bytes && atomic_exchange(&short_left, 0))
+        return NEXT(write)(descriptor, parts->iov_base, (size_t)short_bytes);
+    return -1;
 }
 
 int ftruncate(int descriptor, off_t length)

@@ -2,7 +2,10 @@
 #include "agent/delivery.h"
 #include <errno.h>
 #include <inttypes.h>
+#include "base/clock.h"
 #include "refine/filter.h"
+
+enum { CLOCK_STEP_NS = 1000000 }; /* a smaller drift of the clocks is not followed */
 
 void delivery_push(struct delivery *delivery)
 {
@@ -20,8 +23,37 @@ static void add_host_name(const struct delivery *delivery, struct record *record
         record_add_text(record, FIELD_HOST_NAME, delivery->host_name);
 }
 
+void delivery_follow_clock(struct delivery *delivery)
+{
+    int64_t ahead_ns = clock_ahead_ns(), step_ns = ahead_ns - delivery->ahead_ns;
+
+    if (step_ns > CLOCK_STEP_NS || step_ns < -CLOCK_STEP_NS)
+        delivery->ahead_ns = ahead_ns;
+}
+
+/* What it tells as times of the day; durations stay as they are. */
+static void set_time(const struct delivery *delivery, struct record *record)
+{
+    static const enum field_id times[] = {FIELD_TIME, FIELD_CONNECTION_CLOSED};
+    uint64_t ahead_ns = (uint64_t)delivery->ahead_ns;
+
+    record->time_ns += ahead_ns;
+    if (record->end_time_ns)
+        record->end_time_ns += ahead_ns;
+    if (record->response_time_ns)
+        record->response_time_ns += ahead_ns;
+    for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++) {
+        struct value *value = record_find(record, times[i]);
+
+        if (value)
+            value->number += ahead_ns;
+    }
+}
+
 void delivery_take(struct delivery *delivery, struct record *record)
 {
+    if (delivery->ahead_ns)
+        set_time(delivery, record);
     add_host_name(delivery, record);
     if (delivery_is_full(delivery) || stage_mask.refine(delivery->mask, record) != STAGE_PASS ||
         stage_filter.refine(delivery->query, record) != STAGE_PASS) {

@@ -45,6 +45,7 @@ struct delivery {
     void *mask;
     struct loss_reporter losses;
     uint64_t filtered, handed_out;
+    int64_t ahead_ns;        /* the time of day of the even clock, which records come with */
     struct metrics *metrics; /* counts what passes; NULL: nothing is counted */
 };
 
@@ -71,6 +72,9 @@ int delivery_start(struct delivery *delivery, const struct delivery_options *opt
 int delivery_renew(struct delivery *delivery, const struct delivery_options *options);
 void delivery_done(struct delivery *delivery);
 
+/* Records come with times of the even clock (base/clock.h), and have the time of day from now on.
+ */
+void delivery_follow_clock(struct delivery *delivery);
 /* A finished record; takes the reference. */
 void delivery_take(struct delivery *delivery, struct record *record);
 /* Writes what waited until now (refine/rules). Call now and then. */

@@ -12,7 +12,8 @@ void loss_reporter_init(struct loss_reporter *reporter, uint64_t interval_ns, ui
 
 bool loss_reporter_is_due(const struct loss_reporter *reporter, uint64_t now_ns)
 {
-    return now_ns - reporter->last_ns >= reporter->interval_ns;
+    return now_ns < reporter->last_ns || /* the clock was set back */
+           now_ns - reporter->last_ns >= reporter->interval_ns;
 }
 
 /* The index of the reason in what was told; a new one is added with zeros. */
@@ -42,7 +43,8 @@ static struct record *loss_record(const struct loss_reporter *reporter, const ch
     record_add_number(record, FIELD_LOSS_BYTES, bytes);
     if (incomplete)
         record_add_number(record, FIELD_LOSS_INCOMPLETE, incomplete);
-    record_add_number(record, FIELD_LOSS_INTERVAL_NS, now_ns - reporter->last_ns);
+    record_add_number(record, FIELD_LOSS_INTERVAL_NS,
+                      now_ns > reporter->last_ns ? now_ns - reporter->last_ns : 0);
     return record;
 }
 

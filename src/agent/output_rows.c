@@ -95,7 +95,9 @@ static void read_addresses(struct observer *observer)
 
 void output_rows_tick(struct output *output, uint64_t now_ns)
 {
-    if (output->addresses_interval_ns && now_ns != UINT64_MAX && now_ns >= output->addresses_ns) {
+    if (output->addresses_interval_ns && now_ns != UINT64_MAX &&
+        (now_ns >= output->addresses_ns || /* or the clock was set back */
+         output->addresses_ns - now_ns > output->addresses_interval_ns)) {
         read_addresses(output->observer);
         output->addresses_ns = now_ns + output->addresses_interval_ns;
     }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <sys/random.h>
 #include <unistd.h>
-#include "agent/clock.h"
+#include "base/clock.h"
 #include "base/allocate.h"
 #include "decode/decoder.h"
 #include "decode/packet_record.h"
@@ -300,7 +300,7 @@ int packet_source_descriptor(const struct packet_source *source)
 int packet_source_drain(struct packet_source *source)
 {
     int count = packets_drain(source->packets);
-    uint64_t time_ns = clock_now_ns(CLOCK_REALTIME);
+    uint64_t time_ns = clock_even_ns();
 
     packets_tick(source->packets, source->statistics_interval_ns);
     flows_tick(source->flows, time_ns);
@@ -311,7 +311,7 @@ int packet_source_drain(struct packet_source *source)
 
 void packet_source_end(struct packet_source *source)
 {
-    uint64_t time_ns = clock_now_ns(CLOCK_REALTIME);
+    uint64_t time_ns = clock_even_ns();
 
     packets_detach(source->packets);
     packets_drain(source->packets);

@@ -19,6 +19,7 @@
 #include "agent/process_choices.h"
 #include "agent/selection.h"
 #include "agent/signals.h"
+#include "base/clock.h"
 #include "capture/capture.h"
 #include "track/streams.h"
 #include "track/summaries.h"
@@ -145,12 +146,15 @@ static void totals_publish(struct pipeline *pipeline, uint64_t time_ns)
 /* Takes what the rings hold through all stages. The number of ring records, or -errno. */
 static int pipeline_drain(struct pipeline *pipeline)
 {
-    int count = pipeline->capture ? capture_drain(pipeline->capture) : 0, others = 0;
     uint64_t time_ns = clock_now_ns(CLOCK_REALTIME);
+    int count = 0, others = 0;
 
+    delivery_follow_clock(&pipeline->delivery);
+    if (pipeline->capture)
+        count = capture_drain(pipeline->capture);
     if (pipeline->packets)
         others = packet_source_drain(pipeline->packets);
-    streams_tick(pipeline->streams, time_ns);
+    streams_tick(pipeline->streams, clock_even_ns());
     enrichment_tick(pipeline->enrichment);
     if (delivery_losses_are_due(&pipeline->delivery, time_ns))
         losses_write(pipeline, time_ns);
@@ -203,7 +207,6 @@ static bool options_apply(struct pipeline *pipeline, const struct run_options *f
     struct capture_selection selection;
     struct delivery_options options;
     struct buffer text;
-    uint64_t time_ns = clock_now_ns(CLOCK_REALTIME);
     int result;
 
     buffer_init(&text, 1024 * 1024);
@@ -220,7 +223,7 @@ static bool options_apply(struct pipeline *pipeline, const struct run_options *f
     if (result == 0)
         result = delivery_renew(&pipeline->delivery, &options);
     if (result == 0) {
-        streams_change_sides(pipeline->streams, fresh->with_both_sides, time_ns);
+        streams_change_sides(pipeline->streams, fresh->with_both_sides, clock_even_ns());
         pipeline->selection = selection;
         if (pipeline->capture && !selection_is_equal(old, fresh)) {
             process_choices_forget(pipeline->choices, pipeline->capture);
@@ -409,7 +412,7 @@ static void pipeline_end(struct pipeline *pipeline)
     if (pipeline->capture)
         capture_detach(pipeline->capture);
     pipeline_drain(pipeline);
-    streams_flush(pipeline->streams, clock_now_ns(CLOCK_REALTIME));
+    streams_flush(pipeline->streams, clock_even_ns());
     enrichment_flush(pipeline->enrichment);
     if (pipeline->packets)
         packet_source_end(pipeline->packets);

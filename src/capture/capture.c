@@ -8,27 +8,18 @@
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include "base/allocate.h"
+#include "base/clock.h"
 #include "capture/losses.h"
 #include "capture/packet_program.h"
 #include "capture/tls.h"
 
 _Static_assert(WEIR_LOSS_COUNT + 3 <= CAPTURE_LOSS_MAXIMUM, "room for all reasons");
-enum { CLOCK_STEP_NS = 1000000 }; /* a smaller drift of the clocks is not followed */
 
 static int print_nothing(enum libbpf_print_level level, const char *format, va_list arguments)
 {
     if (level == LIBBPF_DEBUG || !getenv("WEIR_DEBUG_BPF"))
         return 0;
     return vfprintf(stderr, format, arguments);
-}
-
-static int64_t clock_offset(void)
-{
-    struct timespec wall, monotonic;
-
-    clock_gettime(CLOCK_MONOTONIC, &monotonic);
-    clock_gettime(CLOCK_REALTIME, &wall);
-    return (wall.tv_sec - monotonic.tv_sec) * 1000000000ll + (wall.tv_nsec - monotonic.tv_nsec);
 }
 
 static void settings_fill(struct weir *skeleton, const struct capture_options *options)
@@ -173,7 +164,7 @@ int capture_new(const struct capture_options *options, const struct stream_liste
     capture->living.interval_ns = options->statistics_interval_ns;
     capture->process_context = options->process_context;
     capture->dump = dump ? open(dump, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
-    capture->clock_offset_ns = clock_offset();
+    capture->clock_offset_ns = clock_even_offset_ns();
     capture->cpu_count = libbpf_num_possible_cpus();
     capture->counters = allocate(sizeof(*capture->counters) * (size_t)capture->cpu_count);
     capture->known =
@@ -228,11 +219,8 @@ int capture_descriptor(const struct capture *capture)
 
 int capture_drain(struct capture *capture)
 {
-    int64_t offset = clock_offset(), step = offset - capture->clock_offset_ns;
     int count;
 
-    if (step > CLOCK_STEP_NS || step < -CLOCK_STEP_NS)
-        capture->clock_offset_ns = offset;
     selection_tick(capture);
     count = ring_drain(&capture->ring, events_handle, capture);
     living_tick(capture, false); /* after the processes that it names */

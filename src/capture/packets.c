@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include "base/allocate.h"
+#include "base/clock.h"
 #include "capture/packet_program.h"
 
 #define FOLLOW_NS 1000000000ull /* how often new namespaces are looked for */
@@ -149,7 +150,7 @@ int packets_new(const struct packets_options *options, const struct packets_list
     packets->listener = *listener;
     packets->own_namespace = own_namespace();
     packets->cpu_count = libbpf_num_possible_cpus();
-    packets->clock_offset_ns = (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
+    packets->clock_offset_ns = clock_even_offset_ns();
     packets->told_ns = packets->followed_ns = clock_ns(CLOCK_MONOTONIC);
     table_init(&packets->told_flows, 2 * options->flow_maximum);
     table_init(&packets->attachments, INTERFACES_MAXIMUM);
@@ -197,7 +198,6 @@ int packets_descriptor(const struct packets *packets)
 
 int packets_drain(struct packets *packets)
 {
-    packets->clock_offset_ns = (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
     return ring_drain(&packets->ring, packet_events_handle, packets);
 }
 

@@ -33,7 +33,7 @@ struct capture {
     struct tls *tls;              /* NULL: not asked for, or not to be had */
     char tls_why[256];            /* then: why not */
     struct capture_tls tls_state; /* when it ended */
-    int64_t clock_offset_ns;      /* CLOCK_REALTIME - CLOCK_MONOTONIC */
+    int64_t clock_offset_ns;      /* of the even clock, base/clock.h */
     int cpu_count;
     int dump; /* test aid: file descriptor that gets every raw ring record first; -1: none */
     struct living {

@@ -323,7 +323,7 @@ enum observer_verdict observer_take(struct observer *observer, const struct reco
 /* The end of the interval that the time lies in; intervals follow each other without a gap. */
 static uint64_t end_of(uint64_t now_ns, uint64_t last_end_ns, uint64_t interval_ns)
 {
-    uint64_t part = last_end_ns ? (now_ns - last_end_ns) % interval_ns : 0;
+    uint64_t part = last_end_ns && now_ns >= last_end_ns ? (now_ns - last_end_ns) % interval_ns : 0;
 
     return now_ns - part + interval_ns;
 }
@@ -351,7 +351,7 @@ void observer_tick(struct observer *observer, uint64_t now_ns)
 
         if (now_ns == UINT64_MAX)
             observer_rows_close(observer->rows, i == 1, observer->latest_ns, interval_ns);
-        else if (now_ns >= *end_ns) {
+        else if (now_ns >= *end_ns || *end_ns - now_ns > 2 * interval_ns) { /* or set back */
             observer_rows_close(observer->rows, i == 1, *end_ns, interval_ns);
             *end_ns = end_of(now_ns, *end_ns, interval_ns);
             if (i == 1)

@@ -8,6 +8,7 @@
 
 #define SECOND_NS 1000000000ull
 #define GRACE_NS SECOND_NS /* what ends in a second may be told in the next */
+#define SET_BACK_S 60      /* so far the clock goes back only when it is set */
 
 struct sampling {
     uint64_t threshold; /* hashes below it are kept */
@@ -162,7 +163,7 @@ static enum sampling_verdict hold(struct sampling *sampling, struct record *reco
 {
     uint64_t second = end_of(record) / SECOND_NS, place;
 
-    if (second > sampling->second) {
+    if (second > sampling->second || second + SET_BACK_S < sampling->second) {
         close_second(sampling);
         sampling->second = second;
     }
@@ -193,7 +194,8 @@ enum sampling_verdict sampling_take(struct sampling *sampling, struct record *re
 void sampling_close(struct sampling *sampling, uint64_t now_ns)
 {
     if (sampling->held_count &&
-        (now_ns == UINT64_MAX || now_ns / SECOND_NS > sampling->second + GRACE_NS / SECOND_NS))
+        (now_ns == UINT64_MAX || now_ns / SECOND_NS > sampling->second + GRACE_NS / SECOND_NS ||
+         now_ns / SECOND_NS + SET_BACK_S < sampling->second))
         close_second(sampling);
 }
 

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "base/allocate.h"
+#include "base/clock.h"
 #include "config/option.h"
 #include "sink/descriptor.h"
 #include "sink/file_archive.h"
@@ -69,7 +70,7 @@ struct file {
     int descriptor;
     bool is_torn; /* the last line has no end */
     uint64_t bytes;
-    time_t first_record; /* 0: none yet */
+    uint64_t first_record_ns; /* monotonic; 0: none yet */
 };
 
 static int open_path(const char *path)
@@ -80,17 +81,26 @@ static int open_path(const char *path)
     return descriptor < 0 ? -errno : descriptor;
 }
 
+/* The even clock's time when the file was last written; a file of the future is new. */
+static uint64_t even_time_of(const struct stat *status)
+{
+    uint64_t now_ns = clock_even_ns();
+    time_t age = time(NULL) - status->st_mtime;
+
+    return age > 0 && (uint64_t)age < now_ns / SECOND ? now_ns - (uint64_t)age * SECOND : now_ns;
+}
+
 /* The file's size and, where it has one, its age. */
 static void measure(struct file *file)
 {
     struct stat status;
 
     file->bytes = 0;
-    file->first_record = 0;
+    file->first_record_ns = 0;
     if (fstat(file->descriptor, &status) < 0 || !S_ISREG(status.st_mode) || !status.st_size)
         return;
     file->bytes = (uint64_t)status.st_size;
-    file->first_record = status.st_mtime;
+    file->first_record_ns = even_time_of(&status);
 }
 
 static int file_open(const struct sink_options *sink_options, void **ret_context,
@@ -157,8 +167,8 @@ static bool is_full(const struct file *file, size_t more)
         return false;
     if (own->rotate_bytes && file->bytes + more > own->rotate_bytes)
         return true;
-    return own->rotate_interval_ns && file->first_record &&
-           time(NULL) - file->first_record >= (time_t)(own->rotate_interval_ns / SECOND);
+    return own->rotate_interval_ns && file->first_record_ns &&
+           clock_even_ns() >= file->first_record_ns + own->rotate_interval_ns;
 }
 
 /* How many entries still fit into this file; at least one. */
@@ -187,8 +197,8 @@ static int write_entries(struct file *file, struct sink_entry *entries, size_t c
             return result;
         file->is_torn = false;
     }
-    if (!file->first_record)
-        file->first_record = time(NULL);
+    if (!file->first_record_ns)
+        file->first_record_ns = clock_even_ns();
     result = is_direct ? file_direct_write(&file->direct, file->descriptor, entries, count, &torn)
                        : descriptor_write_entries(file->descriptor, entries, count, &torn);
     for (size_t i = 0; i < count && entries[i].verdict == SINK_DELIVERED; i++)

@@ -70,22 +70,6 @@ void file_archive_free(struct file_archive **archive)
     *archive = NULL;
 }
 
-int file_archive_rename(struct file_archive *archive)
-{
-    char from[4096], to[4096], stamp[32];
-    struct timespec now;
-    struct tm calendar;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &calendar);
-    strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%S", &calendar);
-    if (snprintf(from, sizeof(from), "%s%s", archive->folder, archive->name) >= (int)sizeof(from) ||
-        snprintf(to, sizeof(to), "%s.%s.%06ldZ", from, stamp, now.tv_nsec / 1000) >=
-            (int)sizeof(to))
-        return -ENAMETOOLONG;
-    return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) < 0 ? -errno : 0;
-}
-
 /* Compresses one file into another. 0 or -errno. */
 static int compress_stream(int from, int to, ZSTD_CStream *stream, uint8_t *in, uint8_t *out)
 {
@@ -206,10 +190,70 @@ static size_t list_old(const struct file_archive *archive, int folder, char ***r
     return count;
 }
 
+static const char *folder_of(const struct file_archive *archive)
+{
+    return *archive->folder ? archive->folder : ".";
+}
+
+/* The least stamp behind `last`: a microsecond later, as far as digits go. */
+static void stamp_behind(const char *last, char stamp[STAMP_LENGTH + 1])
+{
+    size_t at = STAMP_LENGTH - 2; /* before the Z */
+
+    memcpy(stamp, last, STAMP_LENGTH);
+    stamp[STAMP_LENGTH] = '\0';
+    while (at > 0 && stamp[at] == '9') {
+        stamp[at--] = '0';
+        at -= stamp[at] < '0' || stamp[at] > '9'; /* over the dot, and the T */
+    }
+    stamp[at]++;
+}
+
+/*
+ * The name of the file that is to be old now: behind all others, also where the clock was set back,
+ * since the first by name are removed first.
+ */
+static void make_stamp(const struct file_archive *archive, char stamp[STAMP_LENGTH + 1])
+{
+    int folder = open(folder_of(archive), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char **names = NULL, second[32] = "";
+    size_t count = folder < 0 ? 0 : list_old(archive, folder, &names);
+    struct timespec now;
+    struct tm calendar;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &calendar);
+    strftime(second, sizeof(second), "%Y%m%dT%H%M%S", &calendar);
+    snprintf(stamp, STAMP_LENGTH + 1, "%.15s.%06uZ", second,
+             (unsigned)now.tv_nsec / 1000 % 1000000);
+    if (count) {
+        const char *last = names[count - 1] + strlen(archive->name) + 1;
+
+        if (strncmp(stamp, last, STAMP_LENGTH) <= 0)
+            stamp_behind(last, stamp);
+    }
+    for (size_t i = 0; i < count; i++)
+        deallocate(names[i]);
+    deallocate(names);
+    if (folder >= 0)
+        close(folder);
+}
+
+int file_archive_rename(struct file_archive *archive)
+{
+    char from[4096], to[4096], stamp[STAMP_LENGTH + 1];
+
+    make_stamp(archive, stamp);
+    if (snprintf(from, sizeof(from), "%s%s", archive->folder, archive->name) >= (int)sizeof(from) ||
+        snprintf(to, sizeof(to), "%s.%s", from, stamp) >= (int)sizeof(to))
+        return -ENAMETOOLONG;
+    return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) < 0 ? -errno : 0;
+}
+
 static void *tidy_up(void *argument)
 {
     struct file_archive *archive = argument;
-    int folder = open(*archive->folder ? archive->folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int folder = open(folder_of(archive), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     char **names = NULL;
     size_t count = folder < 0 ? 0 : list_old(archive, folder, &names);
 

@@ -129,6 +129,7 @@ struct kafka {
     struct template topic, key;
     struct labels headers;
     size_t outstanding;
+    bool has_hopeless; /* one of those that were sent will never be taken */
     char reason[SINK_REASON_BYTES];
     atomic_bool is_interrupted;
 };
@@ -145,8 +146,6 @@ static void judge(struct kafka *kafka, struct sink_entry *entry, rd_kafka_resp_e
         entry->verdict = SINK_DELIVERED;
         return;
     }
-    if (is_hopeless(error))
-        entry->verdict = SINK_REJECTED;
     snprintf(kafka->reason, sizeof(kafka->reason), "%.100s", rd_kafka_err2str(error));
 }
 
@@ -158,6 +157,8 @@ static void on_report(rd_kafka_t *producer, const rd_kafka_message_t *message, v
     (void)producer;
     kafka->outstanding--;
     judge(kafka, message->_private, message->err);
+    /* The broker refuses a whole batch for one of its messages. */
+    kafka->has_hopeless |= is_hopeless(message->err);
 }
 
 static void on_log(const rd_kafka_t *producer, int level, const char *facility, const char *text)
@@ -233,35 +234,11 @@ static void produce(struct kafka *kafka, struct sink_entry *entry)
     if (error) {
         rd_kafka_headers_destroy(headers);
         judge(kafka, entry, error);
+        if (is_hopeless(error)) /* this one, by librdkafka's own limit */
+            entry->verdict = SINK_REJECTED;
     } else {
         kafka->outstanding++;
     }
-}
-
-static int kafka_send(void *context, struct sink_batch *batch)
-{
-    enum { POLL_MS = 100 };
-    struct kafka *kafka = context;
-    bool is_missing = false;
-
-    kafka->reason[0] = '\0';
-    for (size_t i = 0; i < batch->count; i++) {
-        produce(kafka, &batch->entries[i]);
-        rd_kafka_poll(kafka->producer, 0);
-    }
-    /*
-     * Each message has a time-out of its own, after which its report comes in any case. Nothing
-     * more joins this batch, so nobody lingers.
-     */
-    while (kafka->outstanding) {
-        if (atomic_load(&kafka->is_interrupted))
-            rd_kafka_purge(kafka->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-        rd_kafka_flush(kafka->producer, POLL_MS);
-    }
-    memcpy(batch->reason, kafka->reason, sizeof(batch->reason));
-    for (size_t i = 0; i < batch->count; i++)
-        is_missing |= batch->entries[i].verdict == SINK_PENDING;
-    return is_missing ? -EAGAIN : 0;
 }
 
 static void kafka_interrupt(void *context)
@@ -344,6 +321,65 @@ static int start(struct kafka *kafka, char message[SINK_MESSAGE_BYTES])
         rd_kafka_conf_destroy(configuration);
     secret_forget(&password);
     return kafka->producer ? 0 : -EINVAL;
+}
+
+/*
+ * librdkafka takes some errors for the end of an idempotent producer: the right to produce, which
+ * the operator may give, or a broker that has forgotten it. A new one goes on; what had no report
+ * before may come twice, with the record's id.
+ */
+static void forget_fatal(struct kafka *kafka)
+{
+    char text[SINK_REASON_BYTES];
+
+    if (!rd_kafka_fatal_error(kafka->producer, text, sizeof(text)))
+        return;
+    snprintf(kafka->reason, sizeof(kafka->reason), "%.120s", text);
+    rd_kafka_destroy(kafka->producer);
+    kafka->producer = NULL;
+}
+
+static int renew(struct kafka *kafka)
+{
+    char message[SINK_MESSAGE_BYTES] = "";
+    int result = start(kafka, message);
+
+    if (result < 0)
+        snprintf(kafka->reason, sizeof(kafka->reason), "%.120s", message);
+    return result;
+}
+
+static int kafka_send(void *context, struct sink_batch *batch)
+{
+    enum { POLL_MS = 100 };
+    struct kafka *kafka = context;
+    bool is_missing = false;
+
+    kafka->reason[0] = '\0';
+    kafka->has_hopeless = false;
+    if (!kafka->producer && renew(kafka) < 0) {
+        memcpy(batch->reason, kafka->reason, sizeof(batch->reason));
+        return -EAGAIN;
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        produce(kafka, &batch->entries[i]);
+        rd_kafka_poll(kafka->producer, 0);
+    }
+    /*
+     * Each message has a time-out of its own, after which its report comes in any case. Nothing
+     * more joins this batch, so nobody lingers.
+     */
+    while (kafka->outstanding) {
+        if (atomic_load(&kafka->is_interrupted))
+            rd_kafka_purge(kafka->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+        rd_kafka_flush(kafka->producer, POLL_MS);
+    }
+    forget_fatal(kafka);
+    memcpy(batch->reason, kafka->reason, sizeof(batch->reason));
+    batch->is_too_large = kafka->has_hopeless;
+    for (size_t i = 0; i < batch->count; i++)
+        is_missing |= batch->entries[i].verdict == SINK_PENDING;
+    return is_missing ? -EAGAIN : 0;
 }
 
 static int kafka_open(const struct sink_options *sink_options, void **ret_context,

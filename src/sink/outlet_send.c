@@ -174,6 +174,8 @@ static void judge(struct outlet *outlet, const struct sink_batch *batch, int res
         flight->window = flight->pending_count;
     if (batch->is_too_large && batch->count > 1) {
         flight->window = batch->count / 2;
+        if (flight->window > flight->pending_count)
+            flight->window = flight->pending_count;
         return; /* at once */
     }
     if (result == 0 && has_progress) {

@@ -237,7 +237,7 @@ def f9_cornered(folder, shim):
         return "SKIP: half a minute of waiting; see bench/faults.py"
     done = read([make_capture(folder / "in.pcap", 100)], f"{DEAD} {FAST} spool={folder}/spool",
                 shim=shim, faults={"FAULT_PATH": f"{folder}/spool", "FAULT_ERROR": "28",
-                                   "FAULT_FROM": "8", "FAULT_COUNT": "1000000000"})
+                                   "FAULT_FROM": "5", "FAULT_COUNT": "1000000000"})
     totals = Totals(done.stderr)
     assert totals.lost.get("sink_error", 0) + totals.logged == 101, done.stderr
     assert "No space left on device" in done.stderr.split(" records still wait")[1], done.stderr

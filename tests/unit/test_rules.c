@@ -194,6 +194,28 @@ static void test_a_reservoir_is_fair(void **state)
     assert_int_equal(rules_filtered(rules), 99000);
 }
 
+/* The clock is set back by an hour: what is held comes out, and the limit is that of new seconds.
+ */
+static void test_a_clock_that_is_set_back(void **state)
+{
+    uint64_t hour = 3600 * SECOND, total = 0;
+    struct record *record;
+
+    (void)state;
+    assert_int_equal(make("heads sample-per-second=10", NULL), 0);
+    for (uint64_t i = 0; i < 100; i++)
+        take(make_record("/", 200, 2 * hour + i));
+    rules_close(rules, hour);
+    assert_int_equal(rules_held(rules), 0);
+    for (uint64_t second = 0; second < 5; second++)
+        for (uint64_t i = 0; i < 100; i++)
+            take(make_record("/", 200, hour + second * SECOND + i));
+    rules_close(rules, UINT64_MAX);
+    for (; (record = rules_next(rules)); total++)
+        record_unref(&record);
+    assert_int_equal(total, 60);
+}
+
 static void test_held_records_are_freed_and_counts_go_on(void **state)
 {
     struct rules *old;
@@ -342,6 +364,7 @@ int main(void)
         TEST(test_a_share_is_kept_and_every_error),
         TEST(test_a_trace_is_kept_or_not_as_a_whole),
         TEST(test_a_reservoir_is_fair),
+        TEST(test_a_clock_that_is_set_back),
         TEST(test_held_records_are_freed_and_counts_go_on),
         TEST(test_header_rules),
         TEST(test_a_summary_has_no_lists),

@@ -7,6 +7,7 @@
  *                          FAULT_SYNC_MS is how long each sync takes, and FAULT_SHORT how many
  *                          bytes the first write takes before it fails
  *   FAULT_CLOCK=SECONDS    the time of day jumps by so much and back, each FAULT_CLOCK_EVERY calls
+ *   FAULT_CLOCK_FILE=FILE  eight bytes: the time of day is ahead by so many seconds, at any time
  *   FAULT_THREAD=N         the Nth thread cannot be made
  *   FAULT_MEMORY=N         the Nth block cannot be had, nor the FAULT_MEMORY_COUNT - 1 behind it
  */
@@ -21,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,6 +30,7 @@
 static const char *path;
 static long error, from, count, sync_ms, short_bytes, jump_s, jump_every, thread_at;
 static long memory_at, memory_count;
+static const volatile int64_t *clock_file;
 static atomic_long short_left, operations, clock_calls, threads, blocks;
 static uintptr_t program_from, program_to;
 
@@ -57,6 +60,17 @@ static int note_program(struct dl_phdr_info *info, size_t size, void *context)
     return 1;
 }
 
+static void open_clock(const char *name)
+{
+    int descriptor = name ? open(name, O_RDONLY | O_CLOEXEC) : -1;
+    void *bytes = descriptor < 0 ? MAP_FAILED : mmap(NULL, 8, PROT_READ, MAP_SHARED, descriptor, 0);
+
+    if (bytes != MAP_FAILED)
+        clock_file = bytes;
+    if (descriptor >= 0)
+        close(descriptor);
+}
+
 __attribute__((constructor)) static void begin(void)
 {
     dl_iterate_phdr(note_program, NULL);
@@ -72,6 +86,7 @@ __attribute__((constructor)) static void begin(void)
     thread_at = number("FAULT_THREAD", 0);
     memory_count = number("FAULT_MEMORY_COUNT", 1);
     memory_at = number("FAULT_MEMORY", 0);
+    open_clock(getenv("FAULT_CLOCK_FILE"));
 }
 
 static int is_ours(const void *caller)
@@ -189,6 +204,8 @@ int clock_gettime(clockid_t which, struct timespec *now)
 
     if (jump_s && which == CLOCK_REALTIME)
         now->tv_sec += jump();
+    if (clock_file && which == CLOCK_REALTIME)
+        now->tv_sec += *clock_file;
     return result;
 }
 

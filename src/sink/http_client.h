@@ -79,6 +79,8 @@ void http_close(void *context);
 /* Verdicts by the status alone: which can be tried again, which asks for less, which never will. */
 int http_judge_status(const struct http_answer *answer, struct sink_batch *batch);
 void http_confirm(struct sink_batch *batch);
+/* A page for people, of a proxy or portal in between: whatever its status, it confirms nothing. */
+bool http_is_page(struct slice body);
 /* Says in the batch what the receiver has said, without control characters. */
 void http_note(struct sink_batch *batch, unsigned status, struct slice text);
 /*

@@ -3,6 +3,7 @@
  * request itself is wrong is tried in halves until the record that is to blame stands alone; what
  * says that the access is wrong is tried again for ever, since no record is to blame for it.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include "sink/http_client.h"
@@ -23,6 +24,19 @@ void http_note(struct sink_batch *batch, unsigned status, struct slice text)
     shown[length] = '\0';
     snprintf(batch->reason, sizeof(batch->reason), "status %u%s%s", status, length ? ": " : "",
              shown);
+}
+
+bool http_is_page(struct slice body)
+{
+    static const struct slice mark = SLICE_LITERAL("\xef\xbb\xbf"); /* of UTF-8 */
+    size_t at = 0;
+
+    if (slice_is_equal(slice_part(body, 0, mark.length), mark))
+        at = mark.length;
+    while (at < body.length && memchr(" \t\r\n", body.data[at], 4))
+        at++;
+    return at + 1 < body.length && body.data[at] == '<' &&
+           (body.data[at + 1] == '!' || body.data[at + 1] == '?' || isalpha(body.data[at + 1]));
 }
 
 static bool is_fault_of_request(unsigned status)

@@ -179,6 +179,10 @@ int otlp_judge(const void *own, void *state, struct http *http, const struct htt
     uint64_t rejected = 0;
 
     (void)own, (void)state, (void)http;
+    if (http_is_page(answer->body)) {
+        http_note(batch, answer->status, answer->body);
+        return -EPROTO;
+    }
     http_confirm(batch);
     while (protobuf_take(&body, &field)) {
         if (field.number != PARTIAL_SUCCESS)
@@ -204,6 +208,10 @@ int otlp_judge_json(const void *own, void *state, struct http *http,
     uint64_t rejected = 0;
 
     (void)own, (void)state, (void)http;
+    if (http_is_page(answer->body)) {
+        http_note(batch, answer->status, answer->body);
+        return -EPROTO;
+    }
     http_confirm(batch);
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         struct slice number = json_member(partial, names[i]), text = json_text(number);

@@ -247,12 +247,23 @@ static int format(const void *own, void *state, const struct sink_batch *batch,
     return result;
 }
 
+static int judge(const void *own, void *state, struct http *http, const struct http_answer *answer,
+                 struct sink_batch *batch)
+{
+    (void)own, (void)state, (void)http;
+    if (!http_is_page(answer->body))
+        return http_judge_status(answer, batch);
+    http_note(batch, answer->status, answer->body);
+    return -EPROTO;
+}
+
 static const struct http_kind kind = {
     .path = "/api/v1/write",
     .content_type = "application/x-protobuf",
     .token_scheme = "Bearer",
     .coding = HTTP_CODING_SNAPPY,
     .format = format,
+    .judge = judge,
 };
 
 static bool is_label(const char *text)

@@ -26,7 +26,6 @@ from faults import Totals, make_capture, read  # noqa: E402
 WHOLE = bool(os.environ.get("WEIR_FAULTS_WHOLE"))
 BATCHES, BATCH = 1000 if WHOLE else 40, 20
 FAST = f"retry-first=1ms retry-maximum=5ms batch-count={BATCH} batch-age=1ms"
-OTLP_ID = re.compile(rb"\x0a\x02id\x12\x12\x0a\x10([0-9a-f]{16})")
 
 
 def turn(identity):
@@ -91,7 +90,7 @@ def otlp_in_parts(case):
     rejected = []
 
     def take(_handler, body, _receiver):
-        ids = [identity.decode() for identity in OTLP_ID.findall(body)]
+        ids = [identity.decode() for identity in receivers.OTLP_ID.findall(body)]
         count = sum(turn(identity) % 50 == 0 for identity in ids)
         rejected.append(count)
         part = b"\x08" + bytes([count]) + b"\x12\x07too old"

@@ -95,6 +95,7 @@ KINDS = {
     "loki encoding=protobuf": (receivers.take_loki_protobuf,
                                "label=job=weir,type,host=host.name metadata=trace_id,id"),
     "elasticsearch": (receivers.take_bulk, ""),
+    "otlp": (receivers.take_otlp, ""),
     "splunk": (receivers.take_splunk, "acknowledgements=true token-file={folder}/token"),
 }
 

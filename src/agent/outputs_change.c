@@ -382,14 +382,19 @@ int outputs_change(struct outputs *outputs, struct sink_settings **settings, siz
     struct change *change = allocate_zeroed(sizeof(*change));
     int result;
 
-    if (!change)
+    if (!change) {
+        fprintf(stderr, "weir: sinks: %s\n", strerror(ENOMEM));
         return -ENOMEM;
+    }
     change->outputs = outputs;
     change->options = options;
     outputs_push(outputs);
     result = sort_out(change, settings, count);
-    if (result == 0)
+    if (result == 0) {
         result = make_groups(change);
+        if (result < 0)
+            fprintf(stderr, "weir: sinks: %s\n", strerror(-result));
+    }
     if (result == 0)
         commit(change);
     else

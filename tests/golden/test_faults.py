@@ -287,7 +287,8 @@ def f14_denied_threads(folder, shim):
 
 
 FAULTS = {"F6": [f6_broken_configuration], "F7": [f7_corrupt_chunk], "F8": [f8_large_backlog],
-          "F9": [f9_failing_disk, f9_full_disk, f9_cornered], "F14": [f14_denied_memory, f14_denied_threads]}
+          "F9": [f9_failing_disk, f9_full_disk, f9_cornered],
+          "F14": [f14_denied_memory, f14_denied_threads]}
 
 
 def main():

@@ -50,8 +50,8 @@ def build(folder):
 
 class Cluster:
     def __init__(self, program):
-        self.process = subprocess.Popen([program, "4"], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.process = subprocess.Popen([program, "4"], text=True, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.brokers = self.process.stdout.readline().strip()
 
     def order(self, text):

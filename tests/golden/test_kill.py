@@ -66,8 +66,8 @@ def kill_often(kind, folder):
     first = list(dict.fromkeys(ids))
     assert not is_ordered or first == sorted(first), f"{kind}: the order was not kept"
     receiver.close()
-    return (f"{kind}: {count} kills, {len(durable)} records seen on disk, 0 lost, {twice} twice, at "
-            f"most {most} between two kills; batches are of {kills.BATCH}")
+    return (f"{kind}: {count} kills, {len(durable)} records seen on disk, 0 lost, {twice} twice, "
+            f"at most {most} between two kills; batches are of {kills.BATCH}")
 
 
 def main():

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""The time of day is set while requests are under way, by an hour and by a second, forward and back:
-no exchange is lost or told twice, durations stay what they were, ids keep the order, and the times of
-what begins afterwards are those of the clock as it is then."""
+"""The time of day is set while requests are under way, by an hour and by a second, forward and
+back: no exchange is lost or told twice, durations stay what they were, ids keep the order, and the
+times of what begins afterwards are those of the clock as it is then."""
 
 import json
 import mmap

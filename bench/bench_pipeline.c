@@ -2,10 +2,12 @@
  * bench_pipeline: nanoseconds of one thread for an exchange on its way from the tracker to JSON:
  * streams with the parser, masking, encoding. 64 kept-alive connections in turn, heads of 636 and
  * 238 bytes with 20 headers, masked as the kernel does. Each line is a stage's share of the sum.
- * Arguments: exchanges (default 1000000), stages (1 to 3, default: all).
+ * Arguments: exchanges (default 1000000), stages (1 to 3, default or 0: all), and "varying" for
+ * heads of which no two are the same: the target, the request's id, a cookie, Date and ETag change.
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 #include "encode/encoder.h"
@@ -15,8 +17,8 @@
 
 enum { CONNECTIONS = 64, BODY_BYTES = 40, TURNS = 25 };
 
-static const char request[] =
-    "GET /api/v1/items?page=2&sort=price HTTP/1.1\r\n"
+static char request[] =
+    "GET /api/v1/items/00000000?page=2&sort=price HTTP/1.1\r\n"
     "Host: shop.example:8080\r\n"
     "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n"
     "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n"
@@ -31,15 +33,15 @@ static const char request[] =
     "Sec-Fetch-Mode: navigate\r\n"
     "Connection: keep-alive\r\n"
     "\r\n";
-static const char response[] = "HTTP/1.1 200 OK\r\n"
-                               "Server: nginx/1.22.1\r\n"
-                               "Date: Mon, 01 Jan 2024 00:00:00 GMT\r\n"
-                               "Content-Type: application/json\r\n"
-                               "Content-Length: 40\r\n"
-                               "Connection: keep-alive\r\n"
-                               "Cache-Control: private, max-age=0\r\n"
-                               "ETag: \"65920080-1400\"\r\n"
-                               "\r\n";
+static char response[] = "HTTP/1.1 200 OK\r\n"
+                         "Server: nginx/1.22.1\r\n"
+                         "Date: Mon, 01 Jan 2024 00:00:00 GMT\r\n"
+                         "Content-Type: application/json\r\n"
+                         "Content-Length: 40\r\n"
+                         "Connection: keep-alive\r\n"
+                         "Cache-Control: private, max-age=0\r\n"
+                         "ETag: \"65920080-1400\"\r\n"
+                         "\r\n";
 
 struct bench {
     struct streams *streams;
@@ -47,6 +49,8 @@ struct bench {
     void *mask;
     struct buffer buffer;
     unsigned stages;
+    bool is_varying;
+    uint64_t sent; /* exchanges, for what varies */
     uint64_t records, bytes, time_ns;
     uint32_t pid;
     uint64_t positions[CONNECTIONS][2], counts[CONNECTIONS];
@@ -97,6 +101,25 @@ static void open_connections(const struct stream_listener *listener)
     }
 }
 
+/* The number as digits in the place of those behind `mark`. */
+static void vary(char *head, const char *mark, uint64_t number, unsigned digits)
+{
+    char *at = strstr(head, mark) + strlen(mark);
+
+    for (unsigned i = digits; i-- > 0; number /= 10)
+        at[i] = (char)('0' + number % 10);
+}
+
+/* Each has a target and an id of its own; a second has 100,000 responses. */
+static void vary_heads(uint64_t number)
+{
+    vary(request, "/items/", number, 8);
+    vary(request, "X-Request-ID: ", number * UINT64_C(2654435761), 12);
+    vary(request, "consent=", number % 7, 1);
+    vary(response, "2024 00:00:", number / 100000 % 60, 2);
+    vary(response, "ETag: \"", number * UINT64_C(40503), 8);
+}
+
 static void send_head(struct bench *bench, const struct stream_listener *listener, unsigned number,
                       enum direction direction)
 {
@@ -124,16 +147,20 @@ static void exchange(struct bench *bench, const struct stream_listener *listener
 {
     unsigned number = turn % CONNECTIONS;
 
+    if (bench->is_varying)
+        vary_heads(bench->sent++);
     send_head(bench, listener, number, DIRECTION_B_TO_A);
     send_head(bench, listener, number, DIRECTION_A_TO_B);
     bench->counts[number]++;
 }
 
 /* The shortest of some turns, per exchange. */
-static double run(unsigned stages, unsigned exchanges)
+static double run(unsigned stages, unsigned exchanges, bool is_varying)
 {
-    struct bench bench = {
-        .stages = stages, .time_ns = 1704067200123456789u, .pid = (uint32_t)getpid()};
+    struct bench bench = {.stages = stages,
+                          .is_varying = is_varying,
+                          .time_ns = 1704067200123456789u,
+                          .pid = (uint32_t)getpid()};
     struct streams_options options = {
         .source = "socket", .context = &bench, .identify = identify, .on_record = on_record};
     struct mask_options mask_options = {0};
@@ -171,15 +198,16 @@ int main(int count, char **arguments)
 {
     static const char *const names[] = {"track and parse", "mask", "json"};
     unsigned exchanges = count > 1 ? (unsigned)atoi(arguments[1]) : 1000000;
+    bool is_varying = count > 3 && strcmp(arguments[3], "varying") == 0;
     double before = 0;
 
-    if (count > 2) { /* one run alone, for a profiler */
-        printf("%.0f ns\n", run((unsigned)atoi(arguments[2]), exchanges));
+    if (count > 2 && atoi(arguments[2])) { /* one run alone, for a profiler */
+        printf("%.0f ns\n", run((unsigned)atoi(arguments[2]), exchanges, is_varying));
         record_pool_done();
         return 0;
     }
     for (unsigned stages = 1; stages <= 3; stages++) {
-        double sum = run(stages, exchanges);
+        double sum = run(stages, exchanges, is_varying);
 
         printf("%-16s %6.0f ns\n", names[stages - 1], sum - before);
         before = sum;

@@ -41,6 +41,7 @@ struct process_details {
     uint64_t started_ns; /* since 1970 UTC */
     uint32_t parent_pid;
     uint32_t own_pid; /* in its own pid namespace, where that is another number */
+    uint64_t version; /* another whenever any of it is; 0: that is not told */
 };
 
 /* A connection the source will report on. Sent once, before its first data. */

@@ -9,6 +9,7 @@
  */
 #pragma once
 #include "base/arena.h"
+#include "model/common_values.h"
 
 enum {
     HEAD_MEMORY_SLOTS = 256,       /* a power of two */
@@ -44,8 +45,8 @@ struct head_memo {
     const struct header *shown; /* the headers as they may be shown */
     const struct head_change *changes;
     uint32_t change_count;
-    uint32_t flags;                    /* that masking the headers sets */
-    const struct value *masked_values; /* `values`, masked; NULL: not yet */
+    uint32_t flags;              /* that masking the headers sets */
+    struct common_values masked; /* `values`, masked; none: not yet */
     uint32_t value_flags;
 
     /* The encoder's: `shown` as text. */

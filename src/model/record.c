@@ -99,6 +99,8 @@ void record_unref(struct record **record)
     *record = NULL;
     if (--dead->reference_count > 0)
         return;
+    for (size_t i = 0; i < COMMON_VALUES_OF_RECORD; i++)
+        common_values_unref(&dead->commons[i].common);
     head_memo_unref(&dead->memos[0]);
     head_memo_unref(&dead->memos[1]);
     if (pool_count >= RECORD_POOL_MAXIMUM) {
@@ -161,6 +163,21 @@ bool record_add_objects(struct record *record, enum field_id field, struct objec
         value->count = count;
     }
     return value;
+}
+
+bool record_add_common(struct record *record, unsigned number, struct common_values *common)
+{
+    if (record->value_count + common->count > RECORD_VALUES_MAXIMUM)
+        return false;
+    memcpy(&record->values[record->value_count], common->values,
+           common->count * sizeof(*common->values));
+    common_values_unref(&record->commons[number].common);
+    record->commons[number] = (struct common_place){
+        .common = common->reference_count ? common_values_ref(common) : common,
+        .first = record->value_count,
+    };
+    record->value_count = (uint8_t)(record->value_count + common->count);
+    return true;
 }
 
 const struct value *record_find_const(const struct record *record, enum field_id field)

@@ -8,6 +8,7 @@
 #pragma once
 #include "base/arena.h"
 #include "model/address.h"
+#include "model/common_values.h"
 #include "model/head_memory.h"
 
 enum field_id {
@@ -110,8 +111,9 @@ struct record {
     uint64_t time_ns;          /* request's first byte; response's where the request was not seen */
     uint64_t response_time_ns; /* response's first byte, 0: none */
     uint64_t end_time_ns;      /* response's last byte, 0: not seen */
-    uint64_t data_packets[2];  /* of a connection: with payload, of client and server */
-    struct record *next;       /* free for whoever holds the record in a list */
+    struct common_place commons[COMMON_VALUES_OF_RECORD]; /* of its connection, of its request */
+    uint64_t data_packets[2]; /* of a connection: with payload, of client and server */
+    struct record *next;      /* free for whoever holds the record in a list */
     struct value values[RECORD_VALUES_MAXIMUM];
 };
 
@@ -172,6 +174,21 @@ bool record_add_texts(struct record *record, enum field_id field, struct slice *
                       uint32_t count);
 bool record_add_objects(struct record *record, enum field_id field, struct object *objects,
                         uint32_t count);
+
+/*
+ * Adds all of them, and notes with a reference of its own where they are in the record. False (and
+ * nothing added) when there is no room for them.
+ */
+bool record_add_common(struct record *record, unsigned number, struct common_values *common);
+/* Are the record's values in that place still those that were added? */
+static inline bool record_has_common(const struct record *record, unsigned number)
+{
+    const struct common_place *place = &record->commons[number];
+
+    return place->common && place->first + place->common->count <= record->value_count &&
+           memcmp(&record->values[place->first], place->common->values,
+                  place->common->count * sizeof(struct value)) == 0;
+}
 
 /* The first value of that field, or NULL. */
 struct value *record_find(struct record *record, enum field_id field);

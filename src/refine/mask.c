@@ -238,6 +238,34 @@ static struct slice mask_query(struct mask_context *mask, struct record *record,
     return mask->spans.count ? mask_text_rebuild(mask, record, text) : text;
 }
 
+/* The fields whose text may hold a secret: mask_value looks at them. */
+static const bool is_looked_at[FIELD_COUNT] = {
+    [FIELD_URL_ORIGINAL] = true,
+    [FIELD_URL_DOMAIN] = true,
+    [FIELD_URL_PATH] = true,
+    [FIELD_URL_QUERY] = true,
+    [FIELD_DB_QUERY_TEXT] = true,
+    [FIELD_ERROR_MESSAGE] = true,
+    [FIELD_DB_OPERATION_NAME] = true,
+    [FIELD_DB_STATEMENT_NAME] = true,
+    [FIELD_DB_NAMESPACE] = true,
+    [FIELD_DB_USER] = true,
+    [FIELD_DB_CLIENT_NAME] = true,
+    [FIELD_MESSAGING_CLIENT_ID] = true,
+    [FIELD_HTTP_REQUEST_METHOD] = true,
+    [FIELD_HTTP_RESPONSE_REASON] = true,
+    [FIELD_MALFORMED_REASON] = true,
+    [FIELD_USER_AGENT_ORIGINAL] = true,
+    [FIELD_REQUEST_ID] = true,
+    [FIELD_TRACE_ID] = true,
+    [FIELD_SPAN_ID] = true,
+};
+
+static inline bool is_text_to_look_at(const struct value *value)
+{
+    return is_looked_at[value->field] && value->kind == VALUE_TEXT;
+}
+
 static void mask_value(struct mask_context *mask, struct record *record, struct value *value)
 {
     enum mask_text kind = MASK_TEXT_HEADER;
@@ -257,22 +285,8 @@ static void mask_value(struct mask_context *mask, struct record *record, struct 
     case FIELD_ERROR_MESSAGE:
         value->text = mask_query(mask, record, value);
         return;
-    case FIELD_DB_OPERATION_NAME:
-    case FIELD_DB_STATEMENT_NAME:
-    case FIELD_DB_NAMESPACE:
-    case FIELD_DB_USER:
-    case FIELD_DB_CLIENT_NAME:
-    case FIELD_MESSAGING_CLIENT_ID:
-    case FIELD_HTTP_REQUEST_METHOD:
-    case FIELD_HTTP_RESPONSE_REASON:
-    case FIELD_MALFORMED_REASON:
-    case FIELD_USER_AGENT_ORIGINAL:
-    case FIELD_REQUEST_ID:
-    case FIELD_TRACE_ID:
-    case FIELD_SPAN_ID:
-        break;
     default:
-        return;
+        break;
     }
     if ((mask->change_count || mask->has_more_changes) && value->text.length &&
         (kind == MASK_TEXT_HEADER || value->field == FIELD_URL_DOMAIN) &&
@@ -281,6 +295,51 @@ static void mask_value(struct mask_context *mask, struct record *record, struct 
     if (is_whole_header(record, value))
         return;
     value->text = mask_text_replace(mask, record, value->text, kind, false);
+}
+
+static bool is_harmless(struct common_values *common)
+{
+    if (common->is_judged)
+        return common->is_harmless;
+    common->is_judged = common->is_harmless = true;
+    for (uint32_t i = 0; i < common->count; i++)
+        common->is_harmless &= common->values[i].kind != VALUE_HEADERS &&
+                               !is_text_to_look_at(&common->values[i]);
+    return common->is_harmless;
+}
+
+/* Values that may hold a secret, by their index. */
+struct suspects {
+    uint8_t headers[RECORD_VALUES_MAXIMUM], texts[RECORD_VALUES_MAXIMUM];
+    size_t header_count, text_count;
+};
+
+static void find_suspects(const struct record *record, size_t at, size_t end,
+                          struct suspects *suspects)
+{
+    for (; at < end; at++) {
+        const struct value *value = &record->values[at];
+
+        if (value->kind == VALUE_HEADERS)
+            suspects->headers[suspects->header_count++] = (uint8_t)at;
+        else if (is_text_to_look_at(value))
+            suspects->texts[suspects->text_count++] = (uint8_t)at;
+    }
+}
+
+/* All but the values of the connection, where there is nothing to look for. */
+static void find_all_suspects(const struct record *record, struct suspects *suspects)
+{
+    const struct common_place *place = &record->commons[0];
+    size_t first = record->value_count, end = record->value_count;
+
+    if (place->common && is_harmless(place->common)) {
+        first = place->first;
+        end = place->first + place->common->count;
+    }
+    suspects->header_count = suspects->text_count = 0;
+    find_suspects(record, 0, first, suspects);
+    find_suspects(record, end, record->value_count, suspects);
 }
 
 /* The values that come from the request's head, when they are masked, for the next time. */
@@ -303,7 +362,9 @@ static void remember_values(struct head_memo *memo, const struct value *values, 
         if (!value->text.data)
             return;
     }
-    memo->masked_values = masked;
+    memo->masked.values = masked;
+    memo->masked.count = memo->value_count;
+    memo->masked.arena = memo->arena;
     memo->value_flags = flags;
 }
 
@@ -311,7 +372,8 @@ static void remember_values(struct head_memo *memo, const struct value *values, 
  * All texts but headers. Those of a remembered request are what they were the last time, as long as
  * nothing in the response's head can have to do with them.
  */
-static void mask_values(struct mask_context *mask, struct record *record)
+static void mask_values(struct mask_context *mask, struct record *record,
+                        const struct suspects *suspects)
 {
     struct head_memo *memo = record->memos[0];
     size_t first = record->memo_values, end = 0;
@@ -321,47 +383,50 @@ static void mask_values(struct mask_context *mask, struct record *record)
         memo->change_count == mask->change_count && !mask->has_more_changes &&
         !record_has_flag(record, RECORD_FLAG_TRUNCATED))
         end = first + memo->value_count;
-    if (end && memo->masked_values) {
-        memcpy(&record->values[first], memo->masked_values,
-               memo->value_count * sizeof(*memo->masked_values));
+    if (end && memo->masked.values) {
+        memcpy(&record->values[first], memo->masked.values,
+               memo->value_count * sizeof(*memo->masked.values));
+        record->commons[1] = (struct common_place){&memo->masked, (uint32_t)first};
         record->flags |= memo->value_flags;
     } else if (end) {
         record->flags = 0;
         for (size_t i = first; i < end; i++) {
-            if (record->values[i].kind == VALUE_TEXT)
+            if (is_text_to_look_at(&record->values[i]))
                 mask_value(mask, record, &record->values[i]);
         }
         remember_values(memo, &record->values[first], record->flags);
         record->flags |= flags;
     }
-    for (size_t i = 0; i < record->value_count; i++) {
-        if (record->values[i].kind == VALUE_TEXT && (i < first || i >= end))
-            mask_value(mask, record, &record->values[i]);
+    for (size_t i = 0; i < suspects->text_count; i++) {
+        size_t at = suspects->texts[i];
+
+        if (at < first || at >= end)
+            mask_value(mask, record, &record->values[at]);
     }
 }
 
 static enum stage_verdict refine(void *context, struct record *record)
 {
     struct mask_context *mask = context;
+    struct suspects suspects;
 
     record->is_masked = true;
     if (mask->is_disabled)
         return STAGE_PASS;
     mask->change_count = 0;
     mask->has_more_changes = false;
-    for (size_t i = 0; i < record->value_count; i++) {
-        struct value *value = &record->values[i];
+    find_all_suspects(record, &suspects);
+    for (size_t i = 0; i < suspects.header_count; i++) {
+        struct value *value = &record->values[suspects.headers[i]];
         bool is_response = value->field == FIELD_HTTP_RESPONSE_HEADERS;
 
-        if (value->kind != VALUE_HEADERS)
-            continue;
         if (record_memo(record, value))
             mask_memo(mask, record, record_memo(record, value), value);
         else
             mask_headers(mask, record, record->heads[is_response].bytes, value->headers,
                          value->count);
     }
-    mask_values(mask, record);
+    mask_values(mask, record, &suspects);
     for (size_t side = 0; side < 2; side++) /* nobody behind this stage needs the raw bytes */
         record->heads[side] = (struct record_head){0};
     return STAGE_PASS;

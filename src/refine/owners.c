@@ -26,7 +26,9 @@ struct slice owners_name(struct owners *owners, uint32_t user_id)
     time_t now = time(NULL);
 
     if (!owner->asked || owner->user_id != user_id || now - owner->asked > OWNER_SECONDS ||
-        now < owner->asked)
+        now < owner->asked) {
+        owners->questions++;
         look_up(owner, user_id, now);
+    }
     return slice_of(owner->name, owner->length);
 }

@@ -14,6 +14,7 @@ struct owner {
 
 /* Direct mapped; all zero when empty. */
 struct owners {
+    uint64_t questions; /* asked so far; between two of them nothing changes */
     struct owner slots[OWNERS_MAXIMUM];
 };
 

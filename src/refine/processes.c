@@ -7,7 +7,8 @@
 #include "refine/processes_proc.h"
 
 enum { CONTAINER_TEXT_MAXIMUM = 256 };
-#define FROM_PROC (1ull << 63) /* in numbers of those that the kernel did not describe */
+enum { OWNER_QUESTIONS_SHIFT = 40 }; /* below: descriptions */
+#define FROM_PROC (1ull << 63)       /* in numbers of those that the kernel did not describe */
 
 /* One allocation: the texts stand behind it. */
 struct process {
@@ -22,6 +23,7 @@ struct processes {
     struct table table; /* by number */
     struct process *newest, *oldest;
     struct owners owners;
+    uint64_t descriptions; /* learned so far */
 };
 
 int processes_new(struct processes **ret_processes)
@@ -123,6 +125,7 @@ uint32_t processes_learn(struct processes *processes, const struct process_descr
     if (!process)
         return 0;
     describe(process, described, &container);
+    process->details.version = ++processes->descriptions;
     if (old) {
         forget(processes, old);
     } else if (processes->table.count >= PROCESSES_MAXIMUM) {
@@ -175,6 +178,8 @@ void processes_identify(struct processes *processes, const struct process_identi
         *ret_details = process->details;
     }
     ret_details->owner = owners_name(&processes->owners, identity->user_id);
+    if (process)
+        ret_details->version += processes->owners.questions << OWNER_QUESTIONS_SHIFT;
 }
 
 size_t processes_count(const struct processes *processes)

@@ -3,7 +3,7 @@
  * the connection knows: addresses by role, processes, times.
  */
 #include "track/connection.h"
-#include "track/process_fields.h"
+#include "track/lasting.h"
 
 static void count_reason(struct streams_counters *counters, const char *reason)
 {
@@ -80,41 +80,6 @@ static void miss(struct emitter *emitter, uint64_t count)
     connection_of(emitter)->streams->counters.missed += count;
 }
 
-static void add_ends(struct connection *connection, struct record *record, bool is_client)
-{
-    const struct endpoint *client = is_client ? &connection->local : &connection->remote;
-    const struct endpoint *server = is_client ? &connection->remote : &connection->local;
-    struct address *addresses = arena_allocate(record->arena, 2 * sizeof(*addresses));
-    if (addresses && client->address.family) {
-        addresses[0] = client->address;
-        addresses[1] = server->address;
-        record_add_address(record, FIELD_CLIENT_ADDRESS, &addresses[0]);
-        record_add_address(record, FIELD_SERVER_ADDRESS, &addresses[1]);
-        record_add_text(record, FIELD_NETWORK_TYPE,
-                        client->address.family == ADDRESS_IPV4 ? SLICE_LITERAL("ipv4")
-                                                               : SLICE_LITERAL("ipv6"));
-    }
-    if (client->port)
-        record_add_number(record, FIELD_CLIENT_PORT, client->port);
-    if (server->port)
-        record_add_number(record, FIELD_SERVER_PORT, server->port);
-}
-
-static void add_process(struct streams *streams, struct record *record,
-                        const struct process_identity *process, bool is_peer)
-{
-    struct process_details details = {0};
-
-    if (!process->pid)
-        return;
-    if (streams->options.identify)
-        streams->options.identify(streams->options.context, process, &details);
-    if (is_peer)
-        process_fields_add_peer(record, process, &details);
-    else
-        process_fields_add(record, process, &details);
-}
-
 static void add_times(struct record *record)
 {
     bool is_pair = record->response_time_ns && !record_has_flag(record, RECORD_FLAG_UNPAIRED);
@@ -135,28 +100,10 @@ static void request(struct emitter *emitter, struct record *record, enum directi
 static void finish(struct emitter *emitter, struct record *record, enum direction client)
 {
     struct connection *connection = connection_of(emitter);
-    struct streams *streams = connection->streams;
     bool is_client = client == DIRECTION_A_TO_B;
-    const struct parser *parser = connection->parser;
-    const char *role = connection->is_observed ? "observer" : is_client ? "client" : "server";
     add_times(record);
-    record_add_text(record, FIELD_TYPE, slice_of_string(parser->record_type));
     record_add_number(record, FIELD_ID, record_next_id(record->time_ns));
-    record_add_text(record, FIELD_SOURCE,
-                    slice_of_string(connection->carrier ? "tls" : streams->options.source));
-    record_add_text(record, FIELD_ROLE, slice_of_string(role));
-    add_ends(connection, record, is_client);
-    record_add_text(record, FIELD_NETWORK_TRANSPORT,
-                    connection->emitter.is_datagram ? SLICE_LITERAL("udp") : SLICE_LITERAL("tcp"));
-    if (parser->protocol)
-        record_add_text(record, FIELD_NETWORK_PROTOCOL_NAME, slice_of_string(parser->protocol));
-    record_add_number(record, FIELD_CONNECTION_ID,
-                      connection->carrier ? connection->carrier : connection->id);
-    add_process(streams, record, &connection->process, false);
-    add_process(streams, record,
-                connection->peer && connection->peer->process.pid ? &connection->peer->process
-                                                                  : &connection->peer_process,
-                true);
+    lasting_add(connection, record, is_client);
     if (connection->is_late)
         record_set_flag(record, RECORD_FLAG_LATE);
     hops_finish(connection, record);

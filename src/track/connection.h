@@ -58,6 +58,7 @@ struct connection {
     bool is_ignored;            /* no parser wants it */
     bool is_refused;            /* no memory: its exchanges are lost */
     bool had_gap;
+    bool has_records;                 /* at least one was finished */
     bool is_told_of_payloads;         /* the source knows emitter.wants_payloads */
     bool is_ghost;                    /* closed; only remembered because its records were logged */
     struct connection *newer, *older; /* by use; ghosts: by age */
@@ -95,6 +96,7 @@ struct streams {
     struct table pairs;       /* by pair_key: the ends that a mirrored end may match */
     struct connection_list used, ghosts;
     struct head_memory *head_memory; /* NULL: without */
+    struct lasting *lasting;         /* NULL: without */
     struct hops hops;
     size_t record_maximum;
     size_t held_count;

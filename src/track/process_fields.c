@@ -6,6 +6,8 @@ static void add_copy(struct record *record, enum field_id field, struct slice te
 
     if (copy.length)
         record_add_text(record, field, copy);
+    else if (text.length)
+        record_set_flag(record, RECORD_FLAG_TRUNCATED);
 }
 
 static void add_positive(struct record *record, enum field_id field, uint64_t number)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include "base/allocate.h"
 #include "track/connection.h"
+#include "track/lasting.h"
 
 enum {
     HEAD_SLACK = 4096,  /* bytes a parser may ask to see again beyond the head limit */
@@ -41,6 +42,7 @@ void connection_list_remove(struct connection_list *list, struct connection *con
 
 static void free_connection(struct connection *connection)
 {
+    lasting_forget(connection);
     for (size_t i = 0; i < 2; i++)
         buffer_done(&connection->sides[i].buffer);
     deallocate(connection->state);
@@ -255,6 +257,7 @@ int streams_new(const struct streams_options *options, struct streams **ret_stre
         own->parsers = parsers_all;
     streams->record_maximum = own->head_maximum * RECORD_FACTOR + RECORD_BASE;
     streams->head_memory = head_memory_new();
+    streams->lasting = lasting_new();
     hops_init(&streams->hops);
     table_init(&streams->connections, own->connection_maximum);
     table_init(&streams->pairs, own->connection_maximum + STREAMS_GHOSTS_MAXIMUM + 1);
@@ -284,6 +287,7 @@ void streams_free(struct streams **streams)
     table_done(&dead->connections);
     table_done(&dead->pairs);
     head_memory_free(&dead->head_memory);
+    lasting_free(&dead->lasting);
     deallocate(dead);
     *streams = NULL;
 }

@@ -1,0 +1,258 @@
+/*
+ * json_values: each kind of value, with its key in front. Room for the longest that it can become
+ * was made before, so that nothing is checked while writing.
+ */
+#include "encode/json_values.h"
+#include "encode/encoder.h"
+#include "encode/put.h"
+
+enum {
+    KEY_BYTES = PUT_PADDED,
+    SHORT_VALUE_BYTES = 48, /* a number, time, id or address with its quotes */
+};
+
+struct key {
+    char text[KEY_BYTES]; /* ,"name": */
+};
+
+static const struct key keys[FIELD_COUNT] = {
+#define FIELD(identifier, name, kind, meaning) {",\"" name "\":"},
+#include "model/fields.def"
+#undef FIELD
+};
+static const uint8_t key_lengths[FIELD_COUNT] = {
+#define FIELD(identifier, name, kind, meaning) sizeof(name) + 3,
+#include "model/fields.def"
+#undef FIELD
+};
+#define FIELD(identifier, name, kind, meaning)                                                     \
+    _Static_assert(sizeof(name) + 3 <= KEY_BYTES, "a field's name is too long for struct key");
+#include "model/fields.def"
+#undef FIELD
+
+#define put_literal(at, text) ((uint8_t *)memcpy(at, text, sizeof(text) - 1) + sizeof(text) - 1)
+
+static size_t longest_objects(const struct value *value, size_t *escaped)
+{
+    size_t length = (size_t)value->count * sizeof("{},");
+
+    for (uint32_t i = 0; i < value->count; i++) {
+        const struct object *object = &value->objects[i];
+
+        for (uint32_t j = 0; j < object->count; j++) {
+            length += sizeof("\"\":\"\",") + strlen(object->members[j].name) + PUT_NUMBER_MAXIMUM;
+            if (!object->members[j].is_number)
+                *escaped += object->members[j].text.length;
+        }
+    }
+    return length;
+}
+
+/* The memo that has this value's headers; NULL: none. */
+static struct head_memo *memo_of(const struct record *record, const struct value *value)
+{
+    struct head_memo *memo = record_memo(record, value);
+
+    return memo && value->headers == memo->shown ? memo : NULL;
+}
+
+static size_t longest_headers(const struct value *value, size_t *escaped)
+{
+    for (uint32_t i = 0; i < value->count; i++)
+        *escaped += value->headers[i].name.length + value->headers[i].value.length;
+    return (size_t)value->count * sizeof("[\"\",\"\"],");
+}
+
+static size_t longest_texts(const struct value *value, size_t *escaped)
+{
+    for (uint32_t i = 0; i < value->count; i++)
+        *escaped += value->texts[i].length;
+    return (size_t)value->count * sizeof("\"\",");
+}
+
+size_t json_values_longest(const struct record *record, const struct value *value)
+{
+    size_t escaped = 0, length = KEY_BYTES + SHORT_VALUE_BYTES;
+    const struct head_memo *memo;
+
+    switch ((enum value_kind)value->kind) {
+    case VALUE_TEXT:
+        return length + value->text.length * PUT_ESCAPED_FACTOR;
+    case VALUE_NUMBERS:
+        return length + (size_t)value->count * (PUT_NUMBER_MAXIMUM + 1);
+    case VALUE_TEXTS:
+        length += longest_texts(value, &escaped);
+        break;
+    case VALUE_OBJECTS:
+        length += longest_objects(value, &escaped);
+        break;
+    case VALUE_HEADERS:
+        memo = record ? memo_of(record, value) : NULL;
+        if (memo && memo->encoded_by == &encoder_json)
+            return length + memo->encoded.length;
+        length += longest_headers(value, &escaped);
+        break;
+    default:
+        break;
+    }
+    return length + escaped * PUT_ESCAPED_FACTOR;
+}
+
+static uint8_t *put_headers(uint8_t *at, const struct header *headers, uint32_t count,
+                            bool *has_binary)
+{
+    bool is_binary = false; /* a local, so that the bytes written cannot be taken for it */
+
+    *at++ = '[';
+    for (uint32_t i = 0; i < count; i++) {
+        at = put_literal(at, "[\"");
+        at = put_escaped(at, headers[i].name, WRITER_QUOTED, &is_binary);
+        at = put_literal(at, "\",\"");
+        at = put_escaped(at, headers[i].value, WRITER_QUOTED, &is_binary);
+        at = put_literal(at, "\"],");
+    }
+    at -= count > 0; /* the last comma */
+    *at++ = ']';
+    *has_binary |= is_binary;
+    return at;
+}
+
+/* Headers that are remembered are made text once. */
+static uint8_t *put_memo(uint8_t *at, struct head_memo *memo, const struct value *value,
+                         bool *has_binary)
+{
+    bool is_binary = false;
+    uint8_t *start = at;
+
+    if (memo->encoded_by == &encoder_json) {
+        *has_binary |= memo->has_binary;
+        memcpy(at, memo->encoded.data, memo->encoded.length);
+        return at + memo->encoded.length;
+    }
+    at = put_headers(at, value->headers, value->count, &is_binary);
+    *has_binary |= is_binary;
+    if (memo->encoded_by)
+        return at;
+    memo->encoded = arena_copy(memo->arena, slice_of(start, (size_t)(at - start)));
+    memo->has_binary = is_binary;
+    memo->encoded_by = memo->encoded.data ? &encoder_json : NULL;
+    return at;
+}
+
+static uint8_t *put_numbers(uint8_t *at, const uint64_t *numbers, uint32_t count)
+{
+    *at++ = '[';
+    for (uint32_t i = 0; i < count; i++) {
+        at = put_number(at, numbers[i]);
+        *at++ = ',';
+    }
+    at -= count > 0;
+    *at++ = ']';
+    return at;
+}
+
+static uint8_t *put_texts(uint8_t *at, const struct value *value, bool *has_binary)
+{
+    *at++ = '[';
+    for (uint32_t i = 0; i < value->count; i++) {
+        *at++ = '"';
+        at = put_escaped(at, value->texts[i], WRITER_QUOTED, has_binary);
+        at = put_literal(at, "\",");
+    }
+    at -= value->count > 0; /* the last comma */
+    *at++ = ']';
+    return at;
+}
+
+static uint8_t *put_object(uint8_t *at, const struct object *object, bool *has_binary)
+{
+    *at++ = '{';
+    for (uint32_t i = 0; i < object->count; i++) {
+        const struct member *member = &object->members[i];
+        size_t length = strlen(member->name);
+
+        *at++ = '"';
+        memcpy(at, member->name, length);
+        at = put_literal(at + length, "\":");
+        if (member->is_number) {
+            at = put_number(at, member->number);
+        } else {
+            *at++ = '"';
+            at = put_escaped(at, member->text, WRITER_QUOTED, has_binary);
+            *at++ = '"';
+        }
+        *at++ = ',';
+    }
+    at -= object->count > 0;
+    *at++ = '}';
+    return at;
+}
+
+static uint8_t *put_objects(uint8_t *at, const struct value *value, bool *has_binary)
+{
+    *at++ = '[';
+    for (uint32_t i = 0; i < value->count; i++) {
+        at = put_object(at, &value->objects[i], has_binary);
+        *at++ = ',';
+    }
+    at -= value->count > 0;
+    *at++ = ']';
+    return at;
+}
+
+static uint8_t *put_value(uint8_t *at, const struct value *value, bool *has_binary)
+{
+    switch ((enum value_kind)value->kind) {
+    case VALUE_NUMBER:
+        return put_number(at, value->number);
+    case VALUE_HEADERS:
+        return put_headers(at, value->headers, value->count, has_binary);
+    case VALUE_NUMBERS:
+        return put_numbers(at, value->numbers, value->count);
+    case VALUE_TEXTS:
+        return put_texts(at, value, has_binary);
+    case VALUE_OBJECTS:
+        return put_objects(at, value, has_binary);
+    default:
+        break;
+    }
+    *at++ = '"';
+    if (value->kind == VALUE_TEXT)
+        at = put_escaped(at, value->text, WRITER_QUOTED, has_binary);
+    else if (value->kind == VALUE_TIME)
+        at = put_time(at, value->number);
+    else if (value->kind == VALUE_ID)
+        at = put_hex16(at, value->number);
+    else
+        at += address_format(value->address, (char *)at);
+    *at++ = '"';
+    return at;
+}
+
+uint8_t *json_values_put(uint8_t *at, const struct record *record, const struct value *value,
+                         bool *has_binary)
+{
+    struct head_memo *memo = NULL;
+
+    at = put_padded(at, keys[value->field].text, key_lengths[value->field]);
+    if (record && value->kind == VALUE_HEADERS)
+        memo = memo_of(record, value);
+    return memo ? put_memo(at, memo, value, has_binary) : put_value(at, value, has_binary);
+}
+
+uint8_t *json_values_put_flags(uint8_t *at, uint32_t flags)
+{
+    at = put_padded(at, keys[FIELD_FLAGS].text, key_lengths[FIELD_FLAGS]);
+    *at++ = '[';
+    for (; flags; flags &= flags - 1) {
+        const char *name = record_flag_names[__builtin_ctz(flags)];
+        size_t length = strlen(name);
+
+        *at++ = '"';
+        memcpy(at, name, length);
+        at += length;
+        at = put_literal(at, "\",");
+    }
+    at[-1] = ']';
+    return at;
+}

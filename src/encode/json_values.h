@@ -1,0 +1,18 @@
+/* json_values: a record's values as members of a JSON object. Private to encode/json*.c. */
+#pragma once
+#include "model/record.h"
+
+enum {
+    JSON_FLAGS_LONGEST = (RECORD_FLAG_COUNT + 2) * 48, /* bytes of the member that has the flags */
+};
+
+/* Bytes that the value never exceeds with its key. `record`: whose it is; NULL: no record's. */
+size_t json_values_longest(const struct record *record, const struct value *value);
+/*
+ * Writes a comma, the key and the value, and may scribble over PUT_SLACK bytes behind it. Sets
+ * *has_binary where bytes are not UTF-8. Returns the place behind the value.
+ */
+uint8_t *json_values_put(uint8_t *at, const struct record *record, const struct value *value,
+                         bool *has_binary);
+/* The same for flags, of which there is one at least. */
+uint8_t *json_values_put_flags(uint8_t *at, uint32_t flags);

@@ -101,23 +101,25 @@ static void open_connections(const struct stream_listener *listener)
     }
 }
 
-/* The number as digits in the place of those behind `mark`. */
-static void vary(char *head, const char *mark, uint64_t number, unsigned digits)
+/* The number as digits at a place of the head. */
+static void vary(char *head, const char *mark, size_t *place, uint64_t number, unsigned digits)
 {
-    char *at = strstr(head, mark) + strlen(mark);
-
+    if (!*place)
+        *place = (size_t)(strstr(head, mark) - head) + strlen(mark);
     for (unsigned i = digits; i-- > 0; number /= 10)
-        at[i] = (char)('0' + number % 10);
+        head[*place + i] = (char)('0' + number % 10);
 }
 
 /* Each has a target and an id of its own; a second has 100,000 responses. */
 static void vary_heads(uint64_t number)
 {
-    vary(request, "/items/", number, 8);
-    vary(request, "X-Request-ID: ", number * UINT64_C(2654435761), 12);
-    vary(request, "consent=", number % 7, 1);
-    vary(response, "2024 00:00:", number / 100000 % 60, 2);
-    vary(response, "ETag: \"", number * UINT64_C(40503), 8);
+    static size_t places[5]; /* behind the marks, as soon as they are found */
+
+    vary(request, "/items/", &places[0], number, 8);
+    vary(request, "X-Request-ID: ", &places[1], number * UINT64_C(2654435761), 12);
+    vary(request, "consent=", &places[2], number % 7, 1);
+    vary(response, "2024 00:00:", &places[3], number / 100000 % 60, 2);
+    vary(response, "ETag: \"", &places[4], number * UINT64_C(40503), 8);
 }
 
 static void send_head(struct bench *bench, const struct stream_listener *listener, unsigned number,

@@ -98,19 +98,31 @@ size_t json_values_longest(const struct record *record, const struct value *valu
     return length + escaped * PUT_ESCAPED_FACTOR;
 }
 
+/* With the comma behind it. */
+static inline uint8_t *put_header(uint8_t *at, const struct header *header, bool *has_binary)
+{
+    at = put_literal(at, "[\"");
+    at = put_escaped(at, header->name, WRITER_QUOTED, has_binary);
+    at = put_literal(at, "\",\"");
+    at = put_escaped(at, header->value, WRITER_QUOTED, has_binary);
+    return put_literal(at, "\"],");
+}
+
+/* `offsets`, where it is not NULL, gets where each begins behind the start, and the end. */
 static uint8_t *put_headers(uint8_t *at, const struct header *headers, uint32_t count,
-                            bool *has_binary)
+                            uint32_t *offsets, bool *has_binary)
 {
     bool is_binary = false; /* a local, so that the bytes written cannot be taken for it */
+    uint8_t *start = at;
 
     *at++ = '[';
     for (uint32_t i = 0; i < count; i++) {
-        at = put_literal(at, "[\"");
-        at = put_escaped(at, headers[i].name, WRITER_QUOTED, &is_binary);
-        at = put_literal(at, "\",\"");
-        at = put_escaped(at, headers[i].value, WRITER_QUOTED, &is_binary);
-        at = put_literal(at, "\"],");
+        if (offsets)
+            offsets[i] = (uint32_t)(at - start);
+        at = put_header(at, &headers[i], &is_binary);
     }
+    if (offsets)
+        offsets[count] = (uint32_t)(at - start);
     at -= count > 0; /* the last comma */
     *at++ = ']';
     *has_binary |= is_binary;
@@ -121,6 +133,7 @@ static uint8_t *put_headers(uint8_t *at, const struct header *headers, uint32_t 
 static uint8_t *put_memo(uint8_t *at, struct head_memo *memo, const struct value *value,
                          bool *has_binary)
 {
+    uint32_t *offsets = NULL;
     bool is_binary = false;
     uint8_t *start = at;
 
@@ -129,13 +142,57 @@ static uint8_t *put_memo(uint8_t *at, struct head_memo *memo, const struct value
         memcpy(at, memo->encoded.data, memo->encoded.length);
         return at + memo->encoded.length;
     }
-    at = put_headers(at, value->headers, value->count, &is_binary);
+    if (memo->is_pattern && !memo->encoded_by)
+        offsets = arena_allocate(memo->arena, (value->count + 1) * sizeof(*offsets));
+    at = put_headers(at, value->headers, value->count, offsets, &is_binary);
     *has_binary |= is_binary;
     if (memo->encoded_by)
         return at;
     memo->encoded = arena_copy(memo->arena, slice_of(start, (size_t)(at - start)));
+    memo->offsets = memo->encoded.data ? offsets : NULL;
     memo->has_binary = is_binary;
     memo->encoded_by = memo->encoded.data ? &encoder_json : NULL;
+    return at;
+}
+
+/* A pattern's text, of which lines can be copied; `value` are headers like those. */
+static const struct head_memo *pattern_of(const struct head_likeness *likeness,
+                                          const struct value *value)
+{
+    const struct head_memo *memo = likeness ? likeness->memo : NULL;
+
+    if (!memo || likeness->shown != value->headers || likeness->count != value->count ||
+        memo->encoded_by != &encoder_json || !memo->offsets || memo->has_binary)
+        return NULL;
+    return memo;
+}
+
+/* Lines of the pattern that follow each other are copied at once. */
+static uint8_t *put_alike(uint8_t *at, const struct head_memo *memo, const uint8_t *lines,
+                          const struct value *value, bool *has_binary)
+{
+    bool is_binary = false;
+
+    *at++ = '[';
+    for (uint32_t i = 0; i < value->count;) {
+        uint32_t line = lines[i], start, length;
+
+        if (line == HEAD_LINE_DIFFERS) {
+            at = put_header(at, &value->headers[i++], &is_binary);
+            continue;
+        }
+        start = memo->offsets[line];
+        while (i < value->count && lines[i] == line)
+            i++, line++;
+        length = memo->offsets[line] - start;
+        memcpy(at, memo->encoded.data + start, length);
+        /* Behind the last header the text has no comma. */
+        at += length;
+        at[-1] = ',';
+    }
+    at -= value->count > 0;
+    *at++ = ']';
+    *has_binary |= is_binary;
     return at;
 }
 
@@ -206,7 +263,7 @@ static uint8_t *put_value(uint8_t *at, const struct value *value, bool *has_bina
     case VALUE_NUMBER:
         return put_number(at, value->number);
     case VALUE_HEADERS:
-        return put_headers(at, value->headers, value->count, has_binary);
+        return put_headers(at, value->headers, value->count, NULL, has_binary);
     case VALUE_NUMBERS:
         return put_numbers(at, value->numbers, value->count);
     case VALUE_TEXTS:
@@ -229,15 +286,28 @@ static uint8_t *put_value(uint8_t *at, const struct value *value, bool *has_bina
     return at;
 }
 
+/* Headers of which the text may be known, or that of most of them. */
+static uint8_t *put_known_headers(uint8_t *at, const struct record *record,
+                                  const struct value *value, bool *has_binary)
+{
+    const struct head_likeness *likeness = record_likeness(record, value);
+    const struct head_memo *pattern = pattern_of(likeness, value);
+    struct head_memo *memo = memo_of(record, value);
+
+    if (memo)
+        return put_memo(at, memo, value, has_binary);
+    if (pattern)
+        return put_alike(at, pattern, likeness->lines, value, has_binary);
+    return put_value(at, value, has_binary);
+}
+
 uint8_t *json_values_put(uint8_t *at, const struct record *record, const struct value *value,
                          bool *has_binary)
 {
-    struct head_memo *memo = NULL;
-
     at = put_padded(at, keys[value->field].text, key_lengths[value->field]);
-    if (record && value->kind == VALUE_HEADERS)
-        memo = memo_of(record, value);
-    return memo ? put_memo(at, memo, value, has_binary) : put_value(at, value, has_binary);
+    if (value->kind == VALUE_HEADERS && record)
+        return put_known_headers(at, record, value, has_binary);
+    return put_value(at, value, has_binary);
 }
 
 uint8_t *json_values_put_flags(uint8_t *at, uint32_t flags)

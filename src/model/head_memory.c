@@ -5,7 +5,13 @@
 #include "model/head_memory.h"
 #include "base/allocate.h"
 
-enum { FIRST_BLOCK = 4096 };
+enum {
+    FIRST_BLOCK = 4096,
+    KINDS_MAXIMUM = 4,
+    ALIKE_SLOTS = 512,     /* hashes of what differed from patterns */
+    PATTERN_INTERVAL = 16, /* heads that would have liked a pattern, for each that becomes one */
+    PATTERN_USES = 512,    /* until it is asked for another one: dates and the like move on */
+};
 
 struct slot {
     uint64_t seen; /* hash of the head that was missed last */
@@ -17,6 +23,9 @@ struct head_memory {
     uint64_t missed;                    /* hash of what find did not find last */
     uint8_t guesses[HEAD_MEMORY_SLOTS]; /* by a few words of a head: the slot where it may be */
     struct slot slots[HEAD_MEMORY_SLOTS];
+    unsigned wishes;               /* for a pattern, since the last one was made */
+    uint8_t latest[KINDS_MAXIMUM]; /* pattern of each kind: its slot */
+    uint32_t alikes[ALIKE_SLOTS];
 };
 
 static inline uint64_t load(const uint8_t *data)
@@ -73,7 +82,11 @@ static bool is_worth_it(struct slice bytes)
 
 struct head_memory *head_memory_new(void)
 {
-    return allocate_zeroed(sizeof(struct head_memory));
+    struct head_memory *memory = allocate_zeroed(sizeof(struct head_memory));
+
+    if (memory)
+        memory->wishes = PATTERN_INTERVAL - 1;
+    return memory;
 }
 
 void head_memory_free(struct head_memory **memory)
@@ -97,27 +110,33 @@ void head_memo_unref(struct head_memo **memo)
     deallocate(dead);
 }
 
-struct head_memo *head_memory_find(struct head_memory *memory, unsigned kind, struct slice bytes)
+struct head_memo *head_memory_guess(struct head_memory *memory, unsigned kind, struct slice bytes)
 {
-    struct slot *slot;
     struct head_memo *memo;
-    uint64_t hash;
-    uint8_t *guess;
 
     if (!memory || !is_worth_it(bytes))
         return NULL;
-    guess = guess_of(memory, kind, bytes);
-    memo = memory->slots[*guess].memo;
-    if (is_memo_of(memo, kind, bytes) && !memo->is_stale) {
-        memory->counters.found++;
+    memo = memory->slots[*guess_of(memory, kind, bytes)].memo;
+    if (!is_memo_of(memo, kind, bytes) || memo->is_stale)
+        return NULL;
+    memory->counters.found++;
+    return memo;
+}
+
+struct head_memo *head_memory_find(struct head_memory *memory, unsigned kind, struct slice bytes)
+{
+    struct head_memo *memo = head_memory_guess(memory, kind, bytes);
+    struct slot *slot;
+    uint64_t hash;
+
+    if (memo || !memory || !is_worth_it(bytes))
         return memo;
-    }
     hash = hash_of(kind, bytes);
     slot = &memory->slots[hash & (HEAD_MEMORY_SLOTS - 1)];
     memo = slot->memo;
     if (memo && memo->hash == hash && is_memo_of(memo, kind, bytes)) {
         if (!memo->is_stale) {
-            *guess = hash & (HEAD_MEMORY_SLOTS - 1);
+            *guess_of(memory, kind, bytes) = hash & (HEAD_MEMORY_SLOTS - 1);
             memory->counters.found++;
             return memo;
         }
@@ -150,21 +169,13 @@ static struct head_memo *memo_new(unsigned kind, uint64_t hash, struct slice byt
     return memo;
 }
 
-struct head_memo *head_memory_add(struct head_memory *memory, unsigned kind, struct slice bytes)
+/* In the place of the one there; NULL: no memory. */
+static struct head_memo *add(struct head_memory *memory, unsigned kind, uint64_t hash,
+                             struct slice bytes)
 {
-    struct head_memo *memo;
-    struct slot *slot;
-    uint64_t hash;
+    struct slot *slot = &memory->slots[hash & (HEAD_MEMORY_SLOTS - 1)];
+    struct head_memo *memo = memo_new(kind, hash, bytes);
 
-    if (!memory || !is_worth_it(bytes))
-        return NULL;
-    hash = memory->missed;
-    slot = &memory->slots[hash & (HEAD_MEMORY_SLOTS - 1)];
-    if (slot->seen != hash) {
-        slot->seen = hash;
-        return NULL;
-    }
-    memo = memo_new(kind, hash, bytes);
     if (!memo)
         return NULL;
     memory->counters.evicted += slot->memo != NULL;
@@ -172,6 +183,72 @@ struct head_memo *head_memory_add(struct head_memory *memory, unsigned kind, str
     head_memo_unref(&slot->memo);
     slot->memo = memo;
     return memo;
+}
+
+struct head_memo *head_memory_add(struct head_memory *memory, unsigned kind, struct slice bytes)
+{
+    struct slot *slot;
+
+    if (!memory || !is_worth_it(bytes))
+        return NULL;
+    slot = &memory->slots[memory->missed & (HEAD_MEMORY_SLOTS - 1)];
+    if (slot->seen != memory->missed) {
+        slot->seen = memory->missed;
+        return NULL;
+    }
+    return add(memory, kind, memory->missed, bytes);
+}
+
+static bool is_pattern_of(const struct head_memo *memo, unsigned kind)
+{
+    return memo && memo->kind == kind && memo->is_pattern && !memo->is_stale;
+}
+
+struct head_memo *head_memory_pattern(struct head_memory *memory, unsigned kind, uint8_t *hint)
+{
+    struct head_memo *memo;
+
+    if (!memory)
+        return NULL;
+    memo = memory->slots[*hint].memo;
+    if (is_pattern_of(memo, kind))
+        return memo;
+    *hint = memory->latest[kind % KINDS_MAXIMUM];
+    memo = memory->slots[*hint].memo;
+    return is_pattern_of(memo, kind) ? memo : NULL;
+}
+
+bool head_memory_wants_pattern(struct head_memory *memory, struct head_memo *pattern)
+{
+    if (!memory || (pattern && pattern->uses++ < PATTERN_USES))
+        return false;
+    return ++memory->wishes >= PATTERN_INTERVAL;
+}
+
+struct head_memo *head_memory_keep(struct head_memory *memory, unsigned kind, struct slice bytes,
+                                   uint8_t *hint)
+{
+    struct head_memo *memo;
+    uint64_t hash;
+
+    if (!memory || !is_worth_it(bytes))
+        return NULL;
+    memory->wishes = 0;
+    hash = hash_of(kind, bytes);
+    memo = add(memory, kind, hash, bytes);
+    if (memo)
+        *hint = memory->latest[kind % KINDS_MAXIMUM] = hash & (HEAD_MEMORY_SLOTS - 1);
+    return memo;
+}
+
+bool head_memory_note_alike(struct head_memory *memory, uint64_t hash)
+{
+    uint32_t *alike = &memory->alikes[hash & (ALIKE_SLOTS - 1)];
+    bool has_come = *alike == (uint32_t)(hash >> 32);
+
+    *alike = (uint32_t)(hash >> 32);
+    memory->counters.alike++;
+    return has_come;
 }
 
 void head_memory_forget(struct head_memory *memory, const struct head_memo *memo)

@@ -4,6 +4,9 @@
  * and escape it anew. A head is kept when it comes a second time. Heads are compared as a whole, so
  * nothing is ever taken for another; two with one hash cost time, nothing else.
  *
+ * Of heads of which no two are the same most lines are: now and then one is kept as a pattern, and
+ * what comes later is set beside it line by line (struct head_likeness).
+ *
  * A memo is shared by the table and by the records made from it, and dies with the last of them.
  * Stages add to it, and never change what is there. One memory belongs to one thread.
  */
@@ -29,8 +32,10 @@ struct head_change {
 
 struct head_memo {
     uint32_t reference_count;
-    uint32_t kind; /* the parser's: requests are not responses */
-    bool is_stale; /* made for options that are no longer in force: to be replaced */
+    uint32_t kind;   /* the parser's: requests are not responses */
+    bool is_stale;   /* made for options that are no longer in force: to be replaced */
+    bool is_pattern; /* the parser's: later heads may be set beside it */
+    uint32_t uses;   /* as a pattern */
     uint64_t hash;
     struct arena *arena; /* holds all that is below */
     struct slice bytes;
@@ -45,20 +50,37 @@ struct head_memo {
     const struct header *shown; /* the headers as they may be shown */
     const struct head_change *changes;
     uint32_t change_count;
-    uint32_t flags;              /* that masking the headers sets */
+    uint32_t flags;   /* that masking the headers sets */
+    uint64_t changed; /* bit n: header n of `shown` was; of a pattern, which has up to 64 */
     struct common_values masked; /* `values`, masked; none: not yet */
     uint32_t value_flags;
 
     /* The encoder's: `shown` as text. */
     const void *encoded_by; /* NULL: not yet */
     struct slice encoded;
+    const uint32_t *offsets; /* of a pattern: where in `encoded` each header begins, and the end */
     bool has_binary;
+};
+
+enum {
+    HEAD_LINES_MAXIMUM = 64, /* headers of a pattern, and of what is set beside it */
+    HEAD_LINE_DIFFERS = 255, /* no line of the pattern is the same */
+};
+
+/* Headers of a record beside those of a pattern. */
+struct head_likeness {
+    struct head_memo *memo;
+    const struct header *shown; /* the record's headers, as soon as they are masked: those of lines
+                                   that are the same are as the memo shows them; NULL: not so */
+    uint32_t count;
+    uint8_t lines[]; /* of each header: the line of the memo that is the same; ascending */
 };
 
 struct head_memory_counters {
     uint64_t found, missed;
     uint64_t kept;    /* memos made */
     uint64_t evicted; /* memos that made room for others */
+    uint64_t alike;   /* heads that were set beside a pattern */
 };
 
 struct head_memory;
@@ -74,6 +96,28 @@ struct head_memo *head_memory_find(struct head_memory *memory, unsigned kind, st
  * NULL: it has not come before, is not worth it, or memory is out.
  */
 struct head_memo *head_memory_add(struct head_memory *memory, unsigned kind, struct slice bytes);
+/* As find, where no more is done than to look at the likeliest place. */
+struct head_memo *head_memory_guess(struct head_memory *memory, unsigned kind, struct slice bytes);
+
+/*
+ * What heads of this kind may be set beside, borrowed; NULL: nothing. *hint, at first 0, remembers
+ * what fitted last.
+ */
+struct head_memo *head_memory_pattern(struct head_memory *memory, unsigned kind, uint8_t *hint);
+/*
+ * Is it time for another pattern? Now and then, where there is none that fits (NULL), or it has
+ * been used for long.
+ */
+bool head_memory_wants_pattern(struct head_memory *memory, struct head_memo *pattern);
+/* A memo of a head that is new, to be filled, for *hint; NULL: it is not worth it, or no memory. */
+struct head_memo *head_memory_keep(struct head_memory *memory, unsigned kind, struct slice bytes,
+                                   uint8_t *hint);
+/*
+ * A head was set beside a pattern; `hash` is made of what differs. True: one with the same hash was
+ * lately, so that this one may have come before.
+ */
+bool head_memory_note_alike(struct head_memory *memory, uint64_t hash);
+
 /* The memo that was added could not be filled. */
 void head_memory_forget(struct head_memory *memory, const struct head_memo *memo);
 

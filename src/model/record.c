@@ -101,8 +101,11 @@ void record_unref(struct record **record)
         return;
     for (size_t i = 0; i < COMMON_VALUES_OF_RECORD; i++)
         common_values_unref(&dead->commons[i].common);
-    head_memo_unref(&dead->memos[0]);
-    head_memo_unref(&dead->memos[1]);
+    for (size_t side = 0; side < 2; side++) {
+        head_memo_unref(&dead->memos[side]);
+        if (dead->likenesses[side])
+            head_memo_unref(&dead->likenesses[side]->memo);
+    }
     if (pool_count >= RECORD_POOL_MAXIMUM) {
         record_free(dead);
         return;
@@ -178,6 +181,13 @@ bool record_add_common(struct record *record, unsigned number, struct common_val
     };
     record->value_count = (uint8_t)(record->value_count + common->count);
     return true;
+}
+
+void record_set_likeness(struct record *record, bool is_response, struct head_likeness *likeness)
+{
+    if (record->likenesses[is_response])
+        head_memo_unref(&record->likenesses[is_response]->memo);
+    record->likenesses[is_response] = likeness;
 }
 
 const struct value *record_find_const(const struct record *record, enum field_id field)

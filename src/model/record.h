@@ -101,9 +101,10 @@ enum { RECORD_VALUES_MAXIMUM = 160 };
 
 struct record {
     struct arena *arena;
-    struct record_head heads[2]; /* request, response */
-    struct head_memo *memos[2];  /* what is remembered of the same heads; NULL: nothing */
-    uint32_t flags;              /* bit set of enum record_flag */
+    struct record_head heads[2];         /* request, response */
+    struct head_memo *memos[2];          /* what is remembered of the same heads; NULL: nothing */
+    struct head_likeness *likenesses[2]; /* or of those that are like them; in the arena */
+    uint32_t flags;                      /* bit set of enum record_flag */
     uint32_t reference_count;
     bool is_masked; /* refine/ has seen it; no sink takes a record without */
     uint8_t value_count;
@@ -193,6 +194,18 @@ static inline bool record_has_common(const struct record *record, unsigned numbe
 /* The first value of that field, or NULL. */
 struct value *record_find(struct record *record, enum field_id field);
 const struct value *record_find_const(const struct record *record, enum field_id field);
+
+/* The likeness, with its reference to a memo, becomes the record's. */
+void record_set_likeness(struct record *record, bool is_response, struct head_likeness *likeness);
+
+/* The pattern that the headers of this value are like; NULL: none, or they are others. */
+static inline struct head_likeness *record_likeness(const struct record *record,
+                                                    const struct value *value)
+{
+    if (value->field == FIELD_HTTP_REQUEST_HEADERS)
+        return record->likenesses[0];
+    return value->field == FIELD_HTTP_RESPONSE_HEADERS ? record->likenesses[1] : NULL;
+}
 
 /* What is remembered of the head whose headers this value is; NULL: nothing, or they are others. */
 static inline struct head_memo *record_memo(const struct record *record, const struct value *value)

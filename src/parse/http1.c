@@ -157,18 +157,19 @@ static size_t step_start(struct http1_call *call, struct slice bytes)
         return empty;
     begin(call, bytes, true);
     struct http1_lines lines;
+    struct http1_alike alike;
     struct http1_message message = {.lines = &lines,
                                     .masked = call->emitter->masked,
-                                    .masked_count = call->emitter->masked_count,
-                                    .memo = http1_memo_find(call, bytes)};
-    if (message.memo)
-        lines.length = bytes.length;
-    else
+                                    .masked_count = call->emitter->masked_count};
+    http1_memo_look(call, bytes, &lines, &alike, &message);
+    bool is_known = message.memo || message.alike;
+    if (!is_known)
         http1_scan_lines(bytes, &lines);
     if (!lines.length || lines.length > call->emitter->head_maximum)
         return empty;
-    if (!message.memo && lines.length == bytes.length)
-        message.memo = http1_memo_make(call, bytes, &lines);
+    if (!is_known && (direction->wants_pattern || lines.length == bytes.length))
+        message.memo = http1_memo_make(call, slice_part(bytes, 0, lines.length), &lines,
+                                       direction->wants_pattern);
     message.bytes = slice_part(bytes, 0, lines.length);
     message.size = lines.length;
     call->position += empty + lines.length;

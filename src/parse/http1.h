@@ -8,6 +8,7 @@
  *   http1_message.c   from a head to its exchange, and to what follows
  *   http1_fields.c    from a split head to a record's fields
  *   http1_memo.c      a head that came before
+ *   http1_alike.c     a head that is like one that came before
  *   http1_partial.c   a head that comes in pieces
  *   http1_body.c      bodies: lengths, chunks, trailers
  *   http1_exchange.c  the queue of open exchanges, and what is lost of them
@@ -162,6 +163,8 @@ struct http1_direction {
     bool has_gap;         /* bytes of the message in progress are missing */
     bool has_digits;      /* CHUNK_SIZE */
     bool had_return;      /* CHUNK_*: the last byte was CR */
+    uint8_t pattern;      /* what its last head was like (head_memory_pattern) */
+    bool wants_pattern;   /* the head at hand is to become one */
     bool counts_events;   /* body: it is a text/event-stream, all of which was seen so far */
     uint8_t extension;    /* CHUNK_EXTENSION: of http1_scan_extension */
     uint32_t line_length; /* CHUNK_*: of the size line so far */
@@ -242,6 +245,13 @@ void http1_head_split(struct slice bytes, const uint8_t *readable_end,
 /* Header lines only. */
 void http1_head_split_trailer(struct slice bytes, const uint8_t *readable_end,
                               const struct http1_lines *lines, struct http1_head *head);
+/* One header line that stands alone, without its line end; false: it is no regular one. */
+bool http1_head_add_line(struct http1_head *head, struct slice line, const uint8_t *readable_end);
+/* May this header say something that is needed of it? If so, http1_head_note takes it. */
+bool http1_head_is_notable(struct slice name);
+void http1_head_note(struct http1_head *head, const struct header *header);
+/* When all lines were taken. */
+void http1_head_conclude(struct http1_head *head, enum http1_role role);
 /* One line behind the head limit; `is_cut`: not all of it is shown. */
 void http1_head_add_long_line(struct http1_long *over, struct slice line, bool is_cut);
 /* What `later` headers add to what earlier ones said. */
@@ -255,8 +265,28 @@ struct http1_message {
     const struct http1_lines *lines;
     const struct masked_value *masked;
     uint32_t masked_count;
-    uint64_t size;          /* of the head; 0: not known, as its end is missing */
-    struct head_memo *memo; /* of the same bytes: they need not be looked at; NULL: none */
+    uint64_t size;                   /* of the head; 0: not known, as its end is missing */
+    struct head_memo *memo;          /* of the same bytes: they need not be looked at; NULL: none */
+    const struct http1_alike *alike; /* which of the lines are known; NULL: none */
+};
+
+/* What a memo's `parsed` points to. */
+struct http1_known {
+    struct http1_head head;
+    uint64_t notable; /* bit n: header n may say something that is needed; of a pattern */
+    /* Of a pattern: where each header line begins in the memo's bytes, and where the last ends. */
+    uint16_t starts[HEAD_LINES_MAXIMUM + 1];
+};
+
+/* A head beside a pattern: where its header lines are, and which of the pattern is the same. */
+struct http1_alike {
+    struct head_memo *pattern;
+    uint32_t length; /* of the head with its empty line */
+    uint32_t count;
+    uint32_t same_bytes; /* in lines that are the same */
+    uint64_t hash;       /* of all others */
+    uint16_t starts[HEAD_LINES_MAXIMUM + 1];
+    uint8_t lines[HEAD_LINES_MAXIMUM]; /* HEAD_LINE_DIFFERS: none */
 };
 
 /* http1_message.c */
@@ -276,15 +306,33 @@ void http1_message_fill(struct http1_call *call, struct http1_exchange *exchange
 void http1_message_take(struct http1_call *call, struct http1_message *message);
 
 /* http1_memo.c */
-/* The memo of a whole head that came before; NULL: none. */
-struct head_memo *http1_memo_find(const struct http1_call *call, struct slice bytes);
-/* What find said NULL to is a whole head. The memo where it is worth one, else NULL. */
+/*
+ * What is known of the head that the bytes begin with: message->memo or message->alike (which is
+ * `alike` then), and in `lines` its length and number of lines; else neither, and no more is done.
+ */
+void http1_memo_look(const struct http1_call *call, struct slice bytes, struct http1_lines *lines,
+                     struct http1_alike *alike, struct http1_message *message);
+/* Nothing is known of a head: the memo where it is worth one, else NULL. */
 struct head_memo *http1_memo_make(const struct http1_call *call, struct slice bytes,
-                                  const struct http1_lines *lines);
+                                  const struct http1_lines *lines, bool is_pattern);
 /* The record's head is the memo's. */
 void http1_memo_keep(const struct http1_call *call, struct record *record, struct head_memo *memo);
 /* As http1_fields_add_request. */
 bool http1_memo_add_request(struct record *record, struct head_memo *memo);
+
+/* http1_alike.c */
+/* The memo's head has been split: may others be set beside it? Then it is a pattern. */
+void http1_alike_prepare(struct head_memo *memo, const struct http1_lines *lines);
+/*
+ * Sets the head that `bytes` begin with beside the pattern. False: it does not end in them, or
+ * something in it is not as it should be, which only a thorough look can judge.
+ */
+bool http1_alike_find(struct head_memo *pattern, struct slice bytes, struct http1_alike *ret_alike);
+/* As http1_head_split, of bytes as those that were found. False: a thorough look is needed. */
+bool http1_alike_split(const struct http1_alike *alike, struct slice bytes,
+                       const uint8_t *readable_end, enum http1_role role, struct http1_head *head);
+/* The record's headers were split in this way. */
+void http1_alike_keep(struct record *record, const struct http1_alike *alike, enum http1_role role);
 
 /* http1_fields.c */
 bool http1_fields_add_request(struct record *record, const struct http1_head *head);

@@ -217,7 +217,7 @@ static void classify_known(struct http1_head *head, struct slice name, struct sl
 }
 
 /* Most names are none of those: for each length the first letters that are. */
-static inline void classify(struct http1_head *head, struct slice name, struct slice value)
+static inline bool is_notable(struct slice name)
 {
 #define LETTER(letter) (1u << ((letter)&31))
     static const uint32_t firsts[32] = {
@@ -232,8 +232,23 @@ static inline void classify(struct http1_head *head, struct slice name, struct s
         [17] = LETTER('t'),
     };
 #undef LETTER
-    if (name.length < 32 && firsts[name.length] >> (name.data[0] & 31) & 1)
+    return name.length < 32 && firsts[name.length] >> (name.data[0] & 31) & 1;
+}
+
+static inline void classify(struct http1_head *head, struct slice name, struct slice value)
+{
+    if (is_notable(name))
         classify_known(head, name, value);
+}
+
+bool http1_head_is_notable(struct slice name)
+{
+    return is_notable(name);
+}
+
+void http1_head_note(struct http1_head *head, const struct header *header)
+{
+    classify_known(head, header->name, header->value);
 }
 
 static bool is_framing_name(struct slice name)
@@ -332,6 +347,11 @@ static inline bool add_regular_line(struct http1_head *head, struct slice line,
     return true;
 }
 
+bool http1_head_add_line(struct http1_head *head, struct slice line, const uint8_t *readable_end)
+{
+    return add_regular_line(head, line, readable_end);
+}
+
 /* Any header line. */
 static void add_line(struct split *split, struct slice line)
 {
@@ -392,6 +412,13 @@ static void split_lines(struct slice bytes, const uint8_t *readable_end,
     flush(&split);
 }
 
+void http1_head_conclude(struct http1_head *head, enum http1_role role)
+{
+    bool is_1_0 = head->version.length == 3 && head->version.data[2] == '0';
+    http1_framing_conclude(&head->framing, role, is_1_0);
+    head->reasons |= head->framing.reasons;
+}
+
 void http1_head_split(struct slice bytes, const uint8_t *readable_end,
                       const struct http1_lines *lines, enum http1_role role,
                       struct http1_head *head)
@@ -403,9 +430,7 @@ void http1_head_split(struct slice bytes, const uint8_t *readable_end,
     http1_start_split(line, role, head);
     if (lines->count)
         split_lines(bytes, readable_end, lines, end + 1, 1, head);
-    bool is_1_0 = head->version.length == 3 && head->version.data[2] == '0';
-    http1_framing_conclude(&head->framing, role, is_1_0);
-    head->reasons |= head->framing.reasons;
+    http1_head_conclude(head, role);
 }
 
 void http1_head_split_trailer(struct slice bytes, const uint8_t *readable_end,

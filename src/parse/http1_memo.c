@@ -4,31 +4,70 @@
  */
 #include "parse/http1.h"
 
-struct head_memo *http1_memo_find(const struct http1_call *call, struct slice bytes)
+/* Sets the head beside a pattern. True: it is well told by it, and need not be looked at. */
+static bool is_alike(const struct http1_call *call, struct slice bytes, struct http1_alike *alike,
+                     bool *ret_has_come)
 {
-    if (call->emitter->masked_count || bytes.length > call->emitter->head_maximum)
-        return NULL;
-    return head_memory_find(call->emitter->head_memory, call->role, bytes);
+    struct head_memory *memory = call->emitter->head_memory;
+    struct http1_direction *direction = call->direction;
+    struct head_memo *pattern = head_memory_pattern(memory, call->role, &direction->pattern);
+    bool is_found = pattern && http1_alike_find(pattern, bytes, alike) &&
+                    alike->length <= call->emitter->head_maximum;
+    bool is_good = is_found && alike->same_bytes * 2 >= alike->length;
+    direction->wants_pattern = head_memory_wants_pattern(memory, is_good ? pattern : NULL);
+    if (is_found)
+        *ret_has_come = head_memory_note_alike(memory, alike->hash);
+    return is_found && !direction->wants_pattern && !*ret_has_come;
+}
+
+void http1_memo_look(const struct http1_call *call, struct slice bytes, struct http1_lines *lines,
+                     struct http1_alike *alike, struct http1_message *message)
+{
+    struct head_memory *memory = call->emitter->head_memory;
+    bool has_come = true;
+    message->memo = NULL;
+    message->alike = NULL;
+    lines->length = 0;
+    call->direction->wants_pattern = false;
+    if (!memory || call->emitter->masked_count)
+        return;
+    if (bytes.length <= call->emitter->head_maximum)
+        message->memo = head_memory_guess(memory, call->role, bytes);
+    if (!message->memo && is_alike(call, bytes, alike, &has_come)) {
+        message->alike = alike;
+        lines->length = alike->length;
+        lines->count = alike->count + 2;
+        lines->reasons = 0;
+        return;
+    }
+    if (!message->memo && has_come && bytes.length <= call->emitter->head_maximum)
+        message->memo = head_memory_find(memory, call->role, bytes);
+    if (message->memo)
+        lines->length = bytes.length;
 }
 
 struct head_memo *http1_memo_make(const struct http1_call *call, struct slice bytes,
-                                  const struct http1_lines *lines)
+                                  const struct http1_lines *lines, bool is_pattern)
 {
     struct head_memory *memory = call->emitter->head_memory;
     struct head_memo *memo =
-        call->emitter->masked_count ? NULL : head_memory_add(memory, call->role, bytes);
+        call->emitter->masked_count ? NULL
+        : is_pattern ? head_memory_keep(memory, call->role, bytes, &call->direction->pattern)
+                     : head_memory_add(memory, call->role, bytes);
     if (!memo)
         return NULL;
-    struct http1_head *head = arena_allocate(memo->arena, sizeof(*head));
+    struct http1_known *known = arena_allocate(memo->arena, sizeof(*known));
     struct header *headers = arena_allocate(memo->arena, lines->count * sizeof(*headers));
-    if (!head || !headers) {
+    if (!known || !headers) {
         head_memory_forget(memory, memo);
         return NULL;
     }
-    *head = (struct http1_head){.headers = headers, .capacity = lines->count};
+    memset(known, 0, sizeof(*known));
+    known->head = (struct http1_head){.headers = headers, .capacity = lines->count};
     http1_head_split(memo->bytes, memo->bytes.data + memo->bytes.length + HEAD_MEMORY_PADDING,
-                     lines, call->role, head);
-    memo->parsed = head;
+                     lines, call->role, &known->head);
+    memo->parsed = known;
+    http1_alike_prepare(memo, lines);
     return memo;
 }
 
@@ -51,7 +90,8 @@ bool http1_memo_add_request(struct record *record, struct head_memo *memo)
         record->value_count = (uint8_t)(first + memo->value_count);
         return true;
     }
-    if (!http1_fields_add_request(record, memo->parsed))
+    const struct http1_known *known = memo->parsed;
+    if (!http1_fields_add_request(record, &known->head))
         return false;
     /* All of them point into the memo's bytes, or to what lives for ever. */
     uint32_t count = record->value_count - first;

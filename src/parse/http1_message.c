@@ -64,6 +64,17 @@ static bool keep(struct http1_call *call, struct record *record, struct http1_me
     return true;
 }
 
+/* Line by line, with no help of what came before. */
+static void split_thoroughly(struct http1_call *call, const struct http1_message *message,
+                             const uint8_t *readable_end, struct http1_head *head)
+{
+    struct http1_lines lines;
+    if (message->alike)
+        http1_scan_lines(message->bytes, &lines);
+    http1_head_split(message->bytes, readable_end, message->alike ? &lines : message->lines,
+                     call->role, head);
+}
+
 /* The head is taken apart; *ret_record: NULL where there was no memory for it. */
 static void split(struct http1_call *call, struct http1_exchange *exchange,
                   struct http1_message *message, struct http1_head *head,
@@ -83,7 +94,12 @@ static void split(struct http1_call *call, struct http1_exchange *exchange,
     }
     if (record)
         readable_end = message->bytes.data + message->bytes.length + HTTP1_PADDING;
-    http1_head_split(message->bytes, readable_end, message->lines, call->role, head);
+    if (!message->alike ||
+        !http1_alike_split(message->alike, message->bytes, readable_end, call->role, head)) {
+        split_thoroughly(call, message, readable_end, head);
+    } else if (record) {
+        http1_alike_keep(record, message->alike, call->role);
+    }
     if (direction->over) {
         http1_framing_merge(&head->framing, &direction->over->framing);
         if (direction->over->has_fold && (head->framing.has_length || head->framing.has_coding))
@@ -101,7 +117,7 @@ void http1_message_fill(struct http1_call *call, struct http1_exchange *exchange
 {
     struct record *record = exchange ? exchange->record : NULL;
     if (message->memo) {
-        *head = *(const struct http1_head *)message->memo->parsed;
+        *head = ((const struct http1_known *)message->memo->parsed)->head;
         if (record)
             http1_memo_keep(call, record, message->memo);
     } else {

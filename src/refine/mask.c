@@ -92,24 +92,54 @@ static struct slice mask_header(struct mask_context *mask, struct record *record
     return mask->spans.count ? mask_text_rebuild(mask, record, header->value) : header->value;
 }
 
-/* `head`: where the headers' lines stand, if they do. */
+/* `head`: where the header's line stands, if it does. */
+static void mask_line(struct mask_context *mask, struct record *record, struct slice head,
+                      struct header *header)
+{
+    struct mask_memory_slot *slot = NULL;
+    struct slice before = header->value, line = line_of(header, head);
+    bool is_named;
+
+    if (!before.length || (line.length && mask_memory_holds(&mask->memory, line, WAY_LINE, &slot)))
+        return;
+    header->value = mask_header(mask, record, header, slot != NULL, &is_named);
+    if (header->value.data != before.data)
+        remember(mask, before, header->value);
+    else if (!is_named)
+        mask_memory_store(slot, line, WAY_LINE);
+}
+
 static void mask_headers(struct mask_context *mask, struct record *record, struct slice head,
                          struct header *headers, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        struct mask_memory_slot *slot = NULL;
-        struct slice before = headers[i].value, line = line_of(&headers[i], head);
-        bool is_named;
+    for (uint32_t i = 0; i < count; i++)
+        mask_line(mask, record, head, &headers[i]);
+}
 
-        if (!before.length ||
-            (line.length && mask_memory_holds(&mask->memory, line, WAY_LINE, &slot)))
-            continue;
-        headers[i].value = mask_header(mask, record, &headers[i], slot != NULL, &is_named);
-        if (headers[i].value.data != before.data)
-            remember(mask, before, headers[i].value);
-        else if (!is_named)
-            mask_memory_store(slot, line, WAY_LINE);
+/* Of lines that are the same as the pattern's, what was found out of those is used. */
+static void mask_alike(struct mask_context *mask, struct record *record, struct slice head,
+                       struct head_likeness *likeness, const struct value *value)
+{
+    struct head_memo *memo = likeness->memo;
+    bool is_of_use = memo->masked_by == mask->generation && likeness->count == value->count;
+
+    if (memo->masked_by && !is_of_use)
+        memo->is_stale = true;
+    for (uint32_t i = 0; i < value->count; i++) {
+        struct header *header = &value->headers[i];
+        uint8_t line = is_of_use ? likeness->lines[i] : HEAD_LINE_DIFFERS;
+        struct slice before = header->value;
+
+        if (line == HEAD_LINE_DIFFERS) {
+            mask_line(mask, record, head, header);
+        } else if (memo->changed >> line & 1) {
+            header->value = memo->shown[line].value;
+            record_set_flag(record, RECORD_FLAG_MASKED);
+            remember(mask, before, header->value);
+        }
     }
+    if (is_of_use)
+        likeness->shown = value->headers;
 }
 
 /* What masking found out of a head is kept with its memo. */
@@ -120,6 +150,7 @@ static void remember_head(struct mask_context *mask, struct head_memo *memo,
     size_t change_count = mask->change_count - first_change;
     struct header *shown = arena_allocate(arena, count * sizeof(*shown));
     struct head_change *changes = arena_allocate(arena, change_count * sizeof(*changes));
+    uint64_t changed = 0;
     size_t done = 0;
 
     if (!shown || !changes)
@@ -130,6 +161,7 @@ static void remember_head(struct mask_context *mask, struct head_memo *memo,
 
         if (shown[i].value.data != change->after.data)
             continue;
+        changed |= i < HEAD_LINES_MAXIMUM ? (uint64_t)1 << i : 0;
         if (change->after.data != mask_stars.data) /* it is in the record's arena */
             shown[i].value = arena_copy(arena, change->after);
         if (!shown[i].value.data)
@@ -139,6 +171,7 @@ static void remember_head(struct mask_context *mask, struct head_memo *memo,
     if (done < change_count)
         return;
     memo->shown = shown;
+    memo->changed = changed;
     memo->changes = changes;
     memo->change_count = (uint32_t)change_count;
     memo->masked_by = mask->generation;
@@ -175,6 +208,8 @@ static void mask_memo(struct mask_context *mask, struct record *record, struct h
     } else if (!mask->has_more_changes) {
         memo->flags = record->flags;
         remember_head(mask, memo, headers, value->count, first_change);
+        if (memo->masked_by)
+            value->headers = (struct header *)memo->shown;
     }
     record->flags |= flags;
 }
@@ -422,6 +457,9 @@ static enum stage_verdict refine(void *context, struct record *record)
 
         if (record_memo(record, value))
             mask_memo(mask, record, record_memo(record, value), value);
+        else if (record_likeness(record, value))
+            mask_alike(mask, record, record->heads[is_response].bytes,
+                       record_likeness(record, value), value);
         else
             mask_headers(mask, record, record->heads[is_response].bytes, value->headers,
                          value->count);

@@ -96,7 +96,7 @@ struct streams {
     struct table pairs;       /* by pair_key: the ends that a mirrored end may match */
     struct connection_list used, ghosts;
     struct head_memory *head_memory; /* NULL: without */
-    struct lasting *lasting;         /* NULL: without */
+    struct lasting *lasting;         /* NULL: nothing is kept yet */
     struct hops hops;
     size_t record_maximum;
     size_t held_count;

@@ -9,11 +9,6 @@
 
 enum { CREDIT_MAXIMUM = 4 };
 
-struct lasting *lasting_new(void)
-{
-    return allocate_zeroed(sizeof(struct lasting));
-}
-
 static void slot_clear(struct lasting_slot *slot)
 {
     common_values_unref(&slot->values);
@@ -116,9 +111,17 @@ static bool key_fill(const struct connection *connection, bool is_client, struct
 }
 
 /* The values that were just added, for the next time. */
-static void keep(struct connection *connection, struct lasting_slot *slot,
-                 const struct lasting_key *key, const struct record *record, uint32_t first)
+static void keep(struct connection *connection, const struct lasting_key *key,
+                 const struct record *record, uint32_t first)
 {
+    struct streams *streams = connection->streams;
+    struct lasting_slot *slot;
+
+    if (!streams->lasting)
+        streams->lasting = allocate_zeroed(sizeof(*streams->lasting));
+    slot = slot_of(connection);
+    if (!slot)
+        return;
     if (slot->connection && slot->connection != connection && slot->credit) {
         slot->credit--;
         return;
@@ -148,9 +151,9 @@ void lasting_add(struct connection *connection, struct record *record, bool is_c
     }
     record->flags = 0;
     add_values(connection, &key, details, record);
-    if (is_known && slot && connection->has_records && !record->flags &&
-        record->value_count < RECORD_VALUES_MAXIMUM)
-        keep(connection, slot, &key, record, first);
+    if (is_known && connection->has_records && !record->flags &&
+        record->value_count < RECORD_VALUES_MAXIMUM && !connection->streams->options.is_forgetful)
+        keep(connection, &key, record, first);
     record->flags |= flags;
     connection->has_records = true;
 }

@@ -33,8 +33,6 @@ struct lasting {
     struct lasting_slot slots[LASTING_SLOTS];
 };
 
-/* NULL: no memory; then nothing is kept. */
-struct lasting *lasting_new(void);
 void lasting_free(struct lasting **lasting);
 /* The connection is over. */
 void lasting_forget(struct connection *connection);

@@ -256,8 +256,7 @@ int streams_new(const struct streams_options *options, struct streams **ret_stre
     if (!own->parsers)
         own->parsers = parsers_all;
     streams->record_maximum = own->head_maximum * RECORD_FACTOR + RECORD_BASE;
-    streams->head_memory = head_memory_new();
-    streams->lasting = lasting_new();
+    streams->head_memory = own->is_forgetful ? NULL : head_memory_new();
     hops_init(&streams->hops);
     table_init(&streams->connections, own->connection_maximum);
     table_init(&streams->pairs, own->connection_maximum + STREAMS_GHOSTS_MAXIMUM + 1);

@@ -25,7 +25,8 @@ struct streams_options {
     bool with_both_sides;      /* also the client's end of connections within this host */
     const struct parser *const *parsers; /* NULL: all */
 
-    void *context; /* for both functions */
+    bool is_forgetful; /* nothing is kept from one record for others: what tests compare with */
+    void *context;     /* for both functions */
     /* May be NULL. The slices must live until the function is called again. */
     void (*identify)(void *context, const struct process_identity *identity,
                      struct process_details *ret_details);

@@ -69,23 +69,25 @@ def as_item(found, names):
     return item
 
 
-def take_json(sink):
+def records_of(sink, text):
+    """The items of one request in JSON, and who sent them."""
     outer, inner, items, names = (("resourceLogs", "scopeLogs", "logRecords", LOG)
                                   if sink == "otlp" else
                                   ("resourceSpans", "scopeSpans", "spans", SPAN))
+    part, = json.loads(text)[outer]
+    assert pairs(part["resource"]["attributes"]) == {
+        "service.name": "shop", "deployment.environment": "test"}
+    scope, = part[inner]
+    assert scope["scope"]["name"] == "weir"
+    for found in scope[items]:
+        own = pairs(found["attributes"])
+        yield {"id": own["id"], "own": own, "item": as_item(found, names)}
 
+
+def take_json(sink):
     def function(handler, body, _receiver):
         assert handler.headers["Content-Type"] == "application/json"
-        part, = json.loads(body)[outer]
-        assert pairs(part["resource"]["attributes"]) == {
-            "service.name": "shop", "deployment.environment": "test"}
-        scope, = part[inner]
-        assert scope["scope"]["name"] == "weir"
-        records = []
-        for found in scope[items]:
-            own = pairs(found["attributes"])
-            records.append({"id": own["id"], "own": own, "item": as_item(found, names)})
-        return 200, b'{"partialSuccess":{}}', records
+        return 200, b'{"partialSuccess":{}}', list(records_of(sink, body))
     return function
 
 

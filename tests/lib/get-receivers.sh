@@ -48,14 +48,13 @@ END
 unpack_all() {
   local root=$1 package
   shift
+  export LC_ALL=C
   mkdir -p "$tmp/debs" "$root"
   cd "$tmp/debs"
   apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks \
     --no-replaces --no-enhances "$@" | grep -E '^[a-z]' |
     grep -E '^golang-.*-dev$|^golang-[0-9.]+-(go|src)$|^lib(zstd|c6)-dev$' | sort -u |
-    while read -r package; do
-      apt-cache show "$package" > /dev/null 2>&1 && echo "$package"
-    done > "$tmp/packages"
+    comm -12 - <(apt-cache dumpavail | sed -n 's/^Package: //p' | sort -u) > "$tmp/packages"
   xargs -n 40 apt-get download -qq < "$tmp/packages"
   for package in *.deb; do
     dpkg-deb -x "$package" "$root"

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Sinks of metrics: a Prometheus has by remote write what /metrics says, classic and native; what
-comes as OTLP has the same counts and sums; at its end weir says that its series end. Sinks, their
-spools and the ring tell how they are."""
+comes as OTLP has the same counts and sums; so has a VictoriaMetrics; at its end weir says that its
+series end. Sinks, their spools and the ring tell how they are."""
 
 import json
 import shutil
@@ -27,16 +27,20 @@ NAME = "http_server_request_duration_seconds"
 class Prometheus:
     """A receiver of remote write with a data base of its own."""
 
+    program, path = "prometheus", ""
+
     def __init__(self, folder):
         self.port = servers.free_port()
-        (folder / "prometheus.yml").write_text("global: {scrape_interval: 1h}\n")
         self.process = subprocess.Popen(
-            ["prometheus", f"--config.file={folder}/prometheus.yml",
-             f"--storage.tsdb.path={folder}/data", f"--web.listen-address=127.0.0.1:{self.port}",
-             "--web.enable-remote-write-receiver", "--enable-feature=native-histograms",
-             "--log.level=warn"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            preexec_fn=servers.die_with_parent)
+            self.command(folder), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, preexec_fn=servers.die_with_parent)
+
+    def command(self, folder):
+        (folder / "prometheus.yml").write_text("global: {scrape_interval: 1h}\n")
+        return ["prometheus", f"--config.file={folder}/prometheus.yml",
+                f"--storage.tsdb.path={folder}/data", f"--web.listen-address=127.0.0.1:{self.port}",
+                "--web.enable-remote-write-receiver", "--enable-feature=native-histograms",
+                "--log.level=warn"]
 
     def is_ready(self):
         try:
@@ -56,6 +60,23 @@ class Prometheus:
     def stop(self):
         self.process.terminate()
         self.process.wait()
+
+
+class VictoriaMetrics(Prometheus):
+    """It answers the same questions; native histograms are nothing to it."""
+
+    program, path = "victoria-metrics", "/api/v1/write"
+
+    def command(self, folder):
+        return ["victoria-metrics", f"-storageDataPath={folder}/victoria",
+                f"-httpListenAddr=127.0.0.1:{self.port}", "-search.latencyOffset=0s",
+                "-search.disableCache", "-loggerLevel=ERROR"]
+
+    def is_ready(self):
+        try:
+            return bool(fetch(self.port, "/health"))
+        except OSError:
+            return False
 
 
 # --- OTLP ---------------------------------------------------------------------------------------
@@ -132,21 +153,24 @@ def varints(data):
 
 
 # --- the tests ----------------------------------------------------------------------------------
-def check_prometheus(prometheus, found):
+def check_receiver(receiver, found):
     total, seconds = sum_of(found, NAME + "_count"), sum_of(found, NAME + "_sum")
-    check(traffic.wait_until(lambda: prometheus.number(NAME + "_count") == total),
-          "Prometheus has as many requests as the page", prometheus.ask(NAME + "_count"))
-    check(abs(prometheus.number(NAME + "_sum") - seconds) < 1e-9 * total, "and their sum")
-    check(prometheus.number(NAME + '_count{http_response_status_code="404",job="weir"}')
+    check(traffic.wait_until(lambda: receiver.number(NAME + "_count") == total),
+          f"{receiver.program} has as many requests as the page", receiver.ask(NAME + "_count"))
+    check(abs(receiver.number(NAME + "_sum") - seconds) < 1e-9 * total, "and their sum")
+    check(receiver.number(NAME + '_count{http_response_status_code="404",job="weir"}')
           == TOTAL / 5, "by labels")
-    check(prometheus.number(NAME + '_bucket{le="+Inf"}') == total, "and buckets")
+    check(receiver.number(NAME + '_bucket{le="+Inf"}') == total, "and buckets")
+    check(len(receiver.ask("weir_build_info")) == 1, "gauges are there")
+
+
+def check_native(prometheus, total):
     native = f"histogram_count({NAME})"
     check(traffic.wait_until(lambda: prometheus.number(native) == total),
           "the native histogram has the same count", prometheus.ask(NAME))
     low, high = (prometheus.number(f"histogram_quantile({share}, sum({NAME}))")
                  for share in (0.01, 0.99))
     check(0 < low <= high < 10, f"and quantiles: {low}, {high}")
-    check(len(prometheus.ask("weir_build_info")) == 1, "gauges are there")
 
 
 def check_health(found, name):
@@ -174,17 +198,18 @@ def main():
     folder = temporary_directory()
     server = servers.nginx(folder)
     port, nobody = servers.free_port(), servers.free_port()
-    prometheus = Prometheus(folder) if shutil.which("prometheus") else None
+    stores = [kind(folder) for kind in (Prometheus, VictoriaMetrics) if shutil.which(kind.program)]
     explicit, exponential = make_receiver(), make_receiver()
     sinks = [f"otlp_metrics=http://127.0.0.1:{explicit.port} interval=1s",
              f"otlp_metrics=http://127.0.0.1:{exponential.port} interval=1s name=exponential "
              "histograms=exponential",
              f"http=http://127.0.0.1:{nobody} name=gone spool={folder}/spool spool-first"]
-    if prometheus:
-        check(traffic.wait_until(prometheus.is_ready, 60), "prometheus has started")
-        sinks.append(f"prometheus=http://127.0.0.1:{prometheus.port} interval=1s histograms=both")
-    else:
-        note("left out: prometheus is not installed")
+    for store in stores:
+        check(traffic.wait_until(store.is_ready, 60), f"{store.program} has started")
+        histograms = "both" if store.program == "prometheus" else "classic"
+        sinks.append(f"prometheus=http://127.0.0.1:{store.port}{store.path} interval=1s "
+                     f"name={store.program} histograms={histograms}")
+    note("receivers of remote write: " + (", ".join(store.program for store in stores) or "none"))
     arguments = [part for sink in sinks for part in ("--sink", sink)]
     with Weir("--port", server.port, f"--metrics={port}", *arguments) as weir:
         traffic.run_numbered(server.address, server.port, CONNECTIONS, REQUESTS, make_request)
@@ -193,14 +218,16 @@ def main():
         found = samples(fetch(port))
         check_otlp(explicit, exponential, found)
         check_health(found, "gone")
-        if prometheus:
-            check_prometheus(prometheus, found)
+        for store in stores:
+            check_receiver(store, found)
+            if store.program == "prometheus":
+                check_native(store, sum_of(found, NAME + "_count"))
         weir.stop()
-    if prometheus:
-        check(traffic.wait_until(lambda: not prometheus.ask("weir_build_info")
-                                 and not prometheus.ask(NAME + "_count")),
-              "when weir has ended its series have, too", prometheus.ask("weir_build_info"))
-        prometheus.stop()
+    for store in stores:
+        check(traffic.wait_until(lambda store=store: not store.ask("weir_build_info")
+                                 and not store.ask(NAME + "_count")),
+              "when weir has ended its series have, too", store.ask("weir_build_info"))
+        store.stop()
     server.stop()
 
 

@@ -183,6 +183,7 @@ void exporter_publish(struct exporter *exporter, const struct totals *totals,
         set_sink_losses(metrics, output, &counters);
         set_sink_health(metrics, output, &counters);
     }
+    metrics_set(metrics, METRIC_ENCODED, NULL, (double)delivery->outputs.encoded);
     set_health(metrics, health);
     set_process(metrics);
     moment = moment_of(exporter, now_ns);

@@ -99,8 +99,10 @@ static bool add_record(struct outputs *outputs, struct output_group *group,
     entry->id = id ? id->number : 0;
     entry->time_ns = record->time_ns;
     if (group->encoder->encode(record, &group->encoder_options, &chunk->buffer) == 0 &&
-        add_attributes(group, record) == 0 && chunk_add(chunk, entry) == 0)
+        add_attributes(group, record) == 0 && chunk_add(chunk, entry) == 0) {
+        outputs->encoded++;
         return true;
+    }
     chunk->buffer.length = entry->offset;
     chunk->attributes.length = entry->attributes_offset;
     return false;

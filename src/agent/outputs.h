@@ -62,6 +62,7 @@ struct outputs {
     size_t record_count; /* of those that take records */
     uint64_t offered;    /* records that count, whoever wanted them */
     uint64_t watched_ns; /* when outputs_watch has looked */
+    uint64_t encoded;    /* times that one was encoded, for however many sinks */
     struct retirement *retirements;
     struct reason_text *reasons;
 };

@@ -111,6 +111,17 @@ static inline void protobuf_end(struct writer *writer, size_t begin)
         at[i] = (uint8_t)((length >> 7 * i & 0x7f) | (i + 1 < PROTOBUF_LENGTH_BYTES ? 0x80 : 0));
 }
 
+/* A packed list of what each number differs by from the one before: sint64. */
+static inline void protobuf_deltas(struct writer *writer, unsigned field, const uint64_t *numbers,
+                                   size_t count)
+{
+    size_t list = protobuf_begin(writer, field);
+
+    for (size_t i = 0; i < count; i++)
+        protobuf_varint(writer, protobuf_zigzag((int64_t)(numbers[i] - (i ? numbers[i - 1] : 0))));
+    protobuf_end(writer, list);
+}
+
 /* Bytes of a varint. */
 static inline size_t protobuf_varint_length(uint64_t number)
 {

@@ -1,5 +1,6 @@
 #include "serve/exposition.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include "encode/writer.h"
 
 struct page {
@@ -120,4 +121,49 @@ int exposition_write(struct metrics *metrics, struct buffer *buffer)
 
     metrics_visit(metrics, put_series, &page);
     return writer_finish(&page.writer);
+}
+
+/* The quality that a part of Accept gives, in thousandths (RFC 9110 §12.4.2). */
+static unsigned quality_of(const char *part, size_t length)
+{
+    for (size_t i = 0; i + 2 < length; i++) {
+        double quality;
+
+        if (!strchr("; ", part[i]) || (part[i + 1] | 0x20) != 'q' || part[i + 2] != '=')
+            continue;
+        quality = strtod(part + i + 3, NULL);
+        return quality > 0 && quality <= 1 ? (unsigned)(quality * 1000) : 0;
+    }
+    return 1000;
+}
+
+/* Is this part a form that is asked for, with all that is said of it? */
+static bool is_delimited(const char *part, size_t length)
+{
+    static const char *const wanted[] = {"application/vnd.google.protobuf",
+                                         "proto=io.prometheus.client.MetricFamily",
+                                         "encoding=delimited"};
+
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
+        if (!memmem(part, length, wanted[i], strlen(wanted[i])))
+            return false;
+    return true;
+}
+
+bool exposition_is_protobuf(const char *accept)
+{
+    unsigned protobuf = 0, text = 0;
+    size_t length;
+
+    for (const char *part = accept ? accept : ""; *part; part += length + (part[length] == ',')) {
+        unsigned quality;
+
+        length = strcspn(part, ",");
+        quality = quality_of(part, length);
+        if (is_delimited(part, length))
+            protobuf = quality > protobuf ? quality : protobuf;
+        else if (memmem(part, length, "text/", 5) || memmem(part, length, "*/*", 3))
+            text = quality > text ? quality : text;
+    }
+    return protobuf > 0 && protobuf >= text;
 }

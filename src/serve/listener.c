@@ -51,15 +51,18 @@ static enum MHD_Result say(struct MHD_Connection *connection, unsigned status, c
 static enum MHD_Result answer_metrics(const struct listener *listener,
                                       struct MHD_Connection *connection)
 {
+    bool is_protobuf =
+        exposition_is_protobuf(MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept"));
     struct buffer page;
     enum MHD_Result result;
 
     buffer_init(&page, PAGE_MAXIMUM);
-    if (exposition_write(listener->metrics, &page) < 0)
+    if ((is_protobuf ? exposition_write_protobuf : exposition_write)(listener->metrics, &page) < 0)
         result = say(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory\n");
     else
-        result = answer(connection, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8",
-                        page.data, page.length, MHD_RESPMEM_MUST_COPY);
+        result = answer(connection, MHD_HTTP_OK,
+                        is_protobuf ? EXPOSITION_PROTOBUF : EXPOSITION_TEXT, page.data, page.length,
+                        MHD_RESPMEM_MUST_COPY);
     buffer_done(&page);
     return result;
 }

@@ -169,22 +169,16 @@ static void put_classic(const struct target *target)
     put_sample(target, "_count", NULL, (double)series->count);
 }
 
-/* One span of all buckets; each count as what it differs by from the one before. */
+/* One span of all buckets. */
 static void put_buckets(struct writer *writer, const struct metric_native *native)
 {
-    size_t span = protobuf_begin(writer, SPANS), list;
-    int64_t before = 0;
+    size_t span = protobuf_begin(writer, SPANS);
 
     /* there a bucket's index is its upper bound's, here its lower one's */
     protobuf_number(writer, SPAN_OFFSET, protobuf_zigzag(native->first + 1));
     protobuf_number(writer, SPAN_LENGTH, native->count);
     protobuf_end(writer, span);
-    list = protobuf_begin(writer, DELTAS);
-    for (unsigned i = 0; i < native->count; i++) {
-        protobuf_varint(writer, protobuf_zigzag((int64_t)native->counts[i] - before));
-        before = (int64_t)native->counts[i];
-    }
-    protobuf_end(writer, list);
+    protobuf_deltas(writer, DELTAS, native->counts, native->count);
 }
 
 static void put_native(const struct target *target)

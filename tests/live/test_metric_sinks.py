@@ -29,14 +29,17 @@ class Prometheus:
 
     program, path = "prometheus", ""
 
-    def __init__(self, folder):
-        self.port = servers.free_port()
+    def __init__(self, folder, scraped):
+        self.port, self.scraped = servers.free_port(), scraped
         self.process = subprocess.Popen(
             self.command(folder), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, preexec_fn=servers.die_with_parent)
 
     def command(self, folder):
-        (folder / "prometheus.yml").write_text("global: {scrape_interval: 1h}\n")
+        (folder / "prometheus.yml").write_text(
+            "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n"
+            "  - {job_name: scraped, static_configs: [{targets: ['127.0.0.1:%d']}]}\n"
+            % self.scraped)
         return ["prometheus", f"--config.file={folder}/prometheus.yml",
                 f"--storage.tsdb.path={folder}/data", f"--web.listen-address=127.0.0.1:{self.port}",
                 "--web.enable-remote-write-receiver", "--enable-feature=native-histograms",
@@ -155,20 +158,21 @@ def varints(data):
 # --- the tests ----------------------------------------------------------------------------------
 def check_receiver(receiver, found):
     total, seconds = sum_of(found, NAME + "_count"), sum_of(found, NAME + "_sum")
-    check(traffic.wait_until(lambda: receiver.number(NAME + "_count") == total),
+    own = '{job="weir"}'
+    check(traffic.wait_until(lambda: receiver.number(NAME + "_count" + own) == total),
           f"{receiver.program} has as many requests as the page", receiver.ask(NAME + "_count"))
-    check(abs(receiver.number(NAME + "_sum") - seconds) < 1e-9 * total, "and their sum")
+    check(abs(receiver.number(NAME + "_sum" + own) - seconds) < 1e-9 * total, "and their sum")
     check(receiver.number(NAME + '_count{http_response_status_code="404",job="weir"}')
           == TOTAL / 5, "by labels")
-    check(receiver.number(NAME + '_bucket{le="+Inf"}') == total, "and buckets")
-    check(len(receiver.ask("weir_build_info")) == 1, "gauges are there")
+    check(receiver.number(NAME + '_bucket{le="+Inf",job="weir"}') == total, "and buckets")
+    check(len(receiver.ask("weir_build_info" + own)) == 1, "gauges are there")
 
 
-def check_native(prometheus, total):
-    native = f"histogram_count({NAME})"
-    check(traffic.wait_until(lambda: prometheus.number(native) == total),
-          "the native histogram has the same count", prometheus.ask(NAME))
-    low, high = (prometheus.number(f"histogram_quantile({share}, sum({NAME}))")
+def check_native(prometheus, total, job):
+    own = f'{NAME}{{job="{job}"}}'
+    check(traffic.wait_until(lambda: prometheus.number(f"histogram_count({own})") == total),
+          f"the native histogram has the same count: {job}", prometheus.ask(NAME))
+    low, high = (prometheus.number(f"histogram_quantile({share}, sum({own}))")
                  for share in (0.01, 0.99))
     check(0 < low <= high < 10, f"and quantiles: {low}, {high}")
 
@@ -185,6 +189,8 @@ def check_health(found, name):
           "its records wait in the spool")
     check(sum_of(found, "weir_sink_lost_total") == 0, "nothing is lost")
     check(sum_of(found, "weir_record_lag_seconds_count") == TOTAL, "the lag of each record")
+    check(sum_of(found, "weir_records_encoded_total") == 3 * TOTAL,
+          "five sinks, three encodings: JSON, JSON without queries, logfmt")
 
 
 def is_complete(found):
@@ -198,12 +204,15 @@ def main():
     folder = temporary_directory()
     server = servers.nginx(folder)
     port, nobody = servers.free_port(), servers.free_port()
-    stores = [kind(folder) for kind in (Prometheus, VictoriaMetrics) if shutil.which(kind.program)]
+    stores = [kind(folder, port) for kind in (Prometheus, VictoriaMetrics)
+              if shutil.which(kind.program)]
     explicit, exponential = make_receiver(), make_receiver()
     sinks = [f"otlp_metrics=http://127.0.0.1:{explicit.port} interval=1s",
              f"otlp_metrics=http://127.0.0.1:{exponential.port} interval=1s name=exponential "
              "histograms=exponential",
-             f"http=http://127.0.0.1:{nobody} name=gone spool={folder}/spool spool-first"]
+             f"http=http://127.0.0.1:{nobody} name=gone spool={folder}/spool spool-first",
+             f"file={folder}/a.json", f"file={folder}/b.json level=error",
+             f"file={folder}/c.json omit=url.query", f"file={folder}/d.txt format=logfmt"]
     for store in stores:
         check(traffic.wait_until(store.is_ready, 60), f"{store.program} has started")
         histograms = "both" if store.program == "prometheus" else "classic"
@@ -221,7 +230,8 @@ def main():
         for store in stores:
             check_receiver(store, found)
             if store.program == "prometheus":
-                check_native(store, sum_of(found, NAME + "_count"))
+                for job in ("weir", "scraped"):  # what came by remote write, what it fetched
+                    check_native(store, sum_of(found, NAME + "_count"), job)
         weir.stop()
     for store in stores:
         check(traffic.wait_until(lambda store=store: not store.ask("weir_build_info")

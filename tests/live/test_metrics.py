@@ -1,18 +1,27 @@
 #!/usr/bin/python3
-"""/metrics says what the log says: requests by status, weir's totals; promtool has no complaint."""
+"""/metrics says what the log says: requests by status, weir's totals; promtool has no complaint. As
+Protocol Buffers it says the same, with native histograms."""
 
 import http.client
 import re
 import shutil
+import struct
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 
 from harness import (Weir, check, check_clean_end, check_empty, note, require_weir, run_main,
                      temporary_directory)
 from harness import servers, traffic
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
+from protobuf import fields  # noqa: E402
 
 CONNECTIONS, REQUESTS = 4, 25
+PROTOBUF = ("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;"
+            "encoding=delimited")
 SAMPLE = re.compile(r'^(\w+)(?:\{(.*)\})? ([-+0-9.eInf]+)$')
 
 
@@ -75,6 +84,84 @@ def check_page(port, server):
         note("left out: promtool is not installed")
 
 
+# --- Protocol Buffers: io/prometheus/client/metrics.proto --------------------------------------
+def families(port, accept):
+    """Messages behind their lengths; None: it came as text."""
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/metrics",
+                                     headers={"Accept": accept})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        data, kind = answer.read(), answer.headers["Content-Type"]
+    if not kind.startswith("application/vnd.google.protobuf"):
+        return None
+    found, at = {}, 0
+    while at < len(data):
+        length = shift = 0
+        while True:
+            byte = data[at]
+            at, length, shift = at + 1, length | (byte & 0x7f) << shift, shift + 7
+            if byte < 0x80:
+                break
+        family = fields(data[at:at + length])
+        at += length
+        name = family[1][0].decode()
+        assert name not in found, name
+        found[name] = (family[3][0], [fields(metric) for metric in family[4]])
+    return found
+
+
+def double(bits):
+    return struct.unpack("<d", struct.pack("<Q", bits))[0]
+
+
+def deltas(data):
+    """Counts of a packed list of what each differs by from the one before."""
+    count = number = shift = 0
+    for byte in data:
+        number, shift = number | (byte & 0x7f) << shift, shift + 7
+        if byte < 0x80:
+            count += (number >> 1) ^ -(number & 1)
+            number = shift = 0
+            yield count
+
+
+def labels_of(metric):
+    return frozenset((label[1][0].decode(), label[2][0].decode())
+                     for label in map(fields, metric.get(1, [])))
+
+
+def check_protobuf(port, found):
+    problems, native, name = [], 0, "http_server_request_duration_seconds"
+    own = families(port, f"{PROTOBUF};q=0.7,text/plain;version=0.0.4;q=0.3,*/*;q=0.1")
+    for family, (kind, metrics) in own.items():
+        for metric in metrics:
+            labels = labels_of(metric)
+            if kind != 4:
+                text, value = found.get((family, labels)), fields(metric[3 - kind][0])[1][0]
+                if text is None or ("weir_" not in family and "process_" not in family
+                                    and text != double(value)):
+                    problems.append((family, labels, text))
+                continue
+            histogram = fields(metric[7][0])
+            counts = list(deltas(histogram.get(13, [b""])[0]))
+            span = fields(histogram[12][0])
+            if (sum(counts) + histogram[7][0] != histogram[1][0] or len(counts) != span[2][0]
+                    or found.get((family + "_count", labels)) != histogram[1][0]):
+                problems.append((family, labels, counts, histogram[1]))
+            for bucket in map(fields, histogram[3]):
+                bound = f"{double(bucket[2][0]):.15g}"
+                if found.get((family + "_bucket", labels | {("le", bound)})) != bucket[1][0]:
+                    problems.append((family, labels, bound))
+            native += histogram[1][0] if family == name else 0
+    check_empty(problems, f"{len(own)} families as Protocol Buffers say what the text says")
+    check(native == CONNECTIONS * REQUESTS, "native histograms count all requests", native)
+    check(len(own) == len({family for family, _ in own.items()}) > 20, "each family once")
+    texts = ["", "text/plain", "*/*", "application/json,*/*", f"{PROTOBUF};q=0,text/plain",
+             f"{PROTOBUF};q=0.3,text/plain;q=0.7", f"{PROTOBUF};q=inf", f"{PROTOBUF};q=-nan",
+             "application/vnd.google.protobuf", "," * 500, ";q=" * 500]
+    check_empty([accept[:80] for accept in texts if families(port, accept) is not None],
+                "nobody else gets it")
+
+
 def check_endpoint(port):
     check(fetch(port, "/healthz") == "ok\n", "/healthz answers")
     check(fetch(port, method="HEAD") == "", "HEAD has no body")
@@ -110,6 +197,7 @@ def main():
     with Weir("--port", server.port, f"--metrics={port}") as weir:
         traffic.run_numbered(server.address, server.port, CONNECTIONS, REQUESTS, make_request)
         check_page(port, server)
+        check_protobuf(port, samples(fetch(port)))
         check_endpoint(port)
         check_clean_end(weir)
     server.stop()

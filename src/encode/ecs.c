@@ -119,8 +119,8 @@ static int encode(const struct record *record, const struct encoder_options *opt
                             "\"log.level\":\"");
     writer_bytes(&writer, level, strlen(level));
     writer_literal(&writer, "\"");
-    for_each_field(field, index)
-    {
+    for (unsigned field = writer_next(index, 0); field < FIELD_COUNT;
+         field = writer_next(index, field + 1)) {
         if (field == FIELD_TIME)
             continue;
         put_key(&writer, (enum field_id)field);

@@ -87,8 +87,8 @@ static int encode(const struct record *record, const struct encoder_options *opt
     else
         writer_literal(&writer, "weir");
     put_tags(&writer, record);
-    for_each_field(field, index)
-    {
+    for (unsigned field = writer_next(index, 0); field < FIELD_COUNT;
+         field = writer_next(index, field + 1)) {
         const struct value *value = &record->values[index[field] - 1];
 
         if (!is_shown(field, value))

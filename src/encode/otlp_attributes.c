@@ -326,8 +326,7 @@ void otlp_put_attributes(struct writer *writer, unsigned field, const struct rec
     uint32_t flags = record->flags;
 
     writer_index(record, index);
-    for_each_field(i, index)
-    {
+    for (unsigned i = writer_next(index, 0); i < FIELD_COUNT; i = writer_next(index, i + 1)) {
         const struct value *value = &record->values[index[i] - 1];
 
         if (i == FIELD_TIME)

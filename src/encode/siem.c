@@ -83,8 +83,8 @@ void siem_fields(struct writer *writer, const struct record *record,
     uint64_t taken = 0;
 
     writer_index(record, index);
-    for_each_field(field, index)
-    {
+    for (unsigned field = writer_next(index, 0); field < FIELD_COUNT;
+         field = writer_next(index, field + 1)) {
         if (field == FIELD_TIME)
             continue;
         writer_bytes(writer, format->separator, separator_length);

@@ -99,6 +99,3 @@ static inline unsigned writer_next(const uint8_t index[FIELD_COUNT], unsigned fi
         field++;
     return field;
 }
-#define for_each_field(field, index)                                                               \
-    for (unsigned field = writer_next(index, 0); field < FIELD_COUNT;                              \
-         field = writer_next(index, field + 1))

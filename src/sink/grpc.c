@@ -1,6 +1,7 @@
 #include "sink/grpc.h"
 #include <errno.h>
 #include <stdio.h>
+#include "sink/body_decompression.h"
 #include "sink/protobuf_read.h"
 
 enum { PREFIX_BYTES = 5 };
@@ -24,21 +25,22 @@ int grpc_frame(struct slice message, bool is_compressed, struct buffer *frame)
     return result < 0 ? result : buffer_append(frame, message);
 }
 
-bool grpc_unframe(struct slice body, struct slice *ret_message)
+bool grpc_unframe(const struct grpc_answer *answer, struct slice body, struct buffer *room,
+                  struct slice *ret_message)
 {
     size_t length = 0;
 
     *ret_message = slice_part(body, 0, 0);
     if (!body.length)
         return true;
-    if (body.length < PREFIX_BYTES || body.data[0]) /* we asked for no compression */
+    if (body.length < PREFIX_BYTES || body.data[0] > 1)
         return false;
     for (unsigned i = 1; i < PREFIX_BYTES; i++)
         length = length << 8 | body.data[i];
     if (length > body.length - PREFIX_BYTES)
         return false;
     *ret_message = slice_part(body, PREFIX_BYTES, length);
-    return true;
+    return !body.data[0] || body_decompress(answer->encoding, *ret_message, room, ret_message) == 0;
 }
 
 void grpc_forget(struct grpc_answer *answer)
@@ -87,6 +89,8 @@ void grpc_take_line(struct grpc_answer *answer, struct slice line)
         answer->status = read_status(value);
     } else if (slice_is_equal_ignoring_case(name, SLICE_LITERAL("grpc-message"))) {
         keep(value, answer->message, sizeof(answer->message));
+    } else if (slice_is_equal_ignoring_case(name, SLICE_LITERAL("grpc-encoding"))) {
+        keep(value, answer->encoding, sizeof(answer->encoding));
     } else if (slice_is_equal_ignoring_case(name, SLICE_LITERAL("grpc-status-details-bin")) &&
                value.length < sizeof(answer->details)) {
         keep(value, answer->details, sizeof(answer->details));

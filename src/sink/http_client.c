@@ -12,6 +12,7 @@
 #include "base/allocate.h"
 #include "sink/body_compression.h"
 #include "sink/grpc.h"
+#include "sink/http_reuse.h"
 #include "sink/secret.h"
 
 enum {
@@ -20,7 +21,6 @@ enum {
 
     HEADER_BYTES = SECRET_BYTES + 64,
     MILLISECOND_NS = 1000000,
-    REUSES_CLEAR_HTTP2 = 0x080100, /* version of libcurl */
 };
 static const uint64_t retry_after_maximum_ns = 3600ull * 1000000000;
 
@@ -34,8 +34,9 @@ struct http {
     struct body_compressor *compressor;
     struct http_request request;
     struct buffer answer;
-    struct buffer frame; /* of gRPC */
+    struct buffer frame, message; /* of gRPC: what is sent, and an answer that came compressed */
     struct grpc_answer grpc;
+    struct http_reuse reuse;
     struct secret password, proxy_password;
     char url[HTTP_URL_BYTES];
     char error[CURL_ERROR_SIZE];
@@ -142,6 +143,9 @@ static int make_headers(struct http *http, char message[SINK_MESSAGE_BYTES])
                  http->kind->coding == HTTP_CODING_GRPC ? "grpc-encoding" : "Content-Encoding",
                  encoding);
         result = add_header(http, header);
+        snprintf(header, sizeof(header), "grpc-accept-encoding: %s", encoding);
+        if (result == 0 && http->kind->coding == HTTP_CODING_GRPC)
+            result = add_header(http, header);
     }
     for (size_t i = 0; i < http->options->headers.count && result == 0; i++)
         result = add_header(http, http->options->headers.items[i]);
@@ -200,13 +204,9 @@ static void set_options(struct http *http)
         curl_easy_setopt(curl, CURLOPT_PASSWORD, http->password.text);
     }
     if (http->kind->coding == HTTP_CODING_GRPC) {
-        curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
         curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_line);
         curl_easy_setopt(curl, CURLOPT_HEADERDATA, http);
-        /* libcurl 7.88 cannot use a connection in clear again that it knew to speak HTTP/2 */
-        if (strncmp(http->url, "http:", 5) == 0 &&
-            curl_version_info(CURLVERSION_NOW)->version_num < REUSES_CLEAR_HTTP2)
-            curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, 1L);
+        http_reuse_begin(&http->reuse, curl, http->url);
     }
     set_tls(http);
 }
@@ -271,6 +271,7 @@ int http_open(const struct http_kind *kind, const struct sink_options *options, 
     buffer_init(&http->request.body, BODY_MAXIMUM);
     buffer_init(&http->answer, ANSWER_MAXIMUM);
     buffer_init(&http->frame, BODY_MAXIMUM);
+    buffer_init(&http->message, ANSWER_MAXIMUM);
     result = prepare(http, options, message);
     if (result == 0)
         *ret_context = http;
@@ -293,6 +294,7 @@ void http_close(void *context)
     buffer_done(&http->request.body);
     buffer_done(&http->answer);
     buffer_done(&http->frame);
+    buffer_done(&http->message);
     if (http->state && http->kind->end)
         http->kind->end(http->state);
     deallocate(http->state);
@@ -357,7 +359,7 @@ static int perform(struct http *http, const char *url, const struct http_request
     curl_easy_setopt(http->curl, CURLOPT_POST, 1L);
     curl_easy_setopt(http->curl, CURLOPT_POSTFIELDS, (const char *)body.data);
     curl_easy_setopt(http->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.length);
-    code = curl_easy_perform(http->curl);
+    code = http_reuse_perform(&http->reuse, http->curl);
     curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &status);
     if (headers != http->headers)
         curl_slist_free_all(headers);
@@ -399,7 +401,7 @@ static int judge_call(struct http *http, struct http_answer *answer, struct sink
 
     if (result < 0)
         return batch->is_too_large ? 0 : result;
-    if (!grpc_unframe(answer->body, &answer->body)) {
+    if (!grpc_unframe(&http->grpc, answer->body, &http->message, &answer->body)) {
         snprintf(batch->reason, sizeof(batch->reason), "no whole message in the answer");
         return -EPROTO;
     }

@@ -64,7 +64,7 @@ def as_item(found, names):
             value = bytes.fromhex(value)
         elif name in ("name", "eventName"):
             value = value.encode()
-        if name in names:
+        if name in names and value != {} and value != b"":  # as if it were not there
             item[names[name]] = [value]
     return item
 
@@ -122,11 +122,13 @@ def compare(sink, records, path):
 class Calls:
     """A gRPC server for both services; `script`: what the next calls meet."""
 
-    def __init__(self, script=(), answer=b"", credentials=None, maximum=None):
+    def __init__(self, script=(), answer=b"", credentials=None, compression=None, **options):
         self.script, self.answer, self.lock = list(script), answer, threading.Lock()
         self.messages, self.calls, self.metadata, self.times = [], 0, [], []
-        options = [("grpc.max_receive_message_length", maximum)] if maximum else []
-        self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(2), options=options)
+        self.peers = set()
+        self.server = grpc.server(
+            concurrent.futures.ThreadPoolExecutor(2), compression=compression,
+            options=[(f"grpc.{name}", value) for name, value in options.items()])
         self.server.add_generic_rpc_handlers((self,))
         self.port = (self.server.add_secure_port("127.0.0.1:0", credentials) if credentials
                      else self.server.add_insecure_port("127.0.0.1:0"))
@@ -141,6 +143,7 @@ class Calls:
     def take(self, message, context):
         with self.lock:
             self.calls += 1
+            self.peers.add(context.peer())
             self.times.append(time.monotonic())
             self.metadata.append(dict(context.invocation_metadata()))
             step = self.script.pop(0) if self.script else None
@@ -194,6 +197,7 @@ def calls_arrive(capture, folder):
             assert calls.calls > 5 and len(calls.messages) == calls.calls - 4
             assert calls.times[2] - calls.times[1] >= 0.29, calls.times[:3]
             assert "weir/" in calls.metadata[0]["user-agent"]
+            assert len(calls.peers) == 1, "one connection for all calls"
             calls.close()
     print("gRPC: ok, statuses that say so are tried again, RetryInfo is honoured")
 
@@ -209,7 +213,7 @@ def faults_are_told(capture):
     done = otlp.run(capture, f"otlp=http://127.0.0.1:{calls.port} protocol=grpc {COMMON}")
     assert "lost 0" in done.stderr, done.stderr
     calls.close()
-    calls = Calls(maximum=20000)
+    calls = Calls(max_receive_message_length=20000)
     done = otlp.run(capture, f"otlp=http://127.0.0.1:{calls.port} protocol=grpc service=shop "
                              "attribute=deployment.environment=test batch-count=10000 "
                              "compression=none")
@@ -218,6 +222,25 @@ def faults_are_told(capture):
     assert len(calls.records("otlp")) >= otlp.COUNT
     calls.close()
     print("gRPC faults: ok")
+
+
+def answers_are_read(capture, folder):
+    """Servers compress what they say as they were written to, and end connections as they like."""
+    why = b"too old, " * 100
+    success = b"\x08\x03\x12" + bytes([len(why) & 0x7f | 0x80, len(why) >> 7]) + why
+    answer = b"\x0a" + bytes([len(success) & 0x7f | 0x80, len(success) >> 7]) + success
+    calls = Calls(answer=answer, compression=grpc.Compression.Gzip)
+    done = otlp.run(capture, f"otlp=http://127.0.0.1:{calls.port} protocol=grpc batch-count=10000")
+    assert "lost(sink_rejected) 3" in done.stderr and calls.calls == 1, done.stderr
+    calls.close()
+    calls = Calls(max_connection_age_ms=20, max_connection_age_grace_ms=60000)
+    otlp.run(capture, f"file={folder}/ages.json",
+             f"otlp=http://127.0.0.1:{calls.port} protocol=grpc {COMMON} batch-count=2")
+    found = {record["id"]: record for record in calls.records("otlp")}
+    compare("otlp", found.values(), folder / "ages.json")
+    assert len(calls.messages) <= len(found) / 2 + 1 + len(calls.peers), "twice: what was under way"
+    calls.close()
+    print(f"gRPC answers: ok, {len(calls.peers)} connections for {calls.calls} calls")
 
 
 def tls_is_verified(capture, folder):
@@ -247,6 +270,7 @@ def main():
             return
         calls_arrive(capture, folder)
         faults_are_told(capture)
+        answers_are_read(capture, folder)
         tls_is_verified(capture, folder)
 
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include "base/allocate.h"
 #include "refine/metrics.h"
+#include "sink/body_compression.h"
 #include "sink/grpc.h"
 #include "sink/protobuf_read.h"
 #include "sink/settings.h"
@@ -291,23 +292,61 @@ static void test_full_buffer(void **state)
     metrics_free(&metrics);
 }
 
+/* An answer that came compressed; cut and damaged, it is none or the same. */
+static void test_grpc_compressed(void **state)
+{
+    struct body_compressor *compressor;
+    struct grpc_answer answer;
+    struct buffer frame, room;
+    struct slice packed, message;
+
+    (void)state;
+    buffer_init(&frame, 256);
+    buffer_init(&room, 64);
+    grpc_forget(&answer);
+    assert_int_equal(body_compressor_new("gzip", &compressor), 0);
+    assert_int_equal(body_compress(compressor, SLICE_LITERAL("partial success"), &packed), 0);
+    assert_int_equal(grpc_frame(packed, true, &frame), 0);
+    assert_false(grpc_unframe(&answer, buffer_slice(&frame), &room, &message)); /* no encoding */
+    grpc_take_line(&answer, SLICE_LITERAL("grpc-encoding: gzip\r\n"));
+    assert_true(grpc_unframe(&answer, buffer_slice(&frame), &room, &message));
+    assert_true(slice_is_equal(message, SLICE_LITERAL("partial success")));
+    for (size_t i = 1; i < frame.length; i++)
+        assert_false(grpc_unframe(&answer, slice_of(frame.data, i), &room, &message));
+    for (size_t i = 0; i < 8 * frame.length; i++) {
+        frame.data[i / 8] ^= (uint8_t)(1 << i % 8);
+        if (grpc_unframe(&answer, buffer_slice(&frame), &room, &message))
+            assert_true(message.length <= 256);
+        frame.data[i / 8] ^= (uint8_t)(1 << i % 8);
+    }
+    buffer_done(&room);
+    buffer_init(&room, 8); /* too small */
+    assert_false(grpc_unframe(&answer, buffer_slice(&frame), &room, &message));
+    grpc_take_line(&answer, SLICE_LITERAL("grpc-encoding: lzma"));
+    assert_false(grpc_unframe(&answer, buffer_slice(&frame), &room, &message));
+    body_compressor_free(&compressor);
+    buffer_done(&frame);
+    buffer_done(&room);
+}
+
 static void test_grpc(void **state)
 {
     struct grpc_answer answer;
-    struct buffer frame;
+    struct buffer frame, room;
     struct slice message;
 
     (void)state;
+    grpc_forget(&answer);
     buffer_init(&frame, 64);
+    buffer_init(&room, 64);
     assert_int_equal(grpc_frame(SLICE_LITERAL("abc"), true, &frame), 0);
     assert_memory_equal(frame.data, "\1\0\0\0\3abc", 8);
-    assert_false(grpc_unframe(buffer_slice(&frame), &message)); /* compressed: not asked for */
     frame.data[0] = 0;
-    assert_true(grpc_unframe(buffer_slice(&frame), &message));
+    assert_true(grpc_unframe(&answer, buffer_slice(&frame), &room, &message));
     assert_true(slice_is_equal(message, SLICE_LITERAL("abc")));
     for (size_t i = 1; i < frame.length; i++)
-        assert_false(grpc_unframe(slice_of(frame.data, i), &message));
-    assert_true(grpc_unframe(slice_of(frame.data, 0), &message));
+        assert_false(grpc_unframe(&answer, slice_of(frame.data, i), &room, &message));
+    assert_true(grpc_unframe(&answer, slice_of(frame.data, 0), &room, &message));
     buffer_done(&frame);
     grpc_forget(&answer);
     grpc_take_line(&answer, SLICE_LITERAL("Grpc-Status:  14 \r\n"));
@@ -329,7 +368,7 @@ int main(void)
         cmocka_unit_test(test_snappy),       cmocka_unit_test(test_snappy_is_bounded),
         cmocka_unit_test(test_native),       cmocka_unit_test(test_native_without_memory),
         cmocka_unit_test(test_remote_write), cmocka_unit_test(test_full_buffer),
-        cmocka_unit_test(test_grpc),
+        cmocka_unit_test(test_grpc),         cmocka_unit_test(test_grpc_compressed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,14 +1,14 @@
 #include "encode/siem.h"
 #include "encode/severity.h"
 
-enum { NUMBER_BITS = 64 };
-
-#define SIEM(identifier, cef, leef) +1
-_Static_assert(0
+enum {
+#define SIEM(identifier, cef, leef) LINE_OF_##identifier,
 #include "encode/siem_names.def"
-                   < NUMBER_BITS,
-               "keys are numbered from 1 on");
 #undef SIEM
+    LINE_COUNT,
+    NUMBER_BITS = 64,
+};
+_Static_assert((int)LINE_COUNT < (int)NUMBER_BITS, "keys are numbered from 1 on");
 
 /* The process at the record's end is the source's only where the record is the client's. */
 static const char *side_of(const char *key, unsigned field, bool is_client)

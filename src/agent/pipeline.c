@@ -55,12 +55,13 @@ static void on_enriched(void *context, struct record *record)
 }
 
 static void on_protocol(void *context, uint64_t connection, const struct parser *parser,
-                        bool wants_payloads)
+                        bool wants_payloads, bool is_successor)
 {
     struct pipeline *pipeline = context;
     bool is_followed = parser && !parser->is_start_enough;
 
-    if (pipeline->capture && !(parser && parser->is_known_to_source))
+    /* Behind something else the hooks do not look for heads, and copy. */
+    if (pipeline->capture && !(parser && parser->is_known_to_source && !is_successor))
         capture_follow(pipeline->capture, connection, is_followed, wants_payloads);
 }
 

@@ -60,6 +60,7 @@ struct connection {
     bool had_gap;
     bool has_records;                 /* at least one was finished */
     bool is_told_of_payloads;         /* the source knows emitter.wants_payloads */
+    bool is_switched;                 /* its parser is the successor of another */
     bool is_ghost;                    /* closed; only remembered because its records were logged */
     struct connection *newer, *older; /* by use; ghosts: by age */
     struct connection *peer;          /* the other end, when it is on this host */

@@ -14,7 +14,7 @@ static void tell_protocol(struct connection *connection)
     const struct streams_options *options = &connection->streams->options;
     if (options->on_protocol)
         options->on_protocol(options->context, connection->id, connection->parser,
-                             connection->emitter.wants_payloads);
+                             connection->emitter.wants_payloads, connection->is_switched);
     connection->is_told_of_payloads = connection->emitter.wants_payloads;
 }
 
@@ -64,6 +64,7 @@ static bool switch_parser(struct connection *connection, const char *successor)
     const struct parser *left = connection->parser;
     struct emitter *emitter = &connection->emitter;
     close_parser(connection);
+    connection->is_switched = true;
     for (size_t i = 0; i < 2; i++) {
         connection->sides[i].skip = 0;
         connection->sides[i].gap = 0;

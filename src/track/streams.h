@@ -35,7 +35,7 @@ struct streams_options {
      * parser wants to see payloads. May be NULL.
      */
     void (*on_protocol)(void *context, uint64_t connection, const struct parser *parser,
-                        bool wants_payloads);
+                        bool wants_payloads, bool is_successor);
     /* A process has taken up a connection, or one from another process. May be NULL. */
     void (*on_process)(void *context, const struct process_identity *process);
     /* A finished record; the reference is the callee's. */

@@ -91,3 +91,20 @@ const struct feeder_step conversation_tls_old_resumed[] = {
     FEEDER_STEP('>', "\x80\3def"),
     {0, NULL, 0},
 };
+
+/* The header of a proxy, and behind it what anybody says. */
+#define ASKED "GET /proxied HTTP/1.1\r\nHost: a.example\r\n\r\n"
+#define ANSWERED "HTTP/1.1 204 No Content\r\n\r\n"
+
+const struct feeder_step conversation_proxy_header_line[] = {
+    {'>', "PROXY TCP4 192.0.2.1 192.0.2.2 1111 80\r\n" ASKED, 0},
+    {'<', ANSWERED, 0},
+    {0, NULL, 0},
+};
+
+const struct feeder_step conversation_proxy_header_binary[] = {
+    FEEDER_STEP('>', "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0f\xc0\0\2\1\xc0\0\2\2\4\x57\0\x50\4\0\0"),
+    {'>', ASKED, 0},
+    {'<', ANSWERED, 0},
+    {0, NULL, 0},
+};

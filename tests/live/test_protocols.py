@@ -12,8 +12,10 @@ import os
 import pwd
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
@@ -62,7 +64,7 @@ class Redis:
         self.server.start([program, "--port", str(self.server.port), "--save", "", "--bind",
                            "127.0.0.1"])
 
-    def play(self):
+    def play(self, _):
         port = self.server.port
         run("redis-cli", "-p", port, "config", "resetstat")
         run("redis-cli", "-p", port, "set", "key", SECRET)
@@ -92,7 +94,7 @@ class Http2:
         self.server.start([program, "--no-tls", "-d", self.server.directory,
                            "-a", "127.0.0.1", str(self.server.port)])
 
-    def play(self):
+    def play(self, _):
         said = run("h2load", "-n", "2000", "-c", "4", "-m", "16", "-H", f"cookie: a={SECRET}",
                    f"http://127.0.0.1:{self.server.port}/file")
         self.succeeded = int(re.search(r"(\d+) succeeded", said)[1])
@@ -124,7 +126,7 @@ class PostgreSQL:
                            str(self.server.port), "-k", data, "-c",
                            "listen_addresses=127.0.0.1", "-c", "fsync=off"], **user)
 
-    def play(self):
+    def play(self, _):
         where = ["-h", "127.0.0.1", "-p", self.server.port, "-U", "postgres"]
         run("psql", "-q", *where, "-c", "create table t(a text)",
             "-c", f"insert into t values ('{SECRET}')")
@@ -166,7 +168,7 @@ class MariaDB:
         return run("mysql", "--no-defaults", "-h", "127.0.0.1", "-P", self.server.port, "-u",
                    "root", "-BNe", statement)
 
-    def play(self):
+    def play(self, _):
         self.ask(f"create database d; create table d.t(a text); insert into d.t values('{SECRET}')")
         before = int(self.ask("show global status like 'Com_select'").split()[1])
         run("mysqlslap", "--no-defaults", "-h", "127.0.0.1", "-P", self.server.port, "-u", "root",
@@ -194,7 +196,7 @@ class Tls:
         self.server.start([program, "s_server", "-accept", f"127.0.0.1:{self.server.port}",
                            "-key", key, "-cert", certificate, "-www"])
 
-    def play(self):
+    def play(self, _):
         for version in ("--tlsv1.2", "--tlsv1.3"):
             run("curl", "-sk", version, "--tls-max", version[-3:], "-o", os.devnull, "--resolve",
                 f"weir.test:{self.server.port}:127.0.0.1",
@@ -207,11 +209,64 @@ class Tls:
               "tls: both handshakes", str(records)[:600])
 
 
+class Proxied:
+    """HTTP/1 behind the header that a proxy puts in front of a connection, as text and in binary."""
+
+    REQUESTS = 20
+    HEADERS = (b"PROXY TCP4 192.0.2.1 192.0.2.2 1111 80\r\n",
+               b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\2\1\xc0\0\2\2\4\x57\0\x50")
+    ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 4096\r\n\r\n" + b"x" * 4096
+
+    def __init__(self, _):
+        self.server = self
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def stop(self):
+        self.listener.close()
+
+    def serve(self):
+        for _ in self.HEADERS:
+            peer, _ = self.listener.accept()
+            with peer:
+                for _ in range(self.REQUESTS):
+                    text = b""
+                    while not text.endswith(b"\r\n\r\n"):
+                        text += peer.recv(4096) or b"\r\n\r\n"
+                    peer.sendall(self.ANSWER)
+
+    def ask(self, peer, number):
+        peer.sendall(f"GET /proxied/{number} HTTP/1.1\r\nHost: a.example\r\n"
+                     f"Authorization: Bearer {SECRET}\r\n\r\n".encode())
+        left = len(self.ANSWER)
+        while left:
+            left -= len(peer.recv(left))
+
+    def play(self, weir):
+        for turn, header in enumerate(self.HEADERS):
+            with socket.create_connection(("127.0.0.1", self.port)) as peer:
+                peer.sendall(header)
+                self.ask(peer, 0)
+                # What is recorded is followed: from now on nothing of it passes by.
+                weir.wait_for_records(turn * self.REQUESTS + 1, 60, server_port=self.port)
+                for number in range(1, self.REQUESTS):
+                    self.ask(peer, number)
+        self.thread.join()
+
+    def check(self, weir):
+        records = check_records(weir, self, "http", "proxied")
+        check([r.get("url.original") for r in records if r.get("http.response.body.size") == 4096]
+              == [f"/proxied/{n}" for n in range(self.REQUESTS)] * 2,
+              "proxied: each request in order", str(len(records)))
+
+
 def main():
     require_weir()
     directory = temporary_directory()
     stages = []
-    for stage in (Redis, Http2, PostgreSQL, MariaDB, Tls):
+    for stage in (Proxied, Redis, Http2, PostgreSQL, MariaDB, Tls):
         try:
             stages.append(stage(directory))
         except servers.Missing as missing:
@@ -219,7 +274,7 @@ def main():
     try:
         with Weir("--ring-size", "32MiB", "--queue-size", "128MiB") as weir:
             for stage in stages:
-                stage.play()
+                stage.play(weir)
             check(weir.stop() == 0, "weir ends with status 0", weir.stderr()[-1500:])
             check(weir.totals.is_identity, f"seen = logged + filtered + lost: {weir.totals}")
         for stage in stages:

@@ -108,3 +108,25 @@ const struct feeder_step conversation_proxy_header_binary[] = {
     {'<', ANSWERED, 0},
     {0, NULL, 0},
 };
+
+/* What a client agrees on with a SOCKS proxy, and behind it the same. */
+const struct feeder_step conversation_socks_5[] = {
+    FEEDER_STEP('>', "\5\2\0\2"),
+    FEEDER_STEP('<', "\5\2"),
+    FEEDER_STEP('>', "\1\3ann\6SECRET"),
+    FEEDER_STEP('<', "\1\0"),
+    FEEDER_STEP('>', "\5\1\0\3\x09"
+                     "a.example\0\x50"),
+    FEEDER_STEP('<', "\5\0\0\1\xc0\0\2\1\x04\x38"),
+    {'>', ASKED, 0},
+    {'<', ANSWERED, 0},
+    {0, NULL, 0},
+};
+
+const struct feeder_step conversation_socks_4a[] = {
+    FEEDER_STEP('>', "\4\1\0\x50\0\0\0\1ann\0a.example\0"),
+    FEEDER_STEP('<', "\0\x5a\0\0\0\0\0\0"),
+    {'>', ASKED, 0},
+    {'<', ANSWERED, 0},
+    {0, NULL, 0},
+};

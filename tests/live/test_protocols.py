@@ -210,7 +210,7 @@ class Tls:
 
 
 class Proxied:
-    """HTTP/1 behind the header that a proxy puts in front of a connection, as text and in binary."""
+    """HTTP/1 behind the header that a proxy puts in front of a connection, in both its forms."""
 
     REQUESTS = 20
     HEADERS = (b"PROXY TCP4 192.0.2.1 192.0.2.2 1111 80\r\n",

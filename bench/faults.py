@@ -13,12 +13,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("WEIR_BUILD", ROOT / "build"))
-GOLDEN = ROOT / "tests" / "golden"
+GOLDEN, LIVE = ROOT / "tests" / "golden", ROOT / "tests" / "live"
 PYTHON = [sys.executable]
 WHOLE = {"WEIR_SPOOL_WHOLE": "1", "WEIR_FAULTS_WHOLE": "1", "WEIR_KILLS": "1000"}
 
 FAULTS = {
-    "F1": ("SIGKILL at any instant", [[*PYTHON, str(GOLDEN / "test_kill.py")]]),
+    "F1": ("SIGKILL at any instant", [[*PYTHON, str(GOLDEN / "test_kill.py")],
+                                      [*PYTHON, str(GOLDEN / "test_kafka_sink.py"), "killed"]]),
     "F2": ("power failures, F5: between removal and sync", [[str(BUILD / "unit_spool_power")]]),
     "F3": ("damaged segments, F4: wrong positions and segments",
            [[str(BUILD / "unit_spool_damage")]]),
@@ -27,9 +28,13 @@ FAULTS = {
     "F8": ("10 GiB of backlog", [[*PYTHON, str(GOLDEN / "test_faults.py"), "F8"]]),
     "F9": ("full, failing and slow disks", [[str(BUILD / "unit_spool")],
                                             [*PYTHON, str(GOLDEN / "test_faults.py"), "F9"]]),
-    "F10": ("receivers that misbehave", [[*PYTHON, str(GOLDEN / "test_sinks.py")]]),
+    "F10": ("receivers that misbehave", [[*PYTHON, str(GOLDEN / "test_sinks.py")],
+                                         [*PYTHON, str(GOLDEN / "test_kafka_sink.py")]]),
     "F11": ("parts of a batch", [[*PYTHON, str(GOLDEN / "test_receivers.py")]]),
-    "F14": ("memory, threads, descriptors", [[*PYTHON, str(GOLDEN / "test_faults.py"), "F14"]]),
+    "F12": ("a clock that is set (root)", [[*PYTHON, str(LIVE / "test_clock.py")]]),
+    "F13": ("SIGHUP under load (root)", [[*PYTHON, str(LIVE / "test_sink_changes.py")]]),
+    "F14": ("memory, threads, descriptors", [[*PYTHON, str(GOLDEN / "test_faults.py"), "F14"],
+                                             [*PYTHON, str(LIVE / "test_own_faults.py")]]),
 }
 NOISE = re.compile(r"^\[|^\s*$")
 

@@ -147,7 +147,7 @@ static uint32_t choose(struct outputs *outputs, const struct record *record, uns
 
         if (!output || output->takes_metrics)
             continue;
-        if (severity <= output->worst &&
+        if (severity <= output->worst && !output->settings->common.is_draining &&
             (!output->query || !is_counted || query_matches(output->query, record)))
             wanted |= 1u << i;
         else

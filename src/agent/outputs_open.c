@@ -1,6 +1,7 @@
 /* outputs_open: from sinks' settings to open sinks: checks, names, groups of the same encoding. */
 #include <errno.h>
 #include <stdio.h>
+#include "agent/orphans.h"
 #include "agent/output_rows.h"
 #include "agent/outputs_parts.h"
 #include "base/allocate.h"
@@ -327,5 +328,8 @@ int outputs_open(struct outputs *outputs, struct sink_settings **settings, size_
         fprintf(stderr, "weir: sinks: %s\n", strerror(-result));
         return result;
     }
-    return outputs_change(outputs, settings, count, options);
+    result = outputs_change(outputs, settings, count, options);
+    if (result == 0)
+        orphans_tell(outputs);
+    return result;
 }

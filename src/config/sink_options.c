@@ -178,6 +178,12 @@ static const struct option options[] = {
      .group = "Failures",
      .help = "Put every record on disk before it is sent, so that even SIGKILL loses nothing that "
              "was written. Without it only what the sink cannot take at once goes there."},
+    {.name = "drain",
+     .kind = OPTION_FLAG,
+     VALUE(is_draining),
+     .group = "Failures",
+     .help = "Only send what earlier runs have left in the spool, and take no new records: for a "
+             "sink that is to go away."},
     {.name = "dead-letter",
      .kind = OPTION_TEXT,
      VALUE(dead_letter),

@@ -25,6 +25,7 @@ struct sink_common_options {
     uint64_t spool_quota_bytes;
     uint64_t spool_segment_bytes; /* 0: by the quota */
     bool is_spooled_first;
+    bool is_draining;        /* takes no new records */
     const char *dead_letter; /* file; NULL: none */
 };
 

@@ -75,6 +75,25 @@ def f6_broken_configuration(folder, _shim):
     return f"{tries} broken configurations, the backlog of {len(ids)} unchanged and then sent"
 
 
+def f6_removed_sink(folder, _shim):
+    """A sink that is no longer configured leaves a backlog: told, kept, and sent by 'drain'."""
+    spool, ids = make_backlog(folder, 100)
+    (folder / "no-spool").mkdir()
+    before, more = digest(spool), make_capture(folder / "more.pcap", 20, 7000)
+    receiver = receivers.Receiver(receivers.take_lines)
+    done = read([more], f"http=http://127.0.0.1:{receiver.port} spool={folder}/other")
+    told = [line for line in done.stderr.splitlines() if "no sink's any more" in line]
+    assert len(told) == 1 and f"{spool}: {len(ids)} records wait" in told[0], done.stderr
+    assert digest(spool) == before and len(receiver.ids()) == 21
+    done = read([more], f"http=http://127.0.0.1:{receiver.port} spool={folder}/other",
+                f"http=http://127.0.0.1:{receiver.port} spool={spool} drain=true name=old")
+    assert "any more" not in done.stderr and not waiting(done.stderr), done.stderr
+    assert Totals(done.stderr, "old: ").filtered == 21, done.stderr
+    assert len(receiver.ids()) == 42 + len(ids) and not set(ids) - set(receiver.ids())
+    receiver.close()
+    return f"the {len(ids)} records of a sink that is gone: told, kept, and sent by 'drain'"
+
+
 def f7_corrupt_chunk(folder, _shim):
     """One of 1,000 segments is corrupt: the others are forwarded, and new records, too."""
     spool, ids = make_backlog(folder, 6500, "spool-segment=4KiB", "spool-first=true")
@@ -286,7 +305,8 @@ def f14_denied_threads(folder, shim):
     return f"{len(ended)} threads denied, 64 descriptors: told, nothing lost silently"
 
 
-FAULTS = {"F6": [f6_broken_configuration], "F7": [f7_corrupt_chunk], "F8": [f8_large_backlog],
+FAULTS = {"F6": [f6_broken_configuration, f6_removed_sink], "F7": [f7_corrupt_chunk],
+          "F8": [f8_large_backlog],
           "F9": [f9_failing_disk, f9_full_disk, f9_cornered],
           "F14": [f14_denied_memory, f14_denied_threads]}
 

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -355,6 +356,42 @@ def check_messages(case, messages):
     assert len(messages) == len(found) == len(case.expected), (len(messages), len(found))
 
 
+def syslog_waits_for_the_right_one(case):
+    """Refused until the server comes; a certificate of another name gets nothing."""
+    port, messages = receivers.free_port(), []
+
+    def later():
+        time.sleep(0.3)
+        with socket.create_server(("127.0.0.1", port)) as listener:
+            while len(messages) < len(case.expected):
+                with listener.accept()[0] as peer:
+                    messages.extend(read_counted(peer.makefile("rb")))
+
+    thread = threading.Thread(target=later, daemon=True)
+    thread.start()
+    run(case.capture, f"syslog=127.0.0.1:{port} {FAST}")
+    thread.join(60)
+    check_messages(case, messages)
+    context, taken = receivers.tls_context(case.folder, "other"), []
+
+    def greet():
+        while True:
+            try:
+                with context.wrap_socket(listener.accept()[0], server_side=True) as peer:
+                    taken.append(peer.recv(1))
+            except ssl.SSLError:
+                pass
+            except OSError:
+                return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=greet, daemon=True).start()
+        done = run(case.capture, f"syslog=localhost:{listener.getsockname()[1]} transport=tls "
+                   f"tls-ca-file={case.folder}/ca.pem retry-first=5ms close-timeout=300ms")
+    seen, count, line = logged(done.stderr)
+    assert count == 0 and f"lost(sink_error) {seen}" in line and not any(taken), (line, taken)
+
+
 def rsyslog_takes_it(case):
     """An independent receiver: what rsyslogd writes is what was sent."""
     if not shutil.which("rsyslogd"):
@@ -390,7 +427,7 @@ def main():
         case = Case(Path(folder))
         for check in (each_sees_its_own, nobody_listens_at_first, parts_are_sent_again,
                       poison_is_found, failures_are_survived, tls_is_verified, secrets_stay_secret,
-                      syslog_arrives, rsyslog_takes_it):
+                      syslog_arrives, syslog_waits_for_the_right_one, rsyslog_takes_it):
             started = time.monotonic()
             check(case)
             print(f"{check.__name__}: ok ({time.monotonic() - started:.1f} s)")

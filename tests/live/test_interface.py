@@ -243,7 +243,7 @@ def run_on_terminal(stage, *arguments, environment=None, play=None):
                             stdout=slave, stderr=subprocess.PIPE,
                             env=variables | {"TERM": "xterm"} | (environment or {}))
     os.close(slave)
-    traffic.wait_until(lambda: ready.exists() or weir.poll() is not None)
+    traffic.wait_until(lambda: ready.exists() or weir.poll() is not None, 60)
     (play or (lambda: one_exchange(stage, "/terminal")))()
     data = read_terminal(master, lambda data: data.count(b"\n") >= 1)
     weir.send_signal(signal.SIGINT)

@@ -3,6 +3,8 @@
 goes has everything up to then, what comes everything from then on, and a spool passes on whole."""
 
 import json
+import os
+import re
 import signal
 import sys
 import threading
@@ -12,7 +14,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
 from harness import (Weir, check, require_weir, run_main, temporary_directory)  # noqa: E402
 import receivers  # noqa: E402
 import servers  # noqa: E402
+import stuck  # noqa: E402
 import traffic  # noqa: E402
+
+
+RELOADS = 1000 if os.environ.get("WEIR_FAULTS_WHOLE") else 3
 
 
 class Traffic:
@@ -48,6 +54,7 @@ class Stage:
         self.file = self.folder / "weir.yaml"
         # The receiver takes nothing at first, so that the spool has to hold what comes.
         self.receiver = receivers.Receiver(receivers.take_lines, [receivers.answer(503)] * 8)
+        self.stuck = [stuck.Stuck(manner) for manner in stuck.MANNERS]
         self.write(self.sink_of("first"), self.spooled("batch-count: 50"))
         self.weir = Weir("--config", self.file, "--port", server.port)
 
@@ -59,7 +66,13 @@ class Stage:
                 f"spool: {self.folder}/spool, spool-first: true, retry-first: 50ms, {more}}}\n")
 
     def write(self, *sinks):
-        self.file.write_text("output: json\nsinks:\n" + "".join(sinks))
+        self.file.write_text("output: json\nsinks:\n" + "".join(sinks) + self.stuck_sinks())
+
+    def stuck_sinks(self):
+        """Three that stand still beside the others, always: their queues are full at once."""
+        return "".join(f"  - {{type: http, name: {one.manner.__name__}, url: 'http://127.0.0.1:"
+                       f"{one.port}', queue-size: 64KiB, close-timeout: 1ms}}\n"
+                       for one in self.stuck)
 
     def renew(self, *sinks, says="configuration read again"):
         before = self.weir.stderr().count(says)
@@ -81,6 +94,18 @@ def is_piece(part, whole):
     return at if whole[at:at + len(part)] == part else None
 
 
+def check_stuck(stage, text, count):
+    """Whoever stands still has lost its own records, counted; the others, as checked, none."""
+    for one in stage.stuck:
+        name = one.manner.__name__
+        found = re.search(rf"weir: {name}: seen (\d+) = logged (\d+) \+ filtered 0"
+                          r"((?: \+ lost\([^)]*\) \d+)+)", text)
+        lost = sum(map(int, re.findall(r"lost\([^)]*\) (\d+)", found[3]))) if found else 0
+        check(found and int(found[1]) == count == int(found[2]) + lost and int(found[2]) == 0
+              and "sink_full" in found[3], f"{name}: lost {lost}, counted", text[-800:])
+        one.close()
+
+
 def main():
     require_weir()
     server = servers.nginx(temporary_directory())
@@ -91,6 +116,10 @@ def main():
     requests.wait(300)
     stage.renew(stage.sink_of("first"), stage.spooled("batch-count: 70"), stage.sink_of("second"))
     requests.wait(300)
+    for turn in range(RELOADS):
+        stage.renew(stage.sink_of("first"), stage.spooled(f"batch-count: {60 + turn % 11}"),
+                    stage.sink_of("second"))
+    stage.renew(stage.sink_of("first"), stage.spooled("batch-count: 70"), stage.sink_of("second"))
     stage.renew(stage.spooled("batch-count: 70"), stage.sink_of("second", ", format: nonsense"),
                 says="the old configuration stays in force")
     stage.renew(stage.spooled("batch-count: 70"), stage.sink_of("second"),
@@ -126,6 +155,7 @@ def main():
           "the account of what was altered is one", text[-800:])
     check(f"second: seen {len(log)} = logged {len(second)} + filtered {len(log) - len(second)} "
           "+ lost 0" in text, "and counts what came before as not for it", text[-800:])
+    check_stuck(stage, text, len(log))
     stage.receiver.close()
     server.stop()
 

@@ -1,0 +1,9 @@
+/* orphans: spools beside those in use that no sink owns any more. */
+#pragma once
+#include "agent/outputs.h"
+
+/*
+ * Tells on stderr of spools in the same directories as those of the sinks which hold records and
+ * have no owner: of sinks that were taken out of the configuration. They are left as they are.
+ */
+void orphans_tell(const struct outputs *outputs);

@@ -42,6 +42,7 @@ class Receiver:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # answers are two writes
 
             def do_POST(self):
                 receiver.handle(self)

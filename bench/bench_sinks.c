@@ -316,8 +316,9 @@ int main(int count, char **arguments)
                                         "otlp=URL compression=none",
                                         "otlp=URL compression=zstd",
                                         "otlp=URL compression=gzip",
-                                        "loki=URL compression=gzip",
-                                        "loki=URL compression=none"};
+                                        "loki=URL",
+                                        "loki=URL encoding=json compression=gzip",
+                                        "loki=URL encoding=json compression=none"};
     unsigned number = count > 1 ? (unsigned)strtoul(arguments[1], NULL, 10) : 1000000;
     struct receiver receiver = {0};
     struct record *records[VARIANTS];

@@ -74,7 +74,7 @@ def main():
         kafka, brokers = start_kafka(folder)
         url = f"http://127.0.0.1:{port}"
         sinks = {"file": f"file={folder}/out.json", "http, zstd": f"http={url} compression=zstd",
-                 "loki, gzip": f"loki={url}", "loki, plain": f"loki={url} compression=none",
+                 "loki": f"loki={url}", "loki, JSON, gzip": f"loki={url} encoding=json",
                  "otlp, zstd": f"otlp={url} compression=zstd"}
         if brokers:
             sinks["kafka"] = f"kafka={brokers} topic=weir-http"
@@ -90,7 +90,7 @@ def main():
         print(f"{records} records; CPU of weir read, reading and taking apart included")
         for sink, found in times.items():
             median = statistics.median(found)
-            print(f"{sink:12} {median / records * 1e6:6.2f} us/record  {median / base:5.2f} x file")
+            print(f"{sink:16} {median / records * 1e6:6.2f} us/record  {median / base:5.2f} x file")
 
 
 main()

@@ -21,7 +21,7 @@ import receivers  # noqa: E402
 KILLS = int(os.environ.get("WEIR_KILLS", "20"))
 KINDS = {  # what takes it, how many kills, is the order of a request that of the records?
     "http": (receivers.take_lines, KILLS, True),
-    "loki": (receivers.take_loki, KILLS // 4, False),
+    "loki": (receivers.take_loki_protobuf, KILLS // 4, False),
     "otlp": (receivers.take_otlp, KILLS // 4, True),
 }
 

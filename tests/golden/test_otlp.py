@@ -75,7 +75,8 @@ def make_capture(path):
     connection = Connection("192.0.2.1", "192.0.2.99", (40000, 80))
     packets += connection.open()
     for number in range(COUNT):
-        trace = f"traceparent: 00-{TRACE}-{SPAN}-01\r\n" if number % 2 else ""
+        trace = ("", f"traceparent: 00-{TRACE}-{SPAN}-01\r\n", f"b3: {TRACE}-{SPAN}-1\r\n",
+                 f"X-B3-TraceId: {TRACE}\r\nX-B3-SpanId: {SPAN}\r\n")[number % 4]
         packets += connection.say(0, (
             f"GET /item/{number} HTTP/1.1\r\nHost: a.test\r\nX-Two: 1\r\nx-two: 2\r\n"
             f"Cookie: a=secret{number}\r\n{trace}X-Odd: ").encode() + b"gr\xfcn\r\n\r\n")
@@ -162,6 +163,7 @@ def main():
                 expected[first["id"]]["time"])
             for record in receiver.records:
                 check(record, expected[record["id"]])
+            assert sum("trace_id" in record for record in expected.values()) == COUNT * 3 // 4
             receiver.close()
             print(f"{sink}: ok, {len(expected)} records")
         # The receiver takes all but three and says so: they are told, and not sent again.

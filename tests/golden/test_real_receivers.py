@@ -247,9 +247,8 @@ class VictoriaLogs(Server):
     def sinks(self):
         url = f"http://127.0.0.1:{self.port}/insert"
         ways = [f"http={url}/jsonline?_time_field=time&_msg_field=id",
+                f"loki={url}/loki/api/v1/push encoding=json metadata=id,method=http.request.method",
                 f"loki={url}/loki/api/v1/push metadata=id,method=http.request.method",
-                f"loki={url}/loki/api/v1/push encoding=protobuf metadata=id,"
-                "method=http.request.method",
                 f"elasticsearch={url}/elasticsearch/_bulk?_msg_field=event.id&"
                 "_time_field=@timestamp",
                 f"otlp={url}/opentelemetry/v1/logs {OTLP}"]

@@ -92,9 +92,10 @@ class Case:
 KINDS = {
     "http": (receivers.take_lines, "compression=zstd"),
     "http body=array": (receivers.take_array, "compression=none"),
-    "loki": (receivers.take_loki, "label=job=weir,type,host=host.name metadata=trace_id,id"),
-    "loki encoding=protobuf": (receivers.take_loki_protobuf,
-                               "label=job=weir,type,host=host.name metadata=trace_id,id"),
+    "loki": (receivers.take_loki_protobuf,
+             "label=job=weir,type,host=host.name metadata=trace_id,id"),
+    "loki encoding=json": (receivers.take_loki,
+                           "label=job=weir,type,host=host.name metadata=trace_id,id"),
     "elasticsearch": (receivers.take_bulk, ""),
     "otlp": (receivers.take_otlp, ""),
     "splunk": (receivers.take_splunk, "acknowledgements=true token-file={folder}/token"),
@@ -299,6 +300,11 @@ def each_sees_its_own(case):
         seen, number, line = logged(done.stderr, name)
         assert (seen, number) == (len(case.expected), count), line
     stuck.close()
+    for looser in ("no-mask=true", "unmask=cookie", "mask=false"):
+        done = subprocess.run([WEIR, "read", str(case.capture), "--sink",
+                               f"file={folder}/looser.json {looser}"], capture_output=True,
+                              text=True, check=False)
+        assert done.returncode == 2 and not (folder / "looser.json").exists(), (looser, done)
 
 
 def read_counted(stream):

@@ -12,10 +12,12 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -53,6 +55,11 @@ def wait_until(condition, what):
         time.sleep(0.05)
 
 
+def is_open(port):
+    with socket.create_connection(("127.0.0.1", port), 5):
+        return True
+
+
 class Server:
     """A receiver's process. `needs`: its program."""
 
@@ -72,6 +79,12 @@ class Server:
         built = BUILT / cls.needs
         return str(built) if built.exists() else shutil.which(cls.needs, path="/usr/sbin:" +
                                                               os.environ["PATH"])
+
+    def wait_for(self, condition):
+        """Until it answers. It may also have ended: somebody else had taken its port."""
+        wait_until(lambda: self.process.poll() is not None or condition(), f"{self}: no answer")
+        if self.process.poll() is not None:
+            raise ChildProcessError(f"{self}: {(self.folder / 'log').read_text()[-2000:]}")
 
     def stop(self):
         self.process.kill()
@@ -98,7 +111,7 @@ class InfluxDB(Server):
         return json.loads(answer)["results"][0]
 
     def prepare(self):
-        wait_until(lambda: "error" not in self.query("CREATE DATABASE weir"), "InfluxDB")
+        self.wait_for(lambda: "error" not in self.query("CREATE DATABASE weir"))
 
     def sinks(self):
         return [f"http=http://127.0.0.1:{self.port}/write?db=weir&precision=ns format=influx "
@@ -188,7 +201,8 @@ class Rsyslog(Server):
         return [program, "-n", "-iNONE", "-f", str(self.folder / "rsyslog.conf")]
 
     def prepare(self):
-        pass
+        for port in self.ports:
+            self.wait_for(lambda port=port: is_open(port))
 
     def sinks(self):
         return [f"syslog=127.0.0.1:{port} format={name} name={name} {FAST}"
@@ -242,7 +256,7 @@ class VictoriaLogs(Server):
                 "-loggerLevel=WARN"]
 
     def prepare(self):
-        wait_until(lambda: ask(f"http://127.0.0.1:{self.port}/health"), "VictoriaLogs")
+        self.wait_for(lambda: ask(f"http://127.0.0.1:{self.port}/health"))
 
     def sinks(self):
         url = f"http://127.0.0.1:{self.port}/insert"
@@ -401,7 +415,7 @@ class Collector(Server):
                 return ask(f"http://127.0.0.1:{self.port}/v1/logs")
             except urllib.error.HTTPError:
                 return True  # it takes no GET
-        wait_until(is_ready, "the collector")
+        self.wait_for(is_ready)
 
     def sinks(self):
         return [f"{sink}=http://127.0.0.1:{self.grpc if way == 'grpc' else self.port} "
@@ -432,11 +446,7 @@ def main():
                 if not program:
                     missing.append(f"{kind.__name__} ({kind.needs} is not there)")
                     continue
-                own = folder / kind.__name__
-                own.mkdir()
-                running.append(kind(program, own))
-            for server in running:
-                server.prepare()
+                running.append(start(kind, program, folder))
             compare(folder, running)
         finally:
             for server in running:
@@ -445,6 +455,21 @@ def main():
         print(f"left out: {what}")
     print(f"{len(running)} receivers, {len(missing)} left out")
     sys.exit(0 if running else 77)
+
+
+def start(kind, program, folder, tries=3):
+    for number in range(tries):
+        own = folder / f"{kind.__name__}-{number}"
+        own.mkdir()
+        server = kind(program, own)
+        try:
+            server.prepare()
+            return server
+        except ChildProcessError:
+            server.stop()
+            if number == tries - 1:
+                raise
+    return None
 
 
 def compare(folder, running):

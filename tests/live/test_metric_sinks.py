@@ -159,7 +159,7 @@ def varints(data):
 def check_receiver(receiver, found):
     total, seconds = sum_of(found, NAME + "_count"), sum_of(found, NAME + "_sum")
     own = '{job="weir"}'
-    check(traffic.wait_until(lambda: receiver.number(NAME + "_count" + own) == total),
+    check(traffic.wait_until(lambda: receiver.number(NAME + "_count" + own) == total, 60),
           f"{receiver.program} has as many requests as the page", receiver.ask(NAME + "_count"))
     check(abs(receiver.number(NAME + "_sum" + own) - seconds) < 1e-9 * total, "and their sum")
     check(receiver.number(NAME + '_count{http_response_status_code="404",job="weir"}')
@@ -170,7 +170,7 @@ def check_receiver(receiver, found):
 
 def check_native(prometheus, total, job):
     own = f'{NAME}{{job="{job}"}}'
-    check(traffic.wait_until(lambda: prometheus.number(f"histogram_count({own})") == total),
+    check(traffic.wait_until(lambda: prometheus.number(f"histogram_count({own})") == total, 60),
           f"the native histogram has the same count: {job}", prometheus.ask(NAME))
     low, high = (prometheus.number(f"histogram_quantile({share}, sum({own}))")
                  for share in (0.01, 0.99))
@@ -235,7 +235,7 @@ def main():
         weir.stop()
     for store in stores:
         check(traffic.wait_until(lambda store=store: not store.ask("weir_build_info")
-                                 and not store.ask(NAME + "_count")),
+                                 and not store.ask(NAME + "_count"), 60),
               "when weir has ended its series have, too", store.ask("weir_build_info"))
         store.stop()
     server.stop()

@@ -55,6 +55,7 @@ __noinline int weir_packet_mask_return(__u32 slot, __u32 count)
 {
     struct packet_work *packet = packet_work_get(slot);
     struct work *work = work_get(slot);
+    __u64 altered = 0, *word;
     __u32 from, i;
 
     if (!packet || !work || packet->view.payload_at > PACKET_WINDOW || count > MASK_BYTES)
@@ -63,14 +64,19 @@ __noinline int weir_packet_mask_return(__u32 slot, __u32 count)
     for (i = 0; i < MASK_BYTES / 8; i++) {
         if (i * 8 + 8 > count)
             break;
-        *word_pointer(&packet->data[(from + i * 8) & (PACKET_SNAP - 1)]) = WORD_AT(work, i * 8);
+        word = word_pointer(&packet->data[(from + i * 8) & (PACKET_SNAP - 1)]);
+        altered |= *word ^ WORD_AT(work, i * 8);
+        *word = WORD_AT(work, i * 8);
     }
     i *= 8;
     for (__u32 last = 0; last < 8; last++) {
         if (i + last >= count)
             break;
+        altered |= packet->data[(from + i + last) & (PACKET_SNAP - 1)] ^ AT(work, i + last);
         packet->data[(from + i + last) & (PACKET_SNAP - 1)] = AT(work, i + last);
     }
+    if (altered)
+        packet->event.flags |= WEIR_FRAME_MASKED;
     return 0;
 }
 

@@ -17,6 +17,7 @@ enum weir_frame_flag {
     WEIR_FRAME_RECORD = 2,  /* asked for as a record of its own */
     WEIR_FRAME_STREAM = 4,  /* what it carries is for the parsers */
     WEIR_FRAME_NETWORK = 8, /* the bytes start at the network header: no link header is known */
+    WEIR_FRAME_MASKED = 16, /* some of the payload is not as it was on the wire */
 };
 
 enum weir_packet_event_type {

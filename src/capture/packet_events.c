@@ -41,6 +41,7 @@ static void handle_frame(struct packets *packets, const struct weir_event_frame 
                 .stripped_vlan_tpid = event->vlan_tpid,
                 .stripped_vlan_tci = event->vlan_tci,
                 .has_unfinished_checksums = true,
+                .is_altered = event->flags & WEIR_FRAME_MASKED,
                 .direction = direction_of(event->hook),
                 .interface_index = event->interface_index,
                 .network_namespace = event->network_namespace,

@@ -21,6 +21,7 @@ struct frame {
     bool has_stripped_vlan; /* the NIC took this tag off the frame */
     uint16_t stripped_vlan_tpid, stripped_vlan_tci;
     bool has_unfinished_checksums; /* seen on this host, where hardware may complete them later */
+    bool is_altered;               /* payload was masked before: checksums of it say nothing */
     enum packet_direction direction;
     uint32_t interface_index;    /* 0: unknown */
     struct slice interface_name; /* empty: unknown */

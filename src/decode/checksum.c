@@ -38,7 +38,7 @@ const char *checksum_of_transport(const struct packet *packet)
     uint32_t length;
 
     if (!packet->has_transport || place == SIZE_MAX || packet->frame->segment_count > 1 ||
-        (packet->is_fragment && !packet->is_reassembled))
+        packet->frame->is_altered || (packet->is_fragment && !packet->is_reassembled))
         return NULL;
     header = packet->layers[packet->transport_layer].header;
     if (place + 2 > header.length)

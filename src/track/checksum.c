@@ -15,8 +15,8 @@ enum checksum_verdict checksum_verify(const struct packet *packet)
     size_t at = is_tcp ? CHECKSUM_AT_TCP : CHECKSUM_AT_UDP;
     uint8_t family = packet->ip_version == 4 ? ADDRESS_IPV4 : ADDRESS_IPV6;
     if (header.length < (is_tcp ? 20 : 8) || packet->payload.length < packet->payload_length ||
-        packet->frame->segment_count > 1 || packet->source.family != family ||
-        packet->destination.family != family)
+        packet->frame->segment_count > 1 || packet->frame->is_altered ||
+        packet->source.family != family || packet->destination.family != family)
         return CHECKSUM_UNKNOWN;
     uint16_t stored;
     memcpy(&stored, header.data + at, sizeof(stored));

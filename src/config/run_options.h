@@ -68,11 +68,11 @@ struct run_options {
     bool with_packet_records;
     bool with_drops;
     bool with_connections;
+    bool is_without_statistics; /* no option: rows sum up what connections say at their end */
     uint64_t packet_ring_bytes; /* a power of two */
     uint64_t packet_message_bytes;
     uint64_t flow_limit;
     uint64_t statistics_interval_ns;
-    bool is_without_statistics; /* no option: rows sum up what connections say at their end */
     uint64_t community_id_seed;
 
     /* capture */

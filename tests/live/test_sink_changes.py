@@ -31,10 +31,13 @@ class Traffic:
 
     def work(self):
         try:
-            with traffic.Client(self.server.address, self.server.port) as client:
-                while not self.is_over:
-                    client.exchange(f"n-{self.count}", target=b"/bytes/11")
-                    self.count += 1
+            while not self.is_over:
+                with traffic.Client(self.server.address, self.server.port) as client:
+                    for _ in range(10000):  # before the server ends the connection
+                        if self.is_over:
+                            break
+                        client.exchange(f"n-{self.count}", target=b"/bytes/11")
+                        self.count += 1
         except Exception as error:  # told by the main thread
             self.failure = error
 

@@ -68,14 +68,17 @@ static void add_values(const struct connection *connection, const struct lasting
 {
     const struct parser *parser = key->parser;
     const char *source = key->carrier ? "tls" : connection->streams->options.source;
-    const char *role = key->is_observed ? "observer" : key->is_client ? "client" : "server";
+    bool is_client = key->traits & LASTING_CLIENT;
+    const char *role = key->traits & LASTING_OBSERVED ? "observer"
+                       : is_client                    ? "client"
+                                                      : "server";
 
     record_add_text(record, FIELD_TYPE, slice_of_string(parser->record_type));
     record_add_text(record, FIELD_SOURCE, slice_of_string(source));
     record_add_text(record, FIELD_ROLE, slice_of_string(role));
-    add_ends(connection, record, key->is_client);
+    add_ends(connection, record, is_client);
     record_add_text(record, FIELD_NETWORK_TRANSPORT,
-                    key->is_datagram ? SLICE_LITERAL("udp") : SLICE_LITERAL("tcp"));
+                    key->traits & LASTING_DATAGRAM ? SLICE_LITERAL("udp") : SLICE_LITERAL("tcp"));
     if (parser->protocol)
         record_add_text(record, FIELD_NETWORK_PROTOCOL_NAME, slice_of_string(parser->protocol));
     record_add_number(record, FIELD_CONNECTION_ID, key->carrier ? key->carrier : connection->id);
@@ -95,9 +98,9 @@ static bool key_fill(const struct connection *connection, bool is_client, struct
 
     key->parser = connection->parser;
     key->carrier = connection->carrier;
-    key->is_client = is_client;
-    key->is_observed = connection->is_observed;
-    key->is_datagram = connection->emitter.is_datagram;
+    key->traits = (is_client ? LASTING_CLIENT : 0) |
+                  (connection->is_observed ? LASTING_OBSERVED : 0) |
+                  (connection->emitter.is_datagram ? LASTING_DATAGRAM : 0);
     key->processes[0] = connection->process;
     key->processes[1] = peer && peer->process.pid ? peer->process : connection->peer_process;
     for (size_t i = 0; i < 2; i++) {

@@ -11,15 +11,19 @@ enum { LASTING_SLOTS = 1024 /* a power of two */ };
 struct connection;
 struct common_values;
 
-/* All that the values depend on; zeroed before it is filled in, since it is compared as bytes. */
+enum lasting_trait {
+    LASTING_CLIENT = 1, /* this end sends the requests */
+    LASTING_OBSERVED = 2,
+    LASTING_DATAGRAM = 4,
+};
+
+/* All that the values depend on. It is compared as bytes, and has none between its members. */
 struct lasting_key {
     const struct parser *parser;
     uint64_t carrier;
     struct process_identity processes[2]; /* the end's, the other end's; pid 0: none */
     uint64_t versions[2];                 /* of what is known of them */
-    bool is_client;
-    bool is_observed;
-    bool is_datagram;
+    uint64_t traits;                      /* enum lasting_trait */
 };
 
 struct lasting_slot {

@@ -88,7 +88,7 @@ def measure_hooks(weir, folder, chosen):
         set_statistics("1")
         before = programs()
         served = server.requests()
-        load.run_wrk(folder, chosen.seconds, chosen.connections, chosen.pinned)
+        load.run_wrk(folder, chosen.seconds, chosen.connections, chosen.pinned, chosen.varying)
         served = server.requests() - served
         after = programs()
     finally:

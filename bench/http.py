@@ -6,8 +6,9 @@ turn without capture of the same round, so a machine that slows down slows down 
 
     bench/http.py [--weir build/weir] [--seconds 4] [--rounds 5] [--only weir,nginx-log]
     bench/http.py --requests 10000000          also: is any of so many lost?
+    bench/http.py --varying                    heads of which no two are the same
 
-Writes bench/results/http.json and http.md. Needs root, nginx and wrk; others are left out
+Writes bench/results/http.json and http.md (http-varying). Needs root, nginx and wrk; others are left out
 when they are not installed. The file that weir writes is on the disk of --folder.
 """
 
@@ -41,6 +42,8 @@ def options():
     parser.add_argument("--seconds", type=int, default=4, help="of load in one turn")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each, median counts")
     parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--varying", action="store_true",
+                        help="no two requests are the same: path and id differ")
     parser.add_argument("--pinned", action="store_true", help="nginx on CPU 0, wrk on CPU 1")
     parser.add_argument("--only", default="", help="names, separated by commas")
     parser.add_argument("--requests", type=int, default=0, help="length of the run for losses")
@@ -61,7 +64,8 @@ def turn(contender, folder, chosen):
             sampler = threading.Timer(
                 chosen.seconds * 0.8, lambda: samples.append(contender.under_load()))
             sampler.start()
-            result = load.run_wrk(folder, chosen.seconds, chosen.connections, chosen.pinned)
+            result = load.run_wrk(folder, chosen.seconds, chosen.connections, chosen.pinned,
+                                  chosen.varying)
             sampler.join()
             result["server_cpu_seconds"] = machine.cpu_seconds(server.process.pid) - worker
             result["served"] = server.requests() - before
@@ -156,6 +160,7 @@ def main():
             "settings": {
                 "seconds": chosen.seconds, "rounds": chosen.rounds,
                 "connections": chosen.connections, "pinned": chosen.pinned,
+                "varying": chosen.varying,
                 "load_average_before": busy,
                 "request_head_bytes": request_head, "response_head_bytes": response_head},
             "contenders": compare(chosen, folder, competitors),
@@ -164,7 +169,7 @@ def main():
             results["hooks"] = measure_hooks(weir, folder, chosen)
             if chosen.requests:
                 results["endurance"] = run_endurance(weir, folder, chosen)
-        report.write_results(results, chosen.output)
+        report.write_results(results, chosen.output, "http-varying" if chosen.varying else "http")
         print(report.markdown(results))
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -70,6 +70,20 @@ done = function(summary, latency, requests)
 end
 """
 
+# Each request has a path and an id of its own.
+VARYING = """
+local first, middle, last
+local number = 0
+init = function()
+  first, middle, last = wrk.format():match("^(.-/items)(.*X%-Request%-ID: )%x+(.*)$")
+end
+request = function()
+  number = number + 1
+  return first .. string.format("/%d", number) .. middle ..
+    string.format("%032x", number * 40503) .. last
+end
+"""
+
 
 class Server:
     """nginx with one worker; access_log is nginx's own argument of that name."""
@@ -120,11 +134,11 @@ class Server:
         return self.process.stop()
 
 
-def run_wrk(folder, seconds, connections, pinned=False):
-    """One run of the load; a dictionary of what wrk measured."""
+def run_wrk(folder, seconds, connections, pinned=False, is_varying=False):
+    """One run of the load; a dictionary of what wrk measured. Requests are all the same, or not."""
     script = os.path.join(folder, "report.lua")
     with open(script, "w") as out:
-        out.write(REPORT)
+        out.write(REPORT + (VARYING if is_varying else ""))
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script]
     for name, value in REQUEST_HEADERS:
         command += ["-H", f"{name}: {value}"]

@@ -93,7 +93,8 @@ def introduction(results):
         f"{name['cpu']}, {name['cores']} cores, {name['memory_gib']} GiB, Linux {name['kernel']}. "
         f"One nginx worker, wrk with {settings['connections']} connections, request heads of "
         f"{settings['request_head_bytes']} bytes and response heads of "
-        f"{settings['response_head_bytes']}; median of {settings['rounds']} turns of "
+        f"{settings['response_head_bytes']}"
+        f"{', no two requests the same' if settings.get('varying') else ''}; median of {settings['rounds']} turns of "
         f"{settings['seconds']} s, in turns within one run.")
 
 
@@ -110,12 +111,12 @@ def markdown(results):
     return "\n\n".join(parts) + "\n"
 
 
-def write_results(results, folder):
+def write_results(results, folder, name="http"):
     os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, "http.json"), "w") as out:
+    with open(os.path.join(folder, f"{name}.json"), "w") as out:
         json.dump(results, out, indent=1)
         out.write("\n")
-    with open(os.path.join(folder, "http.md"), "w") as out:
+    with open(os.path.join(folder, f"{name}.md"), "w") as out:
         out.write(markdown(results))
 
 

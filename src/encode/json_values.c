@@ -6,10 +6,7 @@
 #include "encode/encoder.h"
 #include "encode/put.h"
 
-enum {
-    KEY_BYTES = PUT_PADDED,
-    SHORT_VALUE_BYTES = 48, /* a number, time, id or address with its quotes */
-};
+enum { KEY_BYTES = PUT_PADDED };
 
 struct key {
     char text[KEY_BYTES]; /* ,"name": */
@@ -70,14 +67,12 @@ static size_t longest_texts(const struct value *value, size_t *escaped)
     return (size_t)value->count * sizeof("\"\",");
 }
 
-size_t json_values_longest(const struct record *record, const struct value *value)
+size_t json_values_longest_list(const struct record *record, const struct value *value)
 {
-    size_t escaped = 0, length = KEY_BYTES + SHORT_VALUE_BYTES;
+    size_t escaped = 0, length = JSON_MEMBER_BYTES;
     const struct head_memo *memo;
 
     switch ((enum value_kind)value->kind) {
-    case VALUE_TEXT:
-        return length + value->text.length * PUT_ESCAPED_FACTOR;
     case VALUE_NUMBERS:
         return length + (size_t)value->count * (PUT_NUMBER_MAXIMUM + 1);
     case VALUE_TEXTS:

@@ -8,8 +8,8 @@ turn without capture of the same round, so a machine that slows down slows down 
     bench/http.py --requests 10000000          also: is any of so many lost?
     bench/http.py --varying                    heads of which no two are the same
 
-Writes bench/results/http.json and http.md (http-varying). Needs root, nginx and wrk; others are left out
-when they are not installed. The file that weir writes is on the disk of --folder.
+Writes bench/results/http.json and http.md, or http-varying. Needs root, nginx and wrk; others are
+left out when they are not installed. The file that weir writes is on the disk of --folder.
 """
 
 import argparse

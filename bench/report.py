@@ -94,7 +94,8 @@ def introduction(results):
         f"One nginx worker, wrk with {settings['connections']} connections, request heads of "
         f"{settings['request_head_bytes']} bytes and response heads of "
         f"{settings['response_head_bytes']}"
-        f"{', no two requests the same' if settings.get('varying') else ''}; median of {settings['rounds']} turns of "
+        f"{', no two requests the same' if settings.get('varying') else ''}; "
+        f"median of {settings['rounds']} turns of "
         f"{settings['seconds']} s, in turns within one run.")
 
 

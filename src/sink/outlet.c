@@ -14,6 +14,8 @@ enum {
     BATCH_BYTES = 1024 * 1024,
     BATCH_RECORDS = 4096,
     INTERRUPT_NS = 5000000,
+    BUSY_TRIES = 100,
+    BUSY_PAUSE_NS = 20000000,
 };
 static const uint64_t retry_first_ns = 200000000, retry_maximum_ns = 30000000000;
 
@@ -116,6 +118,19 @@ static void set_options(struct outlet *outlet, const struct outlet_options *opti
                  outlet_now_ns() ^ (uint64_t)(uintptr_t)outlet);
 }
 
+/* Another weir may be looking for a moment whether this spool is anybody's (agent/orphans). */
+static int open_folder(const char *path, struct spool_files *ret_files)
+{
+    const struct timespec pause = {.tv_nsec = BUSY_PAUSE_NS};
+    int result = spool_files_open(path, ret_files);
+
+    for (unsigned i = 0; result == -EBUSY && i < BUSY_TRIES; i++) {
+        nanosleep(&pause, NULL);
+        result = spool_files_open(path, ret_files);
+    }
+    return result;
+}
+
 static int open_spool(struct outlet *outlet, char message[SINK_MESSAGE_BYTES])
 {
     const char *path = outlet->options.spool_path;
@@ -127,7 +142,7 @@ static int open_spool(struct outlet *outlet, char message[SINK_MESSAGE_BYTES])
     if (!path)
         return 0;
     outlet->run_first = UINT64_MAX; /* what is gone now is older than this run */
-    result = spool_files_open(path, &files);
+    result = open_folder(path, &files);
     if (result == 0)
         result = spool_open(&files, &outlet->options.spool, &outlet->spool);
     if (result < 0) {

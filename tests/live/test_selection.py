@@ -115,10 +115,12 @@ def check_ports_and_addresses():
     for _ in range(20):
         stage.request(0)
     check_clean_end(stage.weir)
-    urls = [record.get("url.original") for record in stage.weir.records()]
+    ports = {server.port for server in stage.servers}  # others of this host may talk, too
+    mine = [record for record in stage.weir.records() if record["server.port"] in ports]
+    urls = [record.get("url.original") for record in mine]
     check(len(urls) == len(set(urls)), "no exchange is logged twice", str(urls))
     check(stage.weir.totals.lost_sum == 0, "nothing is lost", str(stage.weir.totals))
-    check(not any(flags(record) & {"unpaired", "gap"} for record in stage.weir.records()),
+    check(not any(flags(record) & {"unpaired", "gap"} for record in mine),
           "every exchange is whole")
 
 

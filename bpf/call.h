@@ -25,7 +25,7 @@ enum { TASK_COMPAT = 2 }; /* TS_COMPAT */
 #define CALL_NUMBER(regs) ((long)(regs)->orig_ax)
 #define CALL_ARGUMENTS(regs, arguments)                                                            \
     ((arguments)[0] = (regs)->di, (arguments)[1] = (regs)->si, (arguments)[2] = (regs)->dx,        \
-     (arguments)[3] = (regs)->r10)
+     (arguments)[3] = (regs)->r10, (arguments)[4] = (regs)->r8)
 #elif defined(__TARGET_ARCH_arm64)
 enum {
     NR_READ = 63,
@@ -49,7 +49,8 @@ enum { TASK_COMPAT = 0 }; /* told by the flags of the thread, not read here */
 #define CALL_NUMBER(regs) ((long)(regs)->syscallno)
 #define CALL_ARGUMENTS(regs, arguments)                                                            \
     ((arguments)[0] = (regs)->orig_x0, (arguments)[1] = (regs)->regs[1],                           \
-     (arguments)[2] = (regs)->regs[2], (arguments)[3] = (regs)->regs[3])
+     (arguments)[2] = (regs)->regs[2], (arguments)[3] = (regs)->regs[3],                           \
+     (arguments)[4] = (regs)->regs[4])
 #endif
 
 enum { MSG_OOB = 1, MSG_PEEK = 2, MSG_TRUNC = 0x20, MSG_ERRQUEUE = 0x2000 };
@@ -57,18 +58,6 @@ enum { MSG_OOB = 1, MSG_PEEK = 2, MSG_TRUNC = 0x20, MSG_ERRQUEUE = 0x2000 };
 enum { MSG_IGNORED = MSG_PEEK | MSG_OOB | MSG_ERRQUEUE };
 enum { PF_IO_WORKER = 0x10, PF_KTHREAD = 0x200000 };
 enum { UNSEEN = 1 }; /* work.unseen is 1 + reason */
-
-/* What a hook knows of one call. */
-struct call {
-    void *socket;    /* struct sock */
-    __u32 direction; /* enum weir_direction */
-    __u32 unseen;    /* 1 + enum weir_loss, or 0 */
-    __s64 length;    /* bytes that moved */
-    __u32 sequence;  /* TCP sequence number behind them */
-    bool has_sequence;
-    bool is_end_received; /* the other end's FIN came: it takes a sequence number too */
-    struct cursor cursor;
-};
 
 static __always_inline void cursor_one(struct cursor *cursor, __u64 base, __u64 length)
 {

@@ -229,10 +229,13 @@ static __always_inline bool call_is_over(struct connection *connection, const st
 static __always_inline void cursor_from_call(struct call *call, long number, const __u64 *arguments)
 {
     switch (number) {
-    case NR_READ:
-    case NR_WRITE:
     case NR_SENDTO:
     case NR_RECVFROM:
+        call->name = arguments[4];
+        cursor_one(&call->cursor, arguments[1], arguments[2]);
+        return;
+    case NR_READ:
+    case NR_WRITE:
         cursor_one(&call->cursor, arguments[1], arguments[2]);
         return;
     case NR_READV:
@@ -243,6 +246,7 @@ static __always_inline void cursor_from_call(struct call *call, long number, con
         return;
     case NR_SENDMSG:
     case NR_RECVMSG:
+        call->message = arguments[1];
         if (!cursor_message(&call->cursor, arguments[1]))
             call->unseen = UNSEEN + WEIR_LOSS_FAULT;
         return;

@@ -8,7 +8,7 @@
 #include "bpf/selection.h"
 #include "bpf/socket_maps.h"
 
-enum { AF_INET = 2, AF_INET6 = 10, IPPROTO_TCP = 6, IPPROTO_MPTCP = 262 };
+enum { AF_INET = 2, AF_INET6 = 10, IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_MPTCP = 262 };
 enum {
     TCP_ESTABLISHED = 1,
     TCP_SYN_SENT,

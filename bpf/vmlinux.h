@@ -76,6 +76,7 @@ struct sock_common {
 
 struct inode {
     unsigned short i_mode;
+    unsigned long i_ino;
 };
 struct qstr {
     const unsigned char *name;
@@ -167,6 +168,7 @@ struct sk_buff {
     __be16 vlan_proto;
     __u16 vlan_tci;
     __u16 network_header;
+    __u16 transport_header;
     __u16 mac_header;
     unsigned int tail;
     unsigned int end;
@@ -230,7 +232,10 @@ struct iov_iter___before_5_14 {
     unsigned int type;
 };
 struct msghdr {
+    void *msg_name;
     struct iov_iter msg_iter;
+    void *msg_control;
+    unsigned long msg_controllen;
 };
 
 struct fdtable {
@@ -351,6 +356,19 @@ struct __sk_buff {
     __u32 gso_segs;
     __u64 sk;
     __u32 gso_size;
+};
+struct bpf_sock;
+struct bpf_sock_addr {
+    __u32 user_family;
+    __u32 user_ip4;
+    __u32 user_ip6[4];
+    __u32 user_port;
+    __u32 family;
+    __u32 type;
+    __u32 protocol;
+    __u32 msg_src_ip4;
+    __u32 msg_src_ip6[4];
+    struct bpf_sock *sk __attribute__((aligned(8)));
 };
 struct xdp_md {
     __u32 data;

@@ -11,6 +11,8 @@ char weir_license[] SEC("license") = "Dual BSD/GPL";
 #include "bpf/hooks/socket.bpf.c"
 #include "bpf/hooks/syscall.bpf.c"
 #include "bpf/hooks/fentry.bpf.c"
+#include "bpf/hooks/udp.bpf.c"
+#include "bpf/hooks/udp_peer.bpf.c"
 #include "bpf/hooks/tls.bpf.c"
 #include "bpf/hooks/go_tls.bpf.c"
 #include "bpf/hooks/tc.bpf.c"

@@ -6,15 +6,16 @@
 #pragma once
 
 enum weir_event_type {
-    WEIR_EVENT_OPEN = 1,     /* struct weir_event_open */
-    WEIR_EVENT_PROCESS = 2,  /* struct weir_event_process */
-    WEIR_EVENT_DATA = 3,     /* struct weir_event_data, then its bytes */
-    WEIR_EVENT_DIGEST = 4,   /* struct weir_event_digest, before the data it belongs to */
-    WEIR_EVENT_END = 5,      /* struct weir_event_end: one direction has ended */
-    WEIR_EVENT_PEER = 7,     /* struct weir_event_process: who connected, of an end on this host */
-    WEIR_EVENT_CLOSE = 6,    /* struct weir_event_end: the connection is gone */
-    WEIR_EVENT_SOCKET = 8,   /* struct weir_event_socket */
-    WEIR_EVENT_IDENTITY = 9, /* struct weir_event_identity, before what names it */
+    WEIR_EVENT_OPEN = 1,      /* struct weir_event_open */
+    WEIR_EVENT_PROCESS = 2,   /* struct weir_event_process */
+    WEIR_EVENT_DATA = 3,      /* struct weir_event_data, then its bytes */
+    WEIR_EVENT_DIGEST = 4,    /* struct weir_event_digest, before the data it belongs to */
+    WEIR_EVENT_END = 5,       /* struct weir_event_end: one direction has ended */
+    WEIR_EVENT_PEER = 7,      /* struct weir_event_process: who connected, of an end on this host */
+    WEIR_EVENT_CLOSE = 6,     /* struct weir_event_end: the connection is gone */
+    WEIR_EVENT_SOCKET = 8,    /* struct weir_event_socket */
+    WEIR_EVENT_IDENTITY = 9,  /* struct weir_event_identity, before what names it */
+    WEIR_EVENT_DATAGRAM = 10, /* struct weir_event_datagram, then its bytes */
 };
 
 enum weir_direction {
@@ -36,6 +37,8 @@ enum weir_event_flag {
     WEIR_FLAG_KNOWN = 512,  /* the bytes are those that came with the number in `known` */
     WEIR_FLAG_LIVES = 1024, /* of WEIR_EVENT_SOCKET: it has not closed */
     WEIR_FLAG_ROLE = 2048,  /* the same: FLAG_INITIATOR is certain, though it may be late */
+    WEIR_FLAG_NO_LOCAL = 4096,  /* the address of this end is not known */
+    WEIR_FLAG_NO_REMOTE = 8192, /* nor who the other end is */
 };
 
 struct weir_event_head {
@@ -140,6 +143,21 @@ struct weir_event_end {
 };
 
 /*
+ * A datagram that a UDP socket has sent or received; head.connection: the socket. As many of its
+ * bytes follow as are handed over.
+ */
+enum { WEIR_DATAGRAM_BYTES = 8192 };
+struct weir_event_datagram {
+    struct weir_event_head head;
+    __u8 local[16], remote[16]; /* IPv4 as ::ffff:a.b.c.d */
+    __u16 local_port, remote_port;
+    __u32 network_namespace;
+    __u32 size; /* bytes of the datagram */
+    __u32 padding;
+    struct weir_process process;
+};
+
+/*
  * A TCP socket that has closed, or lives. head.direction: 1: this end closed first, 2: the other,
  * 0: unknown.
  */
@@ -202,4 +220,5 @@ _Static_assert(sizeof(struct weir_event_identity) == 64 + 1280 + 2 * 768, "layou
 _Static_assert(sizeof(struct weir_event_data) == 56, "layout");
 _Static_assert(sizeof(struct weir_event_digest) == 40, "layout");
 _Static_assert(sizeof(struct weir_event_end) == 40, "layout");
+_Static_assert(sizeof(struct weir_event_datagram) == 112, "layout");
 _Static_assert(sizeof(struct weir_event_socket) == 192, "layout");

@@ -3,6 +3,7 @@
  * fire behind each socket call; the system call's arguments are in the task's saved registers.
  * Costs nothing on system calls that touch no socket, and needs neither kprobes nor fentry.
  */
+#include "bpf/datagram.h"
 #include "bpf/tls.h"
 
 /* One message of sendmmsg or recvmmsg. */
@@ -23,6 +24,7 @@ static __always_inline void cursor_from_vector(struct call *call, const __u64 *a
             place.index = 0;
     }
     address = place.vector + (__u64)place.index * sizeof(struct user_mmsghdr);
+    call->message = address;
     if (call->length > 0 && !cursor_message(&call->cursor, address))
         call->unseen = UNSEEN + WEIR_LOSS_FAULT;
     place.index = call->length > 0 ? place.index + 1 : 0;
@@ -34,7 +36,7 @@ static __always_inline void cursor_from_task(struct call *call, const struct soc
 {
     struct task_struct *task = bpf_get_current_task_btf();
     struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-    __u64 arguments[4];
+    __u64 arguments[5];
     long number;
 
     if (RARELY(task->flags & (PF_KTHREAD | PF_IO_WORKER))) {
@@ -57,6 +59,32 @@ static __always_inline void cursor_from_task(struct call *call, const struct soc
         cursor_from_call(call, number, arguments);
 }
 
+/* The same of a UDP socket. NESTING, or the work area that weir_datagram_end is to hand over. */
+static __noinline __u32 datagram_call(struct sock *sk, __u32 direction, int length, int flags)
+{
+    struct datagram_socket *socket;
+    struct work *work;
+    __u32 slot;
+
+    if (direction == WEIR_RECEIVED && (flags & MSG_IGNORED))
+        return NESTING;
+    socket = datagram_socket_of(sk, length);
+    if (!socket)
+        return NESTING;
+    slot = datagram_area(length);
+    work = work_get(slot);
+    if (!work)
+        return NESTING;
+    datagram_call_begin(work, sk, direction, length);
+    cursor_from_task(&work->datagram.call, sk);
+    datagram_place(work, socket);
+    work->datagram.is_name_unwritten = direction == WEIR_RECEIVED;
+    if (datagram_handle(work, slot, socket))
+        return slot;
+    datagram_release(slot);
+    return NESTING;
+}
+
 static __always_inline int socket_call(struct sock *sk, __u32 direction, int length, int flags)
 {
     struct connection *connection;
@@ -65,9 +93,11 @@ static __always_inline int socket_call(struct sock *sk, __u32 direction, int len
     __u16 family = sk->__sk_common.skc_family, protocol = sk->sk_protocol;
     bool is_looked_into, is_carrier;
 
-    if (protocol != IPPROTO_TCP && protocol != (__u16)IPPROTO_MPTCP)
-        return 0;
     if (family != AF_INET && family != AF_INET6)
+        return 0;
+    if (weir_settings.with_datagrams && protocol == IPPROTO_UDP)
+        return weir_datagram_end(datagram_call(sk, direction, length, flags));
+    if (protocol != IPPROTO_TCP && protocol != (__u16)IPPROTO_MPTCP)
         return 0;
     if (direction == WEIR_RECEIVED && (flags & MSG_IGNORED))
         return 0;

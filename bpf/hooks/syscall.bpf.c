@@ -3,11 +3,14 @@
  * (tracepoint raw_syscalls:sys_exit): the registers still hold the arguments, the file descriptor
  * leads to the socket. It costs something on every system call, so it is the last rung.
  */
+#include "bpf/datagram.h"
 #include "bpf/tls.h"
 
 enum { S_IFMT = 0170000, S_IFSOCK = 0140000, MESSAGES_PER_CALL = 64 };
 
-/* The address of the TCP socket behind a file descriptor of the current task, or 0. */
+enum { SOCKET_IS_UDP = 1 }; /* in the address, which is even */
+
+/* The address of the socket behind a file descriptor of the current task, or 0. */
 __noinline __u64 weir_socket_of(__u64 descriptor)
 {
     struct task_struct *task = (struct task_struct *)bpf_get_current_task();
@@ -27,7 +30,11 @@ __noinline __u64 weir_socket_of(__u64 descriptor)
     sk = BPF_CORE_READ(socket, sk);
     protocol = BPF_CORE_READ(sk, sk_protocol);
     family = BPF_CORE_READ(sk, __sk_common.skc_family);
-    if (protocol != IPPROTO_TCP || (family != AF_INET && family != AF_INET6))
+    if (family != AF_INET && family != AF_INET6)
+        return 0;
+    if (weir_settings.with_datagrams && protocol == IPPROTO_UDP)
+        return (__u64)sk | SOCKET_IS_UDP;
+    if (protocol != IPPROTO_TCP)
         return 0;
     return (__u64)sk;
 }
@@ -91,7 +98,7 @@ enum { CALL_RECEIVES = 1 << 16, CALL_DISCARDS = 1 << 17 };
 __noinline int weir_plain_call(__u64 socket, __u64 what, __u64 second, __u64 third, __u64 length)
 {
     struct connection *connection = bpf_map_lookup_elem(&weir_socket_table, &socket);
-    __u64 arguments[3];
+    __u64 arguments[5] = {};
     struct call *call = call_area();
 
     if (!connection || !call)
@@ -163,6 +170,76 @@ static __always_inline void calls_of_vector(__u64 socket, __u64 vector, __u32 di
     }
 }
 
+/* Behind the system call it is known where everything is. */
+static __always_inline int datagram_run(struct work *work, __u32 slot,
+                                        struct datagram_socket *socket)
+{
+    datagram_place(work, socket);
+    if (datagram_handle(work, slot, socket))
+        return weir_datagram_end(slot);
+    datagram_release(slot);
+    return 0;
+}
+
+/* A datagram. `what` as for weir_plain_call, its length above. */
+__noinline int weir_plain_datagram(__u64 sk, __u64 what, __u64 second, __u64 third, __u64 fifth)
+{
+    struct datagram_socket *socket = datagram_socket_of((void *)sk, what >> 32);
+    __u64 arguments[5];
+    struct work *work;
+    __u32 slot;
+
+    if (!socket)
+        return 0;
+    slot = datagram_area(what >> 32);
+    work = work_get(slot);
+    if (!work)
+        return 0;
+    arguments[1] = second;
+    arguments[2] = third;
+    arguments[4] = fifth;
+    datagram_call_begin(work, (void *)sk, what & CALL_RECEIVES ? WEIR_RECEIVED : WEIR_SENT,
+                        what >> 32);
+    cursor_from_call(&work->datagram.call, what & 0xffff, arguments);
+    return datagram_run(work, slot, socket);
+}
+
+/* A datagram of sendmmsg or recvmmsg. */
+__noinline int weir_vector_datagram(__u64 sk, __u64 address, __u32 direction)
+{
+    const struct user_mmsghdr *message = (void *)address;
+    struct datagram_socket *socket;
+    struct work *work;
+    __u32 length = 0, slot;
+
+    if (bpf_probe_read_user(&length, sizeof(length), &message->msg_len))
+        return 0;
+    socket = datagram_socket_of((void *)sk, length);
+    if (!socket)
+        return 0;
+    slot = datagram_area(length);
+    work = work_get(slot);
+    if (!work)
+        return 0;
+    datagram_call_begin(work, (void *)sk, direction & 1, length);
+    work->datagram.call.message = address;
+    if (!cursor_message(&work->datagram.call.cursor, address))
+        work->datagram.call.unseen = UNSEEN + WEIR_LOSS_FAULT;
+    return datagram_run(work, slot, socket);
+}
+
+static __always_inline int datagram_ends_call(__u64 sk, long number, const __u64 *arguments,
+                                              __u32 direction, __u32 result)
+{
+    __u64 what = number | (direction == WEIR_RECEIVED ? CALL_RECEIVES : 0) | (__u64)result << 32;
+
+    if (number != NR_SENDMMSG && number != NR_RECVMMSG)
+        return weir_plain_datagram(sk, what, arguments[1], arguments[2], arguments[4]);
+    for (int i = 0; i < MESSAGES_PER_CALL && i < result; i++)
+        weir_vector_datagram(sk, arguments[1] + i * sizeof(struct user_mmsghdr), direction);
+    return 0;
+}
+
 /* Is the connection looked into? Made, as one joined late, where there is none. */
 __noinline int weir_connection_of(__u64 socket, __u64 length)
 {
@@ -176,7 +253,7 @@ static __always_inline int syscall_ends(struct pt_regs *regs, long result)
     struct task_struct *task;
     long number = CALL_NUMBER(regs);
     int direction = direction_of(number);
-    __u64 arguments[4], what;
+    __u64 arguments[5], what;
     __u64 sk;
 
     if (direction < 0 || result < 0)
@@ -192,6 +269,8 @@ static __always_inline int syscall_ends(struct pt_regs *regs, long result)
     }
     if (!sk || (direction == WEIR_RECEIVED && (receive_flags(number, arguments) & MSG_IGNORED)))
         return 0;
+    if (sk & SOCKET_IS_UDP)
+        return datagram_ends_call(sk & ~(__u64)SOCKET_IS_UDP, number, arguments, direction, result);
     if (!weir_connection_of(sk, result))
         return 0;
     if (number == NR_SENDMMSG || number == NR_RECVMMSG) {

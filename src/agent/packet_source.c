@@ -297,7 +297,7 @@ int packet_source_descriptor(const struct packet_source *source)
     return packets_descriptor(source->packets);
 }
 
-int packet_source_drain(struct packet_source *source)
+int packet_source_drain(struct packet_source *source, uint64_t claimed_ns)
 {
     int count = packets_drain(source->packets);
     uint64_t time_ns = clock_even_ns();
@@ -305,7 +305,7 @@ int packet_source_drain(struct packet_source *source)
     packets_tick(source->packets, source->statistics_interval_ns);
     flows_tick(source->flows, time_ns);
     streams_tick(source->streams, time_ns);
-    claims_settle(source->claims, time_ns, false, source, on_single);
+    claims_settle(source->claims, claimed_ns, false, source, on_single);
     return count;
 }
 

@@ -32,8 +32,11 @@ int packet_source_change(struct packet_source *source, const struct prefilter *p
 /* What is used, for people; NULL before the start. */
 const char *packet_source_hook(const struct packet_source *source);
 int packet_source_descriptor(const struct packet_source *source);
-/* Takes what the ring holds, and does what is due. The number of ring records, or -errno. */
-int packet_source_drain(struct packet_source *source);
+/*
+ * Takes what the ring holds, and does what is due. Until `claimed_ns` (since 1970) the better
+ * source has claimed all that it sees. The number of ring records, or -errno.
+ */
+int packet_source_drain(struct packet_source *source, uint64_t claimed_ns);
 /* Everything that is open is told. Call packet_source_drain afterwards no more. */
 void packet_source_end(struct packet_source *source);
 void packet_source_add_totals(struct packet_source *source, struct totals *totals);

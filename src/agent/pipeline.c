@@ -147,14 +147,14 @@ static void totals_publish(struct pipeline *pipeline, uint64_t time_ns)
 /* Takes what the rings hold through all stages. The number of ring records, or -errno. */
 static int pipeline_drain(struct pipeline *pipeline)
 {
-    uint64_t time_ns = clock_now_ns(CLOCK_REALTIME);
+    uint64_t time_ns = clock_now_ns(CLOCK_REALTIME), began_ns = clock_even_ns();
     int count = 0, others = 0;
 
     delivery_follow_clock(&pipeline->delivery);
     if (pipeline->capture)
         count = capture_drain(pipeline->capture);
     if (pipeline->packets)
-        others = packet_source_drain(pipeline->packets);
+        others = packet_source_drain(pipeline->packets, began_ns);
     streams_tick(pipeline->streams, clock_even_ns());
     enrichment_tick(pipeline->enrichment);
     if (delivery_losses_are_due(&pipeline->delivery, time_ns))

@@ -9,11 +9,12 @@
 #include <bpf/bpf.h>
 #include "base/allocate.h"
 #include "base/clock.h"
+#include "capture/datagram_peers.h"
 #include "capture/losses.h"
 #include "capture/packet_program.h"
 #include "capture/tls.h"
 
-_Static_assert(WEIR_LOSS_COUNT + 3 <= CAPTURE_LOSS_MAXIMUM, "room for all reasons");
+_Static_assert(WEIR_LOSS_COUNT + 5 <= CAPTURE_LOSS_MAXIMUM, "room for all reasons");
 
 static int print_nothing(enum libbpf_print_level level, const char *format, va_list arguments)
 {
@@ -30,6 +31,7 @@ static void settings_fill(struct weir *skeleton, const struct capture_options *o
     settings->with_hmac = settings->with_masking && options->mask_key.length;
     settings->with_protocols = options->with_protocols;
     settings->with_tls = options->with_tls;
+    settings->with_datagrams = options->with_protocols;
     settings->with_command_line = options->with_command_line;
     settings->with_sockets = options->on_summary != NULL;
     settings->wakeup_bytes = options->ring_bytes / 4;
@@ -49,12 +51,12 @@ static int rung_try(enum capture_rung rung, const struct capture_options *option
     if (!skeleton)
         return -errno;
     settings_fill(skeleton, options);
+    bpf_object__for_each_program(program, skeleton->obj)
+        bpf_program__set_autoload(program, options->with_tls && tls_program_is(program));
     result = rung_prepare(rung, skeleton, options, message, size);
     if (result == 0 && options->with_tls)
         result = tls_prepare(skeleton, message, size);
     bpf_map__set_max_entries(skeleton->maps.weir_ring, (__u32)options->ring_bytes);
-    bpf_object__for_each_program(program, skeleton->obj)
-        bpf_program__set_autoload(program, options->with_tls && tls_program_is(program));
     bpf_object__for_each_map(map, skeleton->obj)
     {
         if (packet_map_is(map) || (tls_map_is(map) && !options->with_tls))
@@ -166,6 +168,7 @@ int capture_new(const struct capture_options *options, const struct stream_liste
     capture->dump = dump ? open(dump, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
     capture->clock_offset_ns = clock_even_offset_ns();
     capture->cpu_count = libbpf_num_possible_cpus();
+    datagrams_init(&capture->datagrams);
     capture->counters = allocate(sizeof(*capture->counters) * (size_t)capture->cpu_count);
     capture->known =
         allocate_zeroed(sizeof(*capture->known) * WEIR_KNOWN_ENTRIES * (size_t)capture->cpu_count);
@@ -182,6 +185,7 @@ int capture_new(const struct capture_options *options, const struct stream_liste
         capture_free(&capture);
         return result;
     }
+    datagram_peers_attach(capture);
     malloc_trim(0); /* what loading took: the kernel's types alone are some 10 MB */
     *ret_capture = capture;
     return 0;
@@ -193,12 +197,14 @@ void capture_free(struct capture **capture)
         return;
     tls_free(&(*capture)->tls);
     living_close(*capture);
+    datagram_peers_detach(*capture);
     ring_close(&(*capture)->ring);
     weir__destroy((*capture)->skeleton);
     if ((*capture)->dump >= 0)
         close((*capture)->dump);
     deallocate((*capture)->counters);
     deallocate((*capture)->known);
+    datagrams_done(&(*capture)->datagrams);
     deallocate(*capture);
     *capture = NULL;
 }
@@ -209,6 +215,7 @@ void capture_detach(struct capture *capture)
     tls_free(&capture->tls);
     living_tick(capture, true);
     living_close(capture);
+    datagram_peers_detach(capture);
     weir__detach(capture->skeleton);
 }
 
@@ -222,6 +229,7 @@ int capture_drain(struct capture *capture)
     int count;
 
     selection_tick(capture);
+    datagrams_tick(&capture->datagrams, &capture->listener, clock_even_ns());
     count = ring_drain(&capture->ring, events_handle, capture);
     living_tick(capture, false); /* after the processes that it names */
     return count;
@@ -292,6 +300,8 @@ void capture_read_counters(struct capture *capture, struct capture_counters *ret
     capture_read_tls(capture, &tls);
     events_add(ret_counters, "tls_file_refused", tls.refused_count);
     events_add(ret_counters, "tls_start_late", tls.missed_starts);
+    events_add(ret_counters, "datagram_flows_full", capture->datagrams.crowded);
+    events_add(ret_counters, "memory", capture->datagrams.lost);
 }
 
 void capture_ring_peak(struct capture *capture, uint64_t *ret_peak, uint64_t *ret_size)

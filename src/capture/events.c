@@ -7,20 +7,6 @@ static uint64_t wall_time(const struct capture *capture, uint64_t monotonic_ns)
     return monotonic_ns + (uint64_t)capture->clock_offset_ns;
 }
 
-static void address_from_ring(const uint8_t bytes[16], struct address *ret_address)
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-
-    memset(ret_address, 0, sizeof(*ret_address));
-    if (memcmp(bytes, mapped, sizeof(mapped)) == 0) {
-        ret_address->family = ADDRESS_IPV4;
-        memcpy(ret_address->bytes, bytes + 12, 4);
-        return;
-    }
-    ret_address->family = ADDRESS_IPV6;
-    memcpy(ret_address->bytes, bytes, 16);
-}
-
 static void handle_open(struct capture *capture, const struct weir_event_open *event)
 {
     struct stream_open open = {
@@ -38,9 +24,22 @@ static void handle_open(struct capture *capture, const struct weir_event_open *e
         .remote.port = event->remote_port,
     };
 
-    address_from_ring(event->local, &open.local.address);
-    address_from_ring(event->remote, &open.remote.address);
+    address_of_ring(event->local, &open.local.address);
+    address_of_ring(event->remote, &open.remote.address);
     capture->listener.on_open(capture->listener.context, &open);
+}
+
+static void handle_datagram(struct capture *capture, const struct weir_event_datagram *event,
+                            size_t size)
+{
+    size_t length = event->head.length;
+
+    if (length > size - sizeof(*event))
+        length = size - sizeof(*event);
+    capture->is_datagram = true;
+    datagrams_take(&capture->datagrams, &capture->listener, event, slice_of(event + 1, length),
+                   wall_time(capture, event->head.time_ns));
+    capture->is_datagram = false;
 }
 
 /* Told as data without bytes, at the position that the process moves next. */
@@ -174,6 +173,8 @@ void events_handle(void *context, void *record, size_t size)
         capture->dump = -1;
     if (size >= sizeof(struct weir_event_data) && head->type == WEIR_EVENT_DATA)
         handle_data(capture, record, size);
+    else if (size >= sizeof(struct weir_event_datagram) && head->type == WEIR_EVENT_DATAGRAM)
+        handle_datagram(capture, record, size);
     else if (size >= sizeof(struct weir_event_open) && head->type == WEIR_EVENT_OPEN)
         handle_open(capture, record);
     else if (size >= sizeof(struct weir_event_process) &&

@@ -5,17 +5,6 @@
 
 enum { PATH_ROOM = WEIR_EXECUTABLE_BYTES + WEIR_NAME_ROOM };
 
-void identity_of(const struct weir_process *process, struct process_identity *ret_identity)
-{
-    *ret_identity = (struct process_identity){
-        .pid = process->process_id,
-        .user_id = process->user_id,
-        .start_time_ns = process->start_time_ns,
-        .number = process->identity,
-    };
-    memcpy(ret_identity->command, process->command, sizeof(ret_identity->command));
-}
-
 /* Writes "/first/second" from "second\0first\0". */
 static struct slice path_of(const char *names, size_t length, char path[PATH_ROOM])
 {

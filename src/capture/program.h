@@ -2,7 +2,9 @@
 #pragma once
 #include <linux/types.h>
 #include <bpf/libbpf.h>
+#include "capture/addresses.h"
 #include "capture/capture.h"
+#include "capture/datagrams.h"
 #include "capture/ring.h"
 #include "shared/event.h"
 #include "shared/packet.h"
@@ -40,6 +42,9 @@ struct capture {
         uint64_t interval_ns, told_ns;   /* 0: sockets that live are not told of */
         struct bpf_link *survey, *round; /* NULL: this kernel has no such iterators */
     } living;
+    struct datagrams datagrams;
+    struct bpf_link *peer_links[2]; /* of datagram_peers.c */
+    bool is_datagram;               /* the event in hand is one */
     struct weir_counters *counters; /* scratch, one a CPU */
     struct known_head *known;       /* WEIR_KNOWN_ENTRIES of each CPU */
 
@@ -65,7 +70,6 @@ void living_close(struct capture *capture);
 /* identities.c: what a process is. */
 void identities_handle(struct capture *capture, const struct weir_event_identity *event,
                        size_t size);
-void identity_of(const struct weir_process *process, struct process_identity *ret_identity);
 
 /* events.c: one ring record to the listener. */
 void events_handle(void *context, void *record, size_t size);

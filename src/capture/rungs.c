@@ -1,7 +1,10 @@
 /* rungs: which programs make a rung, and what a kernel must have for it. */
 #include <errno.h>
 #include <bpf/btf.h>
+#include "capture/datagram_peers.h"
 #include "capture/program.h"
+
+enum { DATAGRAM_TABLE_UNUSED = 128 };
 
 const char *const capture_rung_names[CAPTURE_RUNG_COUNT] = {"auto", "fentry", "tracepoint",
                                                             "syscall"};
@@ -9,6 +12,10 @@ const char *const capture_rung_names[CAPTURE_RUNG_COUNT] = {"auto", "fentry", "t
 static const char *const fentry_programs[] = {
     "weir_tcp_state",    "weir_exec", "weir_send_enter", "weir_send_exit", "weir_receive_enter",
     "weir_receive_exit", NULL};
+/* Beside them, where UDP sockets are looked at too. */
+static const char *const fentry_datagram_programs[] = {
+    "weir_udp_send_enter",  "weir_udp_send_exit",  "weir_udp_receive_enter",  "weir_udp_received",
+    "weir_udp6_send_enter", "weir_udp6_send_exit", "weir_udp6_receive_enter", NULL};
 static const char *const tracepoint_programs[] = {"weir_tcp_state", "weir_exec", "weir_sock_send",
                                                   "weir_sock_receive", NULL};
 static const char *const syscall_programs[] = {"weir_tcp_state", "weir_exec", "weir_call_exit",
@@ -50,13 +57,29 @@ static int fentry_prepare(struct weir *skeleton, const struct btf *btf, char *me
     return 0;
 }
 
+/* Both or none of what sending and receiving need; those of IPv6 where the kernel has it. */
+static void fentry_add_datagrams(struct weir *skeleton, const struct btf *btf)
+{
+    bool has_6 = parameter_count(btf, "udpv6_sendmsg") == 3 &&
+                 parameter_count(btf, "udpv6_recvmsg") >= 2;
+
+    if (parameter_count(btf, "udp_sendmsg") != 3 || parameter_count(btf, "udp_recvmsg") < 2 ||
+        parameter_count(btf, "skb_consume_udp") != 3)
+        return;
+    for (size_t i = 0; fentry_datagram_programs[i]; i++) {
+        const char *name = fentry_datagram_programs[i];
+
+        if (has_6 || !strstr(name, "udp6"))
+            bpf_program__set_autoload(bpf_object__find_program_by_name(skeleton->obj, name), true);
+    }
+}
+
 int rung_prepare(enum capture_rung rung, struct weir *skeleton,
                  const struct capture_options *options, char *message, size_t size)
 {
     struct btf *btf = btf__load_vmlinux_btf();
     int result = 0;
 
-    (void)options;
     if (!btf) {
         snprintf(message, size,
                  "the kernel has no type information (/sys/kernel/btf/vmlinux); "
@@ -76,6 +99,12 @@ int rung_prepare(enum capture_rung rung, struct weir *skeleton,
     skeleton->rodata->weir_settings.with_socket_storage =
         rung != CAPTURE_RUNG_SYSCALL &&
         btf__find_by_name_kind(btf, "bpf_sk_storage_tracing_allowed", BTF_KIND_FUNC) > 0;
+    if (result == 0 && rung == CAPTURE_RUNG_FENTRY && options->with_protocols)
+        fentry_add_datagrams(skeleton, btf);
+    if (result == 0 && rung == CAPTURE_RUNG_TRACEPOINT && options->with_protocols)
+        datagram_peers_prepare(skeleton);
+    if (skeleton->rodata->weir_settings.with_socket_storage) /* then it is not used */
+        bpf_map__set_max_entries(skeleton->maps.weir_datagram_table, DATAGRAM_TABLE_UNUSED);
     btf__free(btf);
     return result;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "capture/datagram_peers.h"
 #include "capture/packet_program.h"
 
 static struct survey_item *item_add(struct survey *survey, const char *name, bool is_available)
@@ -79,7 +80,7 @@ static bool survey_rung(struct survey *survey, enum capture_rung rung, const cha
                         const char *what_it_is, bool is_found)
 {
     struct capture_options options = {
-        .rung = rung, .ring_bytes = 65536, .is_masking_disabled = true};
+        .rung = rung, .ring_bytes = 65536, .with_protocols = true, .is_masking_disabled = true};
     struct capture *capture = NULL;
     struct survey_item *item;
     char message[1024];
@@ -195,6 +196,27 @@ static void survey_io_uring(struct survey *survey, bool is_fentry)
                  "use a kernel that allows fentry programs (rung fentry)");
 }
 
+/* UDP sockets are looked at on every rung; what differs is what is known of the other end. */
+static void survey_datagrams(struct survey *survey, enum capture_rung rung)
+{
+    struct survey_item *item = item_add(survey, "UDP in sockets", rung != CAPTURE_RUNG_AUTO);
+    char why[128];
+
+    item->is_used = rung != CAPTURE_RUNG_AUTO;
+    snprintf(item->detail, sizeof(item->detail),
+             "DNS, mDNS, LLMNR and Initial packets of QUIC, with their processes");
+    if (rung == CAPTURE_RUNG_AUTO) {
+        snprintf(item->detail, sizeof(item->detail), "there is no rung for sockets");
+        snprintf(item->advice, sizeof(item->advice), "see the rungs; --packets needs none");
+    } else if (rung == CAPTURE_RUNG_TRACEPOINT && !datagram_peers_survey(why, sizeof(why))) {
+        item->is_available = false;
+        snprintf(item->detail, sizeof(item->detail),
+                 "without the addresses from which unconnected sockets receive: %s", why);
+        snprintf(item->advice, sizeof(item->advice),
+                 "run as root, or with CAP_NET_ADMIN too; mount cgroup2 if it is not");
+    }
+}
+
 /* The rung that was found to be the one to use; AUTO: none was. */
 static enum capture_rung rung_of(const struct survey *survey)
 {
@@ -223,6 +245,7 @@ static void survey_tls(struct survey *survey)
 {
     struct capture_options options = {.rung = rung_of(survey),
                                       .ring_bytes = 65536,
+                                      .with_protocols = true,
                                       .is_masking_disabled = true,
                                       .with_tls = true};
     struct capture_tls tls = {
@@ -270,6 +293,7 @@ void capture_survey(struct survey *ret_survey)
     survey_rung(ret_survey, CAPTURE_RUNG_SYSCALL, "rung syscall",
                 "the tracepoint at the end of every system call", is_found);
     survey_io_uring(ret_survey, is_fentry);
+    survey_datagrams(ret_survey, rung_of(ret_survey));
     survey_tls(ret_survey);
     survey_leftovers(ret_survey); /* before the hooks are tried, which takes them away */
     survey_all_packets(ret_survey);

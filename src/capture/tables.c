@@ -162,6 +162,8 @@ void capture_follow(struct capture *capture, uint64_t connection, bool is_wanted
                     : with_payloads ? WEIR_FOLLOW_WHOLE
                                     : WEIR_FOLLOW_FRAMES;
 
+    if (capture->is_datagram) /* what is DNS or QUIC among them is told by their first bytes */
+        return;
     /* Where the table cannot have it, the gaps are told by position. */
     bpf_map__update_elem(map, &connection, sizeof(connection), &value, sizeof(value), BPF_ANY);
 }

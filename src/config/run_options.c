@@ -127,9 +127,10 @@ static const struct option options[] = {
      .kind = OPTION_FLAG,
      VALUE(is_http_only),
      .group = "Selection",
-     .help = "Look at HTTP/1 and nothing else: not at HTTP/2, DNS over TCP, Redis, PostgreSQL, "
-             "MySQL, Kafka and TLS handshakes, of which the first 16 KiB of each direction, and "
-             "then the first 64 KiB of each call, are copied from the kernel."},
+     .help =
+         "Look at HTTP/1 and nothing else: not at HTTP/2, DNS, Redis, PostgreSQL, MySQL, "
+         "Kafka and handshakes of TLS and QUIC, of which the first 16 KiB of each direction, and "
+         "then the first 64 KiB of each call, are copied from the kernel."},
     {.name = "no-tls",
      .kind = OPTION_FLAG,
      VALUE(is_tls_disabled),

@@ -81,6 +81,7 @@ struct stream_data {
     const struct masked_value *masked;
     uint32_t masked_count;
     struct process_identity process; /* who moved the bytes; pid 0: not told */
+    const struct address *local;     /* of the local end, if it was unknown before; may be NULL */
     bool is_peer_process;            /* `process` is at the remote end, which is on this host */
 };
 

@@ -114,6 +114,7 @@ struct record {
     uint64_t end_time_ns;      /* response's last byte, 0: not seen */
     struct common_place commons[COMMON_VALUES_OF_RECORD]; /* of its connection, of its request */
     uint64_t data_packets[2]; /* of a connection: with payload, of client and server */
+    uint64_t datagram;        /* what tells it from others, see track/datagram_pairs.c */
     struct record *next;      /* free for whoever holds the record in a list */
     struct value values[RECORD_VALUES_MAXIMUM];
 };

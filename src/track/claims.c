@@ -227,13 +227,21 @@ static bool end_of(struct record *record, enum field_id address, enum field_id p
     return true;
 }
 
+/* A UDP socket that is bound to no address is claimed by its port and the other end. */
 static bool is_claimed(const struct claims *claims, struct record *record)
 {
-    struct endpoint client, server;
+    struct endpoint client, server, port;
 
-    return end_of(record, FIELD_CLIENT_ADDRESS, FIELD_CLIENT_PORT, &client) &&
-           end_of(record, FIELD_SERVER_ADDRESS, FIELD_SERVER_PORT, &server) &&
-           claims_has(claims, &client, &server);
+    if (!end_of(record, FIELD_CLIENT_ADDRESS, FIELD_CLIENT_PORT, &client) ||
+        !end_of(record, FIELD_SERVER_ADDRESS, FIELD_SERVER_PORT, &server))
+        return false;
+    if (claims_has(claims, &client, &server))
+        return true;
+    port = (struct endpoint){.port = client.port};
+    if (claims_has(claims, &port, &server))
+        return true;
+    port.port = server.port;
+    return claims_has(claims, &client, &port);
 }
 
 void claims_hold(struct claims *claims, struct record *record)

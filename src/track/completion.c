@@ -54,6 +54,8 @@ static struct record *begin(struct emitter *emitter)
     streams->counters.seen++;
     if (!record)
         completion_lose(streams, "memory");
+    else if (emitter->is_datagram)
+        datagram_pairs_begin(connection_of(emitter), record);
     return record;
 }
 
@@ -106,6 +108,9 @@ static void finish(struct emitter *emitter, struct record *record, enum directio
     lasting_add(connection, record, is_client);
     if (connection->is_late)
         record_set_flag(record, RECORD_FLAG_LATE);
+    if (emitter->is_datagram && connection->local.port &&
+        (!connection->local.address.family || !connection->remote.address.family))
+        record_set_flag(record, RECORD_FLAG_ADDRESS_UNKNOWN);
     hops_finish(connection, record);
     pairs_decide(connection, record, is_client);
 }

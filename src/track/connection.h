@@ -74,6 +74,8 @@ struct connection {
     struct side sides[2];
     struct reading peer_reading; /* of the other end, when it closed */
     struct sending peer_sending;
+    uint64_t datagram;     /* what tells the one in hand from others */
+    bool is_datagram_read; /* this end has received it */
     uint64_t read_time_ns; /* when this end has read last */
     struct sequence_origin sent_origin, read_origin;
     uint64_t logged_until;      /* requests that start before were logged */
@@ -99,6 +101,7 @@ struct streams {
     struct head_memory *head_memory; /* NULL: without */
     struct lasting *lasting;         /* NULL: nothing is kept yet */
     struct hops hops;
+    struct datagram_pairs *datagram_pairs; /* NULL: none was read so far */
     size_t record_maximum;
     size_t held_count;
     uint64_t both_sides_since_ns;
@@ -131,6 +134,16 @@ void pairs_settle(struct connection *connection, uint64_t now_ns, bool is_over);
 void pairs_decide(struct connection *connection, struct record *record, bool is_client);
 /* An exchange is lost at this end; true: the other end has it. */
 bool pairs_covers_loss(const struct connection *connection);
+
+/* datagram_pairs.c: datagrams with both ends here */
+struct datagram_pairs;
+/* A datagram is about to be shown to the parser. */
+void datagram_pairs_see(struct connection *connection, enum direction direction,
+                        struct slice bytes);
+/* A record begins with it. */
+void datagram_pairs_begin(struct connection *connection, struct record *record);
+/* Has a process of this host received the datagram that the record began with? */
+bool datagram_pairs_take(struct connection *connection, const struct record *record);
 
 /* completion.c: the emitter, and the fields that come from the connection */
 void completion_init(struct connection *connection);

@@ -44,18 +44,21 @@ static void add_ends(const struct connection *connection, struct record *record,
     const struct endpoint *client = is_client ? &connection->local : &connection->remote;
     const struct endpoint *server = is_client ? &connection->remote : &connection->local;
     struct address *addresses = arena_allocate(record->arena, 2 * sizeof(*addresses));
+    unsigned family = client->address.family ? client->address.family : server->address.family;
 
-    if (!addresses)
-        record_set_flag(record, RECORD_FLAG_TRUNCATED);
-    if (addresses && client->address.family) {
+    if (addresses) {
         addresses[0] = client->address;
         addresses[1] = server->address;
-        record_add_address(record, FIELD_CLIENT_ADDRESS, &addresses[0]);
-        record_add_address(record, FIELD_SERVER_ADDRESS, &addresses[1]);
-        record_add_text(record, FIELD_NETWORK_TYPE,
-                        client->address.family == ADDRESS_IPV4 ? SLICE_LITERAL("ipv4")
-                                                               : SLICE_LITERAL("ipv6"));
+    } else {
+        record_set_flag(record, RECORD_FLAG_TRUNCATED);
     }
+    if (addresses && client->address.family)
+        record_add_address(record, FIELD_CLIENT_ADDRESS, &addresses[0]);
+    if (addresses && server->address.family)
+        record_add_address(record, FIELD_SERVER_ADDRESS, &addresses[1]);
+    if (family)
+        record_add_text(record, FIELD_NETWORK_TYPE,
+                        family == ADDRESS_IPV4 ? SLICE_LITERAL("ipv4") : SLICE_LITERAL("ipv6"));
     if (client->port)
         record_add_number(record, FIELD_CLIENT_PORT, client->port);
     if (server->port)

@@ -212,12 +212,25 @@ static void log_client_end(struct connection *connection, struct connection *pee
     completion_deliver(streams, record);
 }
 
+static void decide_datagram(struct connection *connection, struct record *record, bool is_client)
+{
+    /* An answer may be told of before its question, which another thread of the client sends. */
+    bool is_answer_alone = record->response_time_ns && connection->had_peer &&
+                           record_has_flag(record, RECORD_FLAG_UNPAIRED);
+    if (is_client && (is_answer_alone || datagram_pairs_take(connection, record)))
+        drop_duplicate(connection->streams, record);
+    else
+        completion_deliver(connection->streams, record);
+}
+
 void pairs_decide(struct connection *connection, struct record *record, bool is_client)
 {
     struct streams *streams = connection->streams;
     struct connection *peer = connection->peer;
     if (streams->options.with_both_sides && record->time_ns >= streams->both_sides_since_ns) {
         completion_deliver(streams, record);
+    } else if (connection->emitter.is_datagram) {
+        decide_datagram(connection, record, is_client);
     } else if (!is_client) {
         bool is_logged = !connection->is_late && record->heads[0].bytes.data &&
                          request_position(record) < connection->peer_logged_until;

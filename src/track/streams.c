@@ -182,6 +182,10 @@ static void on_data(void *context, const struct stream_data *data)
     touch(connection);
     if (data->process.pid)
         take_process(connection, data);
+    if (data->local && !connection->local.address.family) {
+        lasting_forget(connection);
+        connection->local.address = connection->emitter.ends[0].address = *data->local;
+    }
     prepare_emitter(connection, data);
     if (data->direction == DIRECTION_B_TO_A)
         connection->read_time_ns = data->time_ns;
@@ -194,6 +198,8 @@ static void on_data(void *context, const struct stream_data *data)
     if (!side->is_ended) {
         if (bytes.length && data->position > expected)
             showing_advance(connection, data->direction, data->position - expected);
+        if (connection->emitter.is_datagram)
+            datagram_pairs_see(connection, data->direction, bytes);
         if (bytes.length && connection->is_ignored)
             side->position += bytes.length;
         else if (bytes.length)
@@ -285,6 +291,7 @@ void streams_free(struct streams **streams)
     hops_done(&dead->hops);
     table_done(&dead->connections);
     table_done(&dead->pairs);
+    deallocate(dead->datagram_pairs);
     head_memory_free(&dead->head_memory);
     lasting_free(&dead->lasting);
     deallocate(dead);

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 
+import smoke_dns
 from smoke_run import Wrong, expect, run_weir
 from smoke_tls import try_tls
 
@@ -72,7 +73,7 @@ def talk(peer):
 
 
 def talk_and_look(peer):
-    return talk(peer), missed_calls()
+    return talk(peer), smoke_dns.ask_all(), missed_calls()
 
 
 def check_record(record, number):
@@ -173,20 +174,21 @@ def missed_calls():
 def try_rung(weir, peer, rung):
     before = loaded_programs()
     with tempfile.TemporaryDirectory(prefix="weir-smoke-") as folder:
-        records, raw, said, (ports, misses) = run_weir(
+        records, raw, said, (ports, asked, misses) = run_weir(
             weir, ["--no-tls", "--rung", rung], folder, lambda: talk_and_look(peer))
     for place, text in (("the output", raw), ("the messages", said.encode())):
         if CANARY.encode() in text:
             at = text.index(CANARY.encode())
             raise Wrong(f"the canary is in {place}: ...{text[max(0, at - 60):at + 30]!r}")
     exchanges = [one for one in records if one["type"] == "http"]
-    others = [one for one in records if one["type"] != "http"]
+    smoke_dns.check(records, asked, misses)
+    others = [one for one in records if one["type"] not in ("http", "dns")]
     if misses:
         others = [one for one in others if one.get("loss.reason") not in SKIPPED_REASONS]
     expect(others, [], "other records")
     mine = [one for one in exchanges if one["server.port"] in sum(ports, [])]
     check_exchanges(mine, ports, misses)
-    check_totals(said, len(exchanges), misses)
+    check_totals(said, len(exchanges) + len(asked), misses)
     if before is not None:  # the kernel frees them after a grace period
         end = time.monotonic() + 10
         while set(loaded_programs()) - set(before) and time.monotonic() < end:

@@ -13,8 +13,8 @@ struct weir_settings {
     __u8 with_sockets;      /* closed and living TCP sockets are told of */
     __u8 with_datagrams;    /* UDP sockets too, see bpf/datagram.h */
     __u8 padding[7];
-    __u64 wakeup_bytes;     /* fill mark of the ring */
-    __u32 own_process;      /* weir itself: never captured */
+    __u64 wakeup_bytes; /* fill mark of the ring */
+    __u32 own_process;  /* weir itself: never captured */
     __u32 padding_word;
 };
 

@@ -2,7 +2,9 @@
  * What one system call costs, in nanoseconds: the least of many batches, so that what else runs on
  * the machine matters little. The kinds of calls that an HTTP logger must not slow down: files and
  * pipes, which are no sockets, sockets that are not TCP, and TCP connections that do not speak
- * HTTP. Prints one JSON object. bench/calls.py runs it with and without weir.
+ * HTTP; and requests with responses, for processes that are filtered out. Prints one JSON object.
+ * An argument chooses the kinds that have it in their name. bench/calls.py and bench/filtered.py
+ * run it with and without weir.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -77,6 +79,16 @@ static void move_socket(int out, int in)
         fail("socket");
 }
 
+/* Four calls: both ends are this process. */
+static void move_exchange(int out, int in)
+{
+    static const char request[] = "GET /api/v1/items?page=2 HTTP/1.1\r\nHost: shop.example\r\n\r\n";
+    static const char response[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    if (write(out, request, sizeof request - 1) < 0 || read(in, bytes, SIZE) < 0 ||
+        write(in, response, sizeof response - 1) < 0 || read(out, bytes, SIZE) < 0)
+        fail("exchange");
+}
+
 static void open_tcp(int ends[2])
 {
     struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -121,14 +133,16 @@ static double measure(const struct way *way)
     return (double)least / BATCH_CALLS;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    int pipe_ends[2], unix_ends[2], tcp_ends[2], udp_ends[2];
+    const char *separator = "{";
+    int pipe_ends[2], unix_ends[2], tcp_ends[2], web_ends[2], udp_ends[2];
     int file = memfd_create("bench", 0), null = open("/dev/null", O_WRONLY);
     if (pipe(pipe_ends) < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, unix_ends) < 0 || file < 0 ||
         null < 0)
         fail("descriptors");
     open_tcp(tcp_ends);
+    open_tcp(web_ends);
     open_udp(udp_ends);
     memset(bytes, 0x80, sizeof bytes); /* no protocol starts like that */
     const struct way ways[] = {
@@ -140,9 +154,14 @@ int main(void)
         {"send + recv, UDP", udp_ends[0], udp_ends[1], move_socket},
         {"write + read, TCP, not HTTP", tcp_ends[0], tcp_ends[1], move_pair},
         {"send + recv, TCP, not HTTP", tcp_ends[0], tcp_ends[1], move_socket},
+        {"request + response", web_ends[0], web_ends[1], move_exchange},
     };
-    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
-        printf("%s\"%s\":%.1f", i ? "," : "{", ways[i].name, measure(&ways[i]));
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        if (argc > 1 && !strstr(ways[i].name, argv[1]))
+            continue;
+        printf("%s\"%s\":%.1f", separator, ways[i].name, measure(&ways[i]));
+        separator = ",";
+    }
     printf("}\n");
     return 0;
 }

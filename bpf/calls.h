@@ -68,6 +68,19 @@ static __always_inline void shared_merge(struct shared_state *to, const struct s
         to->uncounted_filtered = from->uncounted_filtered;
 }
 
+/* What came until now is taken by this call; what it leaves, if any, came at a time unknown. */
+static __always_inline void call_arrived(struct connection *connection, struct work *work,
+                                         const struct call *call)
+{
+    /* all bits; without a branch for the verifier */
+    __u64 is_read = -(__u64)(call->direction & 1);
+
+    work->arrived_ns = connection->arrived_ns & is_read;
+    work->data_came = call->data_came;
+    work->round_trip_us = call->round_trip_us;
+    connection->arrived_ns &= ~is_read;
+}
+
 /* Runs the stream of one direction over the bytes of one call. `ends`: NULL: the socket's. */
 static __always_inline void call_run(struct connection *connection, const struct call *call,
                                      const struct ends *ends, __u32 slot)
@@ -78,6 +91,8 @@ static __always_inline void call_run(struct connection *connection, const struct
 
     if (!work)
         return;
+    if (weir_settings.with_waiting)
+        call_arrived(connection, work, call);
     taken = steady_message(connection, call, work, slot);
     if (!RARELY(taken != call->length))
         return;
@@ -118,6 +133,10 @@ static __always_inline void call_sequence(struct call *call, const struct tcp_so
     state = BPF_CORE_READ((const struct sock *)tcp, __sk_common.skc_state);
     call->has_sequence = true;
     call->is_end_received = state != TCP_ESTABLISHED;
+    if (weir_settings.with_waiting && call->direction == WEIR_RECEIVED) {
+        call->data_came = BPF_CORE_READ(tcp, inet_conn.icsk_ack.lrcvtime);
+        call->round_trip_us = BPF_CORE_READ(tcp, rtt_min.s[0].v);
+    }
     call->sequence = call->direction == WEIR_SENT ? BPF_CORE_READ(tcp, write_seq)
                                                   : BPF_CORE_READ(tcp, copied_seq);
 }
@@ -138,12 +157,16 @@ static __always_inline struct connection *connection_of_call(void *socket, __s64
     return connection;
 }
 
-/* The same; NULL when it is not looked into. */
-static __always_inline struct connection *call_connection(void *socket, __s64 length)
+/*
+ * Is there nothing to be done at its calls? They can still tell whose TLS session it carries,
+ * except of one that is HTTP, or that nobody wants.
+ */
+static __always_inline bool connection_passes(const struct connection *connection)
 {
-    struct connection *connection = connection_of_call(socket, length);
+    const struct shared_state *shared = &connection->shared;
 
-    return connection && !connection->shared.is_off ? connection : NULL;
+    return shared->is_off == OFF_UNWANTED ||
+           (shared->is_off && (!weir_settings.with_tls || shared->is_http));
 }
 
 /* Tells the reader that a direction ends at `position`. */

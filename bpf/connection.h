@@ -402,6 +402,11 @@ static __always_inline void silence(struct work *work, bool is_response)
     if (!work->shared.is_announced && announce(work, ends, WEIR_FLAG_SILENT))
         return;
     bpf_map_update_elem(&weir_readers, &work->pair, &work->shared.id, BPF_ANY);
+    if (weir_settings.with_tls && !work->shared.carrier) {
+        work->pair.is_plaintext = 1; /* nor what is under its TLS: nobody looks for that here */
+        bpf_map_update_elem(&weir_readers, &work->pair, &work->shared.id, BPF_ANY);
+        work->pair.is_plaintext = 0;
+    }
     work->shared.is_announced = work->shared.is_reader = 1;
 }
 

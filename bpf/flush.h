@@ -5,6 +5,7 @@
 #pragma once
 #include "bpf/classify.h"
 #include "bpf/connection.h"
+#include "bpf/waiting.h"
 #include "bpf/wanted.h"
 #include "bpf/user_memory.h"
 
@@ -99,6 +100,8 @@ static __always_inline void hand_over(struct work *work, __u32 slot, __u32 lengt
     event->end_position = stream->position + length + passed;
     event->messages = stream->messages_before;
     event->known = 0;
+    if (weir_settings.with_waiting)
+        weir_wait(slot);
     BOUND(size);
     if (size > 2 * CHUNK)
         size = 2 * CHUNK;

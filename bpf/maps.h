@@ -154,6 +154,7 @@ struct shared_state {
 struct connection {
     struct shared_state shared;
     struct stream streams[WEIR_DIRECTIONS];
+    __u64 arrived_ns; /* the first byte that was not taken yet; 0: not known */
 };
 
 #include "bpf/work.h"

@@ -158,6 +158,8 @@ static __always_inline bool steady_hand_over(struct connection *connection, stru
     event->position = stream->position;
     event->end_position = stream->position + length + passed;
     event->messages = stream->messages;
+    if (weir_settings.with_waiting)
+        weir_wait(slot);
     BOUND(size);
     if (size > CHUNK)
         size = CHUNK;

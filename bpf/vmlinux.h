@@ -189,6 +189,9 @@ struct inet_sock {
 };
 struct inet_connection_sock {
     const void *icsk_ulp_ops;
+    struct {
+        __u32 lrcvtime;
+    } icsk_ack;
 };
 struct minmax_sample {
     __u32 t, v;

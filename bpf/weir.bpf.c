@@ -9,6 +9,7 @@ char weir_license[] SEC("license") = "Dual BSD/GPL";
 #include "bpf/hooks/tcp_state.bpf.c"
 #include "bpf/hooks/exec.bpf.c"
 #include "bpf/hooks/socket.bpf.c"
+#include "bpf/hooks/socket_ready.bpf.c"
 #include "bpf/hooks/syscall.bpf.c"
 #include "bpf/hooks/fentry.bpf.c"
 #include "bpf/hooks/udp.bpf.c"

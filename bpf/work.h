@@ -45,6 +45,8 @@ struct call {
     __u32 unseen;    /* 1 + enum weir_loss, or 0 */
     __s64 length;    /* bytes that moved */
     __u32 sequence;  /* TCP sequence number behind them */
+    __u32 data_came; /* when data came last, in jiffies; 0: not known, nor the round trip */
+    __u32 round_trip_us;
     bool has_sequence;
     bool is_end_received; /* the other end's FIN came: it takes a sequence number too */
     __u64 name;           /* where the application has the other end's address, or 0 */
@@ -80,6 +82,8 @@ struct work {
     __u64 other_messages, other_heads, other_connects, other_unwanted; /* of the other direction */
     __u64 time_ns;
     __u64 identity; /* of the process, when it is new */
+    __u64 arrived_ns;               /* the bytes of this call; 0: not known */
+    __u32 data_came, round_trip_us; /* of struct call */
     __u32 direction;
     __u32 unseen;         /* 1 + enum weir_loss: why the bytes cannot be read; 0: they can */
     __u32 at;             /* scanned bytes of data */

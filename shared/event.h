@@ -117,8 +117,10 @@ struct weir_event_data {
     struct weir_event_head head;
     __u64 position;
     __u64 end_position;
-    __u64 messages; /* with FLAG_START: heads that began before (1xx and orphans not counted) */
-    __u64 known;    /* the number of a head that may be referred to later; 0: none */
+    __u64 messages;  /* with FLAG_START: heads that began before (1xx and orphans not counted) */
+    __u64 known;     /* the number of a head that may be referred to later; 0: none */
+    __u32 waited_us; /* with_waiting, received: at least so long they lay in the socket */
+    __u32 round_trip_us; /* received: the shortest lately, to the other end and back; 0: unknown */
 };
 
 /*
@@ -217,7 +219,7 @@ _Static_assert(sizeof(struct weir_event_head) == 24, "layout");
 _Static_assert(sizeof(struct weir_event_open) == 88, "layout");
 _Static_assert(sizeof(struct weir_event_process) == 72, "layout");
 _Static_assert(sizeof(struct weir_event_identity) == 64 + 1280 + 2 * 768, "layout");
-_Static_assert(sizeof(struct weir_event_data) == 56, "layout");
+_Static_assert(sizeof(struct weir_event_data) == 64, "layout");
 _Static_assert(sizeof(struct weir_event_digest) == 40, "layout");
 _Static_assert(sizeof(struct weir_event_end) == 40, "layout");
 _Static_assert(sizeof(struct weir_event_datagram) == 112, "layout");

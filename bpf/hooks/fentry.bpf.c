@@ -12,8 +12,8 @@ static __always_inline int call_enters(struct sock *sk, struct msghdr *message, 
     __u64 key = CALL_KEY(direction);
     struct iterator iterator = {};
 
-    if (connection && connection->shared.is_off && !weir_settings.with_tls &&
-        connection->shared.generation == weir_selections.generation)
+    if (connection && connection->shared.generation == weir_selections.generation &&
+        connection_passes(connection))
         return 0;
     iterator_read(&iterator, message);
     if (bpf_map_update_elem(&weir_calls, &key, &iterator, BPF_ANY))
@@ -27,14 +27,16 @@ static __always_inline int call_exits(struct sock *sk, __u32 direction, long len
     struct connection *connection;
     struct iterator *iterator;
     struct call call = {};
+    bool is_looked_into;
 
     if (direction == WEIR_RECEIVED && (flags & MSG_IGNORED)) {
         bpf_map_delete_elem(&weir_calls, &key);
         return 0;
     }
-    connection = call_connection(sk, length);
-    if (!connection && !weir_settings.with_tls)
+    connection = connection_of_call(sk, length);
+    if (!connection || connection_passes(connection))
         return 0;
+    is_looked_into = !connection->shared.is_off;
     call.socket = sk;
     call.direction = direction;
     call.length = length;
@@ -51,7 +53,7 @@ static __always_inline int call_exits(struct sock *sk, __u32 direction, long len
     bpf_map_delete_elem(&weir_calls, &key);
     if (weir_settings.with_tls)
         tls_look(connection, sk, &call, user_stack());
-    if (connection && !call_is_over(connection, &call))
+    if (is_looked_into && !call_is_over(connection, &call))
         call_handle(connection, &call, NULL);
     return 0;
 }

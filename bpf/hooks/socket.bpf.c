@@ -104,16 +104,20 @@ static __always_inline int socket_call(struct sock *sk, __u32 direction, int len
     connection = connection_of_call(sk, length);
     if (!connection)
         return 0;
+    if (connection_passes(connection))
+        return 0; /* such are most calls: what is read of the task costs more than this */
     is_looked_into = !connection->shared.is_off;
     is_carrier = weir_settings.with_tls && !connection->shared.is_http;
-    if (!is_looked_into && !RARELY(is_carrier))
-        return 0; /* such are most calls: what is read of the task costs more than this */
     call.socket = sk;
     call.direction = direction;
     call.length = length;
     tcp = bpf_skc_to_tcp_sock(sk);
     if (tcp && !tcp->inet_conn.icsk_ulp_ops) {
         call.has_sequence = true;
+        if (weir_settings.with_waiting && direction == WEIR_RECEIVED) {
+            call.data_came = tcp->inet_conn.icsk_ack.lrcvtime;
+            call.round_trip_us = tcp->rtt_min.s[0].v;
+        }
         call.is_end_received = sk->__sk_common.skc_state != TCP_ESTABLISHED;
         call.sequence = direction == WEIR_SENT ? tcp->write_seq : tcp->copied_seq;
     }

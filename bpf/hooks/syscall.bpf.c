@@ -243,9 +243,18 @@ static __always_inline int datagram_ends_call(__u64 sk, long number, const __u64
 /* Is the connection looked into? Made, as one joined late, where there is none. */
 __noinline int weir_connection_of(__u64 socket, __u64 length)
 {
-    struct connection *connection = call_connection((void *)socket, length);
+    struct connection *connection = connection_of_call((void *)socket, length);
 
-    return connection || tls_carrier(NULL, (void *)socket, length);
+    return connection && !connection_passes(connection);
+}
+
+/* Only these processes are looked at, and this is none of them: its descriptors do not matter. */
+static __always_inline bool process_passes(void)
+{
+    const struct weir_selection *selection = selection_now();
+
+    return (selection->with_process_filter || selection->with_cgroup_filter) &&
+           !process_is_wanted(bpf_get_current_pid_tgid() >> 32);
 }
 
 static __always_inline int syscall_ends(struct pt_regs *regs, long result)
@@ -256,7 +265,7 @@ static __always_inline int syscall_ends(struct pt_regs *regs, long result)
     __u64 arguments[5], what;
     __u64 sk;
 
-    if (direction < 0 || result < 0)
+    if (direction < 0 || result < 0 || process_passes())
         return 0;
     task = (struct task_struct *)bpf_get_current_task();
     if (TASK_COMPAT != 0 && (BPF_CORE_READ(task, thread_info.status) & TASK_COMPAT))

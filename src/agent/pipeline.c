@@ -386,6 +386,7 @@ static int capture_start(struct pipeline *pipeline)
         .on_process = enrichment_learn,
         .process_context = pipeline->enrichment,
         .with_command_line = options->with_command_line,
+        .with_socket_wait = options->with_socket_wait,
     };
     char message[1024];
     int result;

@@ -23,6 +23,15 @@ static int print_nothing(enum libbpf_print_level level, const char *format, va_l
     return vfprintf(stderr, format, arguments);
 }
 
+/* The coarse clocks move with each tick. */
+static unsigned tick_us(void)
+{
+    struct timespec tick = {0};
+
+    clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+    return (unsigned)(tick.tv_nsec / 1000);
+}
+
 static void settings_fill(struct weir *skeleton, const struct capture_options *options)
 {
     struct weir_settings *settings = &skeleton->rodata->weir_settings;
@@ -36,6 +45,8 @@ static void settings_fill(struct weir *skeleton, const struct capture_options *o
     settings->with_sockets = options->on_summary != NULL;
     settings->wakeup_bytes = options->ring_bytes / 4;
     settings->own_process = (unsigned)getpid();
+    settings->with_waiting = options->with_socket_wait;
+    settings->tick_us = tick_us();
 }
 
 /* Loads and attaches one rung. 0, or -errno and a message. */
@@ -70,6 +81,8 @@ static int rung_try(enum capture_rung rung, const struct capture_options *option
             bpf_program__set_autoload(program, true);
     }
     sockets_prepare(skeleton, options);
+    if (result == 0 && options->with_socket_wait && rung_can_wait(skeleton))
+        bpf_program__set_autoload(skeleton->progs.weir_socket_ready, true);
     if (result == 0) {
         result = weir__load(skeleton);
         if (result)

@@ -130,6 +130,8 @@ static void handle_data(struct capture *capture, const struct weir_event_data *e
                           (event->head.flags & (WEIR_FLAG_START | WEIR_FLAG_COPIED)) ==
                               WEIR_FLAG_START,
         .is_orphan_response = event->head.flags & WEIR_FLAG_ORPHAN,
+        .waited_ns = event->waited_us * 1000ull,
+        .round_trip_ns = event->round_trip_us * 1000ull,
         .masked = capture->masked,
         .masked_count = capture->pending_count ? masked_take(capture, &event->head) : 0,
     };

@@ -95,3 +95,5 @@ const char *const *rung_programs(enum capture_rung rung);
 /* Can this kernel's types take the rung at all? 0, or -errno and what is missing. */
 int rung_prepare(enum capture_rung rung, struct weir *skeleton,
                  const struct capture_options *options, char *message, size_t size);
+/* Can it be known when bytes come into sockets? After rung_prepare. */
+bool rung_can_wait(const struct weir *skeleton);

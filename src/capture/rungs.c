@@ -108,3 +108,12 @@ int rung_prepare(enum capture_rung rung, struct weir *skeleton,
     btf__free(btf);
     return result;
 }
+
+bool rung_can_wait(const struct weir *skeleton)
+{
+    struct btf *btf = btf__load_vmlinux_btf();
+    bool has = btf && btf__find_by_name_kind(btf, "btf_trace_sk_data_ready", BTF_KIND_TYPEDEF) > 0;
+
+    btf__free(btf);
+    return has && skeleton->rodata->weir_settings.with_socket_storage;
+}

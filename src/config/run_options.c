@@ -158,6 +158,15 @@ static const struct option options[] = {
              "counted (segments, bytes, retransmissions, round trips), the states it went through, "
              "resets, who closed it, and the process. No packet is looked at for it. Where "
              "--packets shows the connection too, these records stand for both."},
+    {.name = "socket-wait",
+     .kind = OPTION_FLAG,
+     VALUE(with_socket_wait),
+     .group = "Connections",
+     .help = "Tell how long a message lay in the socket before its reader took it "
+             "(server.queue_ns, client.queue_ns), and how far the other end is "
+             "(client.rtt_minimum_ns, server.rtt_minimum_ns): one more look at each segment that "
+             "brings data. Before kernel 6.3 waits are told in ticks of the kernel's clock, of 1 "
+             "to 10 ms."},
 
     {.name = "packets",
      .kind = OPTION_TEXTS,

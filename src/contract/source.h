@@ -80,6 +80,8 @@ struct stream_data {
     struct slice bytes;
     const struct masked_value *masked;
     uint32_t masked_count;
+    uint64_t waited_ns;              /* received: at least so long they lay in the socket */
+    uint64_t round_trip_ns;          /* received: the shortest that TCP knows; 0: not known */
     struct process_identity process; /* who moved the bytes; pid 0: not told */
     const struct address *local;     /* of the local end, if it was unknown before; may be NULL */
     bool is_peer_process;            /* `process` is at the remote end, which is on this host */

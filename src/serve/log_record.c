@@ -69,6 +69,13 @@ static int headers(const json_t *document, const char *name, struct log_headers 
     return 0;
 }
 
+static uint64_t round_trip(const json_t *document, const char *shortest, const char *usual)
+{
+    uint64_t time_ns = number(document, shortest, NULL);
+
+    return time_ns ? time_ns : number(document, usual, NULL);
+}
+
 static void take(struct log_record *record, const json_t *document)
 {
     record->type = text(document, "type");
@@ -89,8 +96,10 @@ static void take(struct log_record *record, const json_t *document)
     record->status = number(document, "http.response.status_code", NULL);
     record->client_port = number(document, "client.port", NULL);
     record->server_port = number(document, "server.port", NULL);
-    record->client_rtt_ns = number(document, "client.rtt_ns", NULL);
-    record->server_rtt_ns = number(document, "server.rtt_ns", NULL);
+    record->client_rtt_ns = round_trip(document, "client.rtt_minimum_ns", "client.rtt_ns");
+    record->server_rtt_ns = round_trip(document, "server.rtt_minimum_ns", "server.rtt_ns");
+    record->server_queue_ns = number(document, "server.queue_ns", NULL);
+    record->client_queue_ns = number(document, "client.queue_ns", NULL);
     record->process.pid = number(document, "process.pid", NULL);
     record->process.command = text(document, "process.command");
     record->peer.pid = number(document, "peer.process.pid", NULL);

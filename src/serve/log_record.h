@@ -30,7 +30,8 @@ struct log_record {
     struct slice role, method, target, domain, client_address, server_address;
     uint64_t time_ns, duration_ns, ttfb_ns, status, client_port, server_port;
     bool has_duration, has_ttfb;
-    uint64_t client_rtt_ns, server_rtt_ns;
+    uint64_t client_rtt_ns, server_rtt_ns; /* the shortest of a request's, else the usual one */
+    uint64_t server_queue_ns, client_queue_ns;
     struct log_process process, peer;
     struct log_headers request, response;
 };

@@ -81,14 +81,14 @@ int trace_look(struct trace *trace, struct slice line)
     return 0;
 }
 
-/* A connection's round trip belongs to the hops that it carried. */
+/* A connection's round trip belongs to the hops that it carried and that know none. */
 static void take_rtt(struct trace *trace, const struct log_record *record)
 {
     for (size_t i = 0; record->connection_id.length && i < trace->hop_count; i++) {
         struct trace_hop *hop = &trace->hops[i];
         bool is_server = slice_is_equal(hop->record->role, SLICE_LITERAL("server"));
 
-        if (slice_is_equal(hop->record->connection_id, record->connection_id))
+        if (!hop->rtt_ns && slice_is_equal(hop->record->connection_id, record->connection_id))
             hop->rtt_ns = is_server ? record->client_rtt_ns : record->server_rtt_ns;
     }
 }
@@ -115,7 +115,11 @@ int trace_take(struct trace *trace, struct slice line)
     if (result)
         return result == -ENOMEM ? result : 0;
     if (is_hop(trace, record) && trace->hop_count < TRACE_HOPS_MAXIMUM) {
-        trace->hops[trace->hop_count++] = (struct trace_hop){.record = record};
+        trace->hops[trace->hop_count++] =
+            (struct trace_hop){.record = record,
+                               .rtt_ns = slice_is_equal(record->role, SLICE_LITERAL("server"))
+                                             ? record->client_rtt_ns
+                                             : record->server_rtt_ns};
         return 0;
     }
     trace->is_cut |= is_hop(trace, record);

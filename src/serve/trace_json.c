@@ -36,6 +36,10 @@ static void put_hop(struct writer *writer, const struct trace_hop *hop)
     } else if (hop->record->has_ttfb) {
         put_number(writer, "server_ns", hop->server_ns);
     }
+    if (hop->record->server_queue_ns)
+        put_number(writer, "server_queue_ns", hop->record->server_queue_ns);
+    if (hop->record->client_queue_ns)
+        put_number(writer, "client_queue_ns", hop->record->client_queue_ns);
     if (hop->rtt_ns)
         put_number(writer, "network_rtt_ns", hop->rtt_ns);
     put(writer, ",\"record\":");

@@ -141,6 +141,14 @@ static void put_times(struct page *page, const struct trace_hop *hop)
     } else {
         put_part(page, record->duration_ns, " until its end");
     }
+    if (record->server_queue_ns) {
+        put(page, "; before that ");
+        put_part(page, record->server_queue_ns, " in the server's socket");
+    }
+    if (record->client_queue_ns) {
+        put(page, "; the answer ");
+        put_part(page, record->client_queue_ns, " in the client's socket");
+    }
     if (hop->rtt_ns) {
         put(page, "; network ");
         put_part(page, hop->rtt_ns, " there and back");

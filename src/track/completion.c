@@ -49,10 +49,13 @@ static struct connection *connection_of(struct emitter *emitter)
 
 static struct record *begin(struct emitter *emitter)
 {
-    struct streams *streams = connection_of(emitter)->streams;
+    struct connection *connection = connection_of(emitter);
+    struct streams *streams = connection->streams;
     struct record *record = record_new(streams->record_maximum);
     streams->counters.seen++;
-    if (!record)
+    if (record)
+        record->waited_ns = connection->waited_ns;
+    else
         completion_lose(streams, "memory");
     else if (emitter->is_datagram)
         datagram_pairs_begin(connection_of(emitter), record);
@@ -94,6 +97,20 @@ static void add_times(struct record *record)
         record_add_number(record, FIELD_DURATION_NS, record->end_time_ns - record->time_ns);
 }
 
+/* What the end that reads knows: the server of the request, the client of the response. */
+static void add_delays(const struct connection *connection, struct record *record, bool is_client)
+{
+    uint64_t waited_ns = is_client ? connection->head_waited_ns : record->waited_ns;
+
+    if (waited_ns && (!is_client || connection->emitter.marks_starts) && record->response_time_ns)
+        record_add_number(record, is_client ? FIELD_CLIENT_QUEUE_NS : FIELD_SERVER_QUEUE_NS,
+                          waited_ns);
+    if (connection->round_trip_ns)
+        record_add_number(record,
+                          is_client ? FIELD_SERVER_RTT_MINIMUM_NS : FIELD_CLIENT_RTT_MINIMUM_NS,
+                          connection->round_trip_ns);
+}
+
 static void request(struct emitter *emitter, struct record *record, enum direction client)
 {
     hops_request(connection_of(emitter), record, client == DIRECTION_A_TO_B);
@@ -104,6 +121,7 @@ static void finish(struct emitter *emitter, struct record *record, enum directio
     struct connection *connection = connection_of(emitter);
     bool is_client = client == DIRECTION_A_TO_B;
     add_times(record);
+    add_delays(connection, record, is_client);
     record_add_number(record, FIELD_ID, record_next_id(record->time_ns));
     lasting_add(connection, record, is_client);
     if (connection->is_late)

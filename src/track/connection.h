@@ -76,7 +76,10 @@ struct connection {
     struct sending peer_sending;
     uint64_t datagram;     /* what tells the one in hand from others */
     bool is_datagram_read; /* this end has received it */
-    uint64_t read_time_ns; /* when this end has read last */
+    uint64_t read_time_ns;   /* when this end has read last */
+    uint64_t waited_ns;      /* what it read lay in its socket; 0: it sends */
+    uint64_t head_waited_ns; /* the same of the last message whose start was marked */
+    uint64_t round_trip_ns;
     struct sequence_origin sent_origin, read_origin;
     uint64_t logged_until;      /* requests that start before were logged */
     uint64_t peer_logged_until; /* the same for the other, client end */

@@ -154,6 +154,20 @@ static void take_process(struct connection *connection, const struct stream_data
         options->on_process(options->context, &data->process);
 }
 
+static void take_delays(struct connection *connection, const struct stream_data *data)
+{
+    bool is_read = data->direction == DIRECTION_B_TO_A;
+
+    connection->waited_ns = is_read ? data->waited_ns : 0;
+    if (!is_read)
+        return;
+    connection->read_time_ns = data->time_ns;
+    if (data->starts_message)
+        connection->head_waited_ns = data->waited_ns;
+    if (data->round_trip_ns)
+        connection->round_trip_ns = data->round_trip_ns;
+}
+
 static void prepare_emitter(struct connection *connection, const struct stream_data *data)
 {
     struct emitter *emitter = &connection->emitter;
@@ -187,8 +201,7 @@ static void on_data(void *context, const struct stream_data *data)
         connection->local.address = connection->emitter.ends[0].address = *data->local;
     }
     prepare_emitter(connection, data);
-    if (data->direction == DIRECTION_B_TO_A)
-        connection->read_time_ns = data->time_ns;
+    take_delays(connection, data);
     if (bytes.length && data->position < expected) {
         bytes = slice_part(bytes, expected - data->position, SIZE_MAX);
         connection->emitter.starts_message = false;

@@ -119,7 +119,7 @@ def check_chain():
     middle = nginx_gateway(directory, backend)
     front = servers.haproxy(directory, middle)
     ports = [front.port, middle.port, backend.port]
-    with Weir("--port", ",".join(map(str, ports))) as weir:
+    with Weir("--port", ",".join(map(str, ports)), "--socket-wait") as weir:
         exchanges = traffic.run_numbered(front.address, front.port, 4, 20, make_request, "chain")
         weir.stop()
         check_clean_end(weir)
@@ -161,6 +161,12 @@ def check_trace_command(weir, sequence, ports):
     check(all(hop["before_ns"] + hop["below_ns"] + hop["after_ns"] == hop["record"]["duration_ns"]
               for hop in hops[:2]) and "server_ns" in hops[2],
           "trace: the parts of a hop's time add up to it")
+    check(all(hop.get("network_rtt_ns") == hop["record"]["client.rtt_minimum_ns"] for hop in hops),
+          "trace: the network's part, as TCP has measured it", str(hops)[:1000])
+    # Only the rung of the system calls cannot know.
+    waits = [hop.get("server_queue_ns", 0) for hop in hops]
+    check("rung syscall" in weir.stderr() or all(0 < wait < 60e9 for wait in waits),
+          "trace: the wait in the socket of each hop's server", str(waits))
     added = [[name.lower(), value] for name, value in found["changes"][0]["response"]["added"]]
     check(added == [["x-through", "haproxy"]],
           "trace: the header that HAProxy added to the response", str(found["changes"]))

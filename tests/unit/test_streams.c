@@ -284,6 +284,51 @@ static void an_orphan_is_logged_by_itself(void **state)
     stop();
 }
 
+/* Two exchanges of this end, which were read after waits of 3 and 7 us, or written. */
+static void play_waits(bool is_client)
+{
+    struct slice texts[] = {slice_of_string(request), SLICE_LITERAL("HTTP/1.1 204 No\r\n\r\n")};
+    uint64_t positions[2] = {0, 0};
+
+    start(NULL);
+    open_end(1, is_client);
+    for (unsigned i = 0; i < 4; i++) {
+        bool is_response = i % 2, is_read = is_response == is_client;
+        struct stream_data data = {.connection = 1,
+                                   .direction = is_read ? DIRECTION_B_TO_A : DIRECTION_A_TO_B,
+                                   .time_ns = feeder.time_ns += 1000,
+                                   .has_message_count = true,
+                                   .starts_message = true,
+                                   .messages_before = i / 2,
+                                   .waited_ns = i < 2 ? 3000 : 7000,
+                                   .round_trip_ns = 50000,
+                                   .bytes = texts[is_response]};
+
+        data.position = positions[data.direction];
+        data.end_position = positions[data.direction] += data.bytes.length;
+        feeder.listener.on_data(feeder.listener.context, &data);
+    }
+    close_end(1);
+    assert_int_equal(feeder.record_count, 2);
+}
+
+static void waits_in_sockets_belong_to_what_was_read(void **state)
+{
+    (void)state;
+    play_waits(false);
+    expect(0, "server.queue_ns", "3000");
+    expect(1, "server.queue_ns", "7000");
+    expect(1, "client.rtt_minimum_ns", "50000");
+    assert_null(feeder_value(feeder.records[0], "client.queue_ns"));
+    stop();
+    play_waits(true);
+    expect(0, "client.queue_ns", "3000");
+    expect(1, "client.queue_ns", "7000");
+    expect(1, "server.rtt_minimum_ns", "50000");
+    assert_null(feeder_value(feeder.records[0], "server.queue_ns"));
+    stop();
+}
+
 static void a_full_table_closes_the_one_unused_longest(void **state)
 {
     (void)state;
@@ -391,6 +436,7 @@ int main(void)
         cmocka_unit_test(the_next_start_tells_what_was_lost),
         cmocka_unit_test(any_lost_events_leave_the_rest_exact),
         cmocka_unit_test(an_orphan_is_logged_by_itself),
+        cmocka_unit_test(waits_in_sockets_belong_to_what_was_read),
         cmocka_unit_test(a_full_table_closes_the_one_unused_longest),
         cmocka_unit_test(late_connections_say_so),
         cmocka_unit_test(masked_digests_follow_their_head),

@@ -20,7 +20,8 @@ static struct trace trace;
 /* Client elsewhere -> 20 -> 30 here, and 20 -> elsewhere; 40 has nothing to do with it. */
 static const char *const lines[] = {
     HOP("0000000000000003", "20", "5000000", "server", "30", PEER("20"),
-        ",\"ttfb_ns\":4000000,\"connection.id\":\"00000000000000c3\""),
+        ",\"ttfb_ns\":4000000,\"connection.id\":\"00000000000000c3\",\"client.rtt_ns\":90000,"
+        "\"client.rtt_minimum_ns\":60000,\"server.queue_ns\":1500000"),
     "{\"type\":\"http\",\"id\":\"0000000000000009\",\"process.pid\":40}",
     HOP("0000000000000002", "26", "2000000", "client", "20", "", ",\"connection.id\":\"c2\""),
     "not json at all 0000000000000001",
@@ -66,6 +67,25 @@ static void time_is_split(void **state)
     assert_int_equal(trace.hops[0].after_ns, 2000000); /* 1 ms lies between the two below */
     assert_int_equal(trace.hops[1].server_ns, 4000000);
     assert_int_equal(trace.hops[2].rtt_ns, 70000);
+    assert_int_equal(trace.hops[1].rtt_ns, 60000);
+    trace_done(&trace);
+}
+
+static void waits_in_sockets_are_told(void **state)
+{
+    struct buffer buffer;
+
+    (void)state;
+    buffer_init(&buffer, 1 << 20);
+    read_all("r-1");
+    assert_int_equal(trace_print(&trace, false, &buffer), 0);
+    assert_int_equal(trace_print_json(&trace, &buffer), 0);
+    assert_int_equal(buffer_append(&buffer, slice_of("", 1)), 0);
+    assert_non_null(strstr((char *)buffer.data, "before that 1.500 ms in the server's socket; "
+                                                "network 0.060 ms there and back\n"));
+    assert_non_null(strstr((char *)buffer.data, "\"server_queue_ns\":1500000"));
+    assert_null(strstr((char *)buffer.data, "client_queue_ns"));
+    buffer_done(&buffer);
     trace_done(&trace);
 }
 
@@ -134,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hops_stand_in_order),
         cmocka_unit_test(time_is_split),
+        cmocka_unit_test(waits_in_sockets_are_told),
         cmocka_unit_test(an_unknown_id_finds_nothing),
         cmocka_unit_test(headers_are_compared_by_name_and_rank),
         cmocka_unit_test(what_is_printed_is_harmless),

@@ -30,6 +30,19 @@ int output_rows_open(struct output *output, const struct encoder *encoder,
     return observer_new(&settings, &output->observer);
 }
 
+int output_rows_renew(struct output *output, const struct encoder *encoder,
+                      const struct outputs_options *options)
+{
+    struct observer *old = output->observer;
+    int result = output_rows_open(output, encoder, options);
+
+    if (result)
+        return result;
+    observer_inherit(output->observer, old);
+    observer_free(&old);
+    return 0;
+}
+
 void output_rows_take(struct output *output, const struct record *record, bool is_counted)
 {
     if (!is_counted)

@@ -376,6 +376,22 @@ static void commit(struct change *change)
             output_name_reasons(outputs, outputs->items[slot], alone == 1);
 }
 
+/* Parameters of rows may have changed, also where nothing else has. Their rows were closed. */
+static void rows_renew(struct outputs *outputs, const struct outputs_options *options)
+{
+    for (size_t slot = 0; slot < outputs->count; slot++) {
+        struct output *output = outputs->items[slot];
+        int result =
+            output && output->observer
+                ? output_rows_renew(output, outputs->groups[output->group].encoder, options)
+                : 0;
+
+        if (result)
+            fprintf(stderr, "weir: %s: rows stay as they were: %s\n", output->name,
+                    strerror(-result));
+    }
+}
+
 int outputs_change(struct outputs *outputs, struct sink_settings **settings, size_t count,
                    const struct outputs_options *options)
 {
@@ -395,10 +411,12 @@ int outputs_change(struct outputs *outputs, struct sink_settings **settings, siz
         if (result < 0)
             fprintf(stderr, "weir: sinks: %s\n", strerror(-result));
     }
-    if (result == 0)
+    if (result == 0) {
         commit(change);
-    else
+        rows_renew(outputs, options);
+    } else {
         undo(change);
+    }
     deallocate(change->groups);
     deallocate(change);
     return result;

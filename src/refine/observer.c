@@ -1,5 +1,4 @@
-/* observer: decides what is taken, keeps what was told of connections, and makes records of rows.
- */
+/* observer: decides what is taken, keeps what was told, and makes records of rows. */
 #include "refine/observer.h"
 #include <errno.h>
 #include <stdio.h>
@@ -130,6 +129,14 @@ void observer_free(struct observer **observer)
     observer_rows_free(&(*observer)->rows);
     deallocate(*observer);
     *observer = NULL;
+}
+
+void observer_inherit(struct observer *fresh, struct observer *old)
+{
+    fresh->connections = old->connections;
+    table_init(&old->connections, OBSERVER_CONNECTIONS_MAXIMUM);
+    fresh->addresses = old->addresses;
+    memcpy(fresh->services, old->services, sizeof(fresh->services));
 }
 
 void observer_set_addresses(struct observer *observer, const struct observer_addresses *addresses)

@@ -42,6 +42,11 @@ struct observer;
 /* 0 or -ENOMEM. The options are copied. */
 int observer_new(const struct observer_settings *settings, struct observer **ret_observer);
 void observer_free(struct observer **observer);
+/*
+ * What `old` has told of connections is known to `fresh`, a new one for the same format, and to it
+ * only. Rows that are not closed stay with the old one.
+ */
+void observer_inherit(struct observer *fresh, struct observer *old);
 /* The addresses of this host, as they are now. */
 void observer_set_addresses(struct observer *observer, const struct observer_addresses *addresses);
 

@@ -7,6 +7,7 @@ TIMEOUT: 180
 
 import base64
 import json
+import signal
 import struct
 import subprocess
 import sys
@@ -312,6 +313,16 @@ def check_live(hosts):
           mine[0]["_process_cmd_"][:100])
 
 
+def check_reload(weir, file):
+    """The file is read again; what was told of connections is not told twice."""
+    pipeline = json.loads(file.read_text())
+    pipeline["inputs"][0]["Common"]["Tags"] = {"zone": "south"}
+    file.write_text(json.dumps(pipeline))
+    weir.process.send_signal(signal.SIGHUP)
+    check(traffic.wait_until(lambda: "configuration read again" in weir.stderr()),
+          "SIGHUP: the file of iLogtail is read again", weir.stderr()[-800:])
+
+
 def check_living(hosts):
     """A connection that stays open is in the statistics before it closes."""
     directory = Path(temporary_directory())
@@ -327,10 +338,13 @@ def check_living(hosts):
             rows_of(weir), "send_bytes", type="l4", _remote_port_=80) >= wanted)
         check(done, "the bytes of a living connection are told",
               f"of {wanted}: {rows_of(weir)[-3:]}")
+        check_reload(weir, file)
         hosts.finish()
         weir.stop()
     rows = rows_of(weir)
     check(total(rows, "send_bytes", type="l4", _remote_port_=80) == wanted, "and each of them once")
+    check(any(row.get("__tag__:zone") == "south" for row in rows), "SIGHUP: rows have the new tag",
+          str(rows[-2:]))
     calls = [row for row in rows if row["type"] == "l7_req"]
     check({row["protocol"] for row in calls} == {"http"} and {row["role"] for row in rows} == {"c"},
           "only what is included has rows")

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include "agent/output_rows.h"
 #include "agent/outputs_parts.h"
 #include "base/allocate.h"
 

@@ -9,7 +9,8 @@ One nginx worker under wrk; between two configurations a sink goes and another c
 header rules, names to mask and the selection of methods change. Each reload is waited for.
 Afterwards nginx's own count is compared with the log of the sink that stays, and with those of the
 two that took turns, which have each record once together; memory, descriptors, threads and BPF
-objects with what they were after the first 20. Writes bench/results/reloads.json. Needs root, nginx, wrk.
+objects with what they were after the first 20. Writes bench/results/reloads.json. Needs root,
+nginx, wrk.
 """
 
 import argparse
@@ -120,7 +121,8 @@ def run(chosen, folder):
             weir.process.stop()
         server.stop()
     return {"machine": machine.describe(), "reloads": chosen.count, "seconds": round(seconds, 1),
-            "requests": requests, "missing": result["lost"], "missing_in_changing_sinks": requests - changing,
+            "requests": requests, "missing": result["lost"],
+            "missing_in_changing_sinks": requests - changing,
             "states": states}
 
 

@@ -81,7 +81,7 @@ struct work {
     __u64 socket;                                                      /* address of struct sock */
     __u64 other_messages, other_heads, other_connects, other_unwanted; /* of the other direction */
     __u64 time_ns;
-    __u64 identity; /* of the process, when it is new */
+    __u64 identity;                 /* of the process, when it is new */
     __u64 arrived_ns;               /* the bytes of this call; 0: not known */
     __u32 data_came, round_trip_us; /* of struct call */
     __u32 direction;

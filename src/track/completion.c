@@ -53,12 +53,13 @@ static struct record *begin(struct emitter *emitter)
     struct streams *streams = connection->streams;
     struct record *record = record_new(streams->record_maximum);
     streams->counters.seen++;
-    if (record)
-        record->waited_ns = connection->waited_ns;
-    else
+    if (!record) {
         completion_lose(streams, "memory");
-    else if (emitter->is_datagram)
-        datagram_pairs_begin(connection_of(emitter), record);
+        return NULL;
+    }
+    record->waited_ns = connection->waited_ns;
+    if (emitter->is_datagram)
+        datagram_pairs_begin(connection, record);
     return record;
 }
 

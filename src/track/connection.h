@@ -74,8 +74,8 @@ struct connection {
     struct side sides[2];
     struct reading peer_reading; /* of the other end, when it closed */
     struct sending peer_sending;
-    uint64_t datagram;     /* what tells the one in hand from others */
-    bool is_datagram_read; /* this end has received it */
+    uint64_t datagram;       /* what tells the one in hand from others */
+    bool is_datagram_read;   /* this end has received it */
     uint64_t read_time_ns;   /* when this end has read last */
     uint64_t waited_ns;      /* what it read lay in its socket; 0: it sends */
     uint64_t head_waited_ns; /* the same of the last message whose start was marked */

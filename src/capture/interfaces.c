@@ -115,9 +115,10 @@ static int messages_visit(struct visit *visit, const char *bytes, size_t size)
             return 1;
         if (message->nlmsg_type == NLMSG_ERROR)
             return ((const struct nlmsgerr *)NLMSG_DATA(message))->error;
-        if (message->nlmsg_type == RTM_NEWLINK || message->nlmsg_type == RTM_DELLINK)
+        if (visit->on_interface &&
+            (message->nlmsg_type == RTM_NEWLINK || message->nlmsg_type == RTM_DELLINK))
             link_visit(visit, message);
-        if (message->nlmsg_type == RTM_NEWTFILTER)
+        if (visit->on_filter && message->nlmsg_type == RTM_NEWTFILTER)
             filter_visit(visit, message);
     }
     return 0;

@@ -1,7 +1,6 @@
 /* capture: load, attach, drain, count. */
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -9,6 +8,7 @@
 #include <bpf/bpf.h>
 #include "base/allocate.h"
 #include "base/clock.h"
+#include "capture/after_loading.h"
 #include "capture/datagram_peers.h"
 #include "capture/losses.h"
 #include "capture/packet_program.h"
@@ -199,7 +199,7 @@ int capture_new(const struct capture_options *options, const struct stream_liste
         return result;
     }
     datagram_peers_attach(capture);
-    malloc_trim(0); /* what loading took: the kernel's types alone are some 10 MB */
+    after_loading(capture->skeleton->skeleton);
     *ret_capture = capture;
     return 0;
 }

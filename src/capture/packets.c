@@ -2,7 +2,6 @@
 #include "capture/packets.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -12,6 +11,7 @@
 #include <bpf/bpf.h>
 #include "base/allocate.h"
 #include "base/clock.h"
+#include "capture/after_loading.h"
 #include "capture/packet_program.h"
 
 #define FOLLOW_NS 1000000000ull /* how often new namespaces are looked for */
@@ -160,7 +160,7 @@ int packets_new(const struct packets_options *options, const struct packets_list
         packets_free(&packets);
         return result;
     }
-    malloc_trim(0); /* what loading took */
+    after_loading(packets->skeleton->skeleton);
     *ret_packets = packets;
     return 0;
 }

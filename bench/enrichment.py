@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""What does it cost to say whose a record is? nginx, in a container's control group, under wrk, weir
-writing to a file: with names of containers, labels, pods, command lines, domains and reverse DNS,
-and with none of them. In turns within each round; medians of the rounds' ratios. The runtime is a
+"""What does it cost to say whose a record is? nginx, in a container's control group, under wrk,
+weir writing to a file: with names of containers, labels, pods, command lines, domains and reverse
+DNS, and with none of them. In turns within each round; medians of the rounds' ratios. The runtime is a
 Docker-compatible one that answers what a real one does, on a unix socket.
 
     bench/enrichment.py [--seconds 4] [--rounds 5]        needs root, nginx, wrk and cgroup v2"""
@@ -114,7 +114,8 @@ def main():
     assert all(len(one["fields"]) == len(WANTED) for one in on), "not all was named"
     ratio = statistics.median(a["rate"] / b["rate"] for a, b in zip(on, off))
     costs = [statistics.median(one["cpu_us"] for one in of) for of in (on, off)]
-    print(f"throughput with everything named: {ratio:.3f} of that with nothing (median of {len(on)});"
+    print(f"throughput with everything named: {ratio:.3f} of that with nothing"
+          f" (median of {len(on)});"
           f" weir's CPU us a record {costs[0]:.2f} and {costs[1]:.2f};"
           f" not logged {sum(one['missing'] for one in on + off)}")
 

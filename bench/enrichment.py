@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """What does it cost to say whose a record is? nginx, in a container's control group, under wrk,
 weir writing to a file: with names of containers, labels, pods, command lines, domains and reverse
-DNS, and with none of them. In turns within each round; medians of the rounds' ratios. The runtime is a
-Docker-compatible one that answers what a real one does, on a unix socket.
+DNS, and with none of them. In turns within each round; medians of the rounds' ratios. The runtime
+is a Docker-compatible one that answers what a real one does, on a unix socket.
 
     bench/enrichment.py [--seconds 4] [--rounds 5]        needs root, nginx, wrk and cgroup v2"""
 

@@ -183,7 +183,8 @@ def killed(case):
     sink = (f"kafka={cluster.brokers} topic=weir-http timeout=5s batch-count={kills.BATCH} "
             f"batch-age=5ms {kills.OPTIONS}")
     chance, durable = random.Random(4711), set()
-    spool = case.folder / "spool-kills"
+    (case.folder / "kills").mkdir()  # a weir looks into the spools beside its own
+    spool = case.folder / "kills" / "spool"
     for number in range(KILLS):
         cluster.order(("slow 0", "slow 20", f"fail {PRODUCE} 4 7 19", "slow 2")[number % 4])
         durable |= kills.run(f"{sink} spool={spool}", spool, number, chance)

@@ -43,7 +43,8 @@ def most_twice(ids, starts):
 def kill_often(kind, folder):
     take, count, is_ordered = KINDS[kind]
     chance = random.Random(int(os.environ.get("WEIR_SEED", "4711")))
-    spool, receiver = folder / f"spool-{kind}", receivers.Receiver(take)
+    (folder / kind).mkdir()  # a weir looks into the spools beside its own, and would tidy them up
+    spool, receiver = folder / kind / "spool", receivers.Receiver(take)
     sink = (f"{kind}=http://127.0.0.1:{receiver.port} spool={spool} batch-count={kills.BATCH} "
             f"batch-age=5ms {kills.OPTIONS}")
     durable, starts = set(), []

@@ -38,6 +38,7 @@ class Receiver:
     def __init__(self, take, script=(), context=None, port=0):
         self.take, self.script, self.lock = take, list(script), threading.Lock()
         self.records, self.requests, self.headers = [], 0, []
+        self.connections = 0  # accepted and not yet ended
         receiver = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -47,6 +48,9 @@ class Receiver:
             def do_POST(self):
                 receiver.handle(self)
 
+            def do_HEAD(self):
+                reply(self, 200)
+
             def log_message(self, *_):
                 pass
 
@@ -55,6 +59,14 @@ class Receiver:
 
             def handle_error(self, *_):
                 pass
+
+            def process_request(self, request, client_address):
+                receiver.count(1)  # by the one thread that accepts
+                super().process_request(request, client_address)
+
+            def process_request_thread(self, request, client_address):
+                super().process_request_thread(request, client_address)
+                receiver.count(-1)
 
             def finish_request(self, request, client_address):
                 if context:
@@ -81,6 +93,22 @@ class Receiver:
             status, answer, records = self.take(handler, body, self)
             self.records += records
         reply(handler, status, answer)
+
+    def count(self, change):
+        with self.lock:
+            self.connections += change
+
+    def settle(self):
+        """Waits until all that dead senders left under way has been taken. Connections are accepted
+        in order: when one of our own is answered, all before it are counted."""
+        with socket.create_connection(("127.0.0.1", self.port)) as own:
+            own.sendall(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert own.recv(1), "the receiver is gone"
+        while True:
+            with self.lock:
+                if not self.connections:
+                    return
+            time.sleep(0.001)
 
     def ids(self):
         with self.lock:

@@ -98,18 +98,28 @@ void spool_remove_first(struct spool *spool)
     deallocate(dead);
 }
 
-int spool_save_position(struct spool *spool, uint64_t acknowledged, uint64_t written)
+/* What stands there now, not what stood there when the caller looked: two threads save. */
+static struct spool_position position_now(struct spool *spool)
+{
+    struct spool_position position;
+
+    pthread_mutex_lock(&spool->lock);
+    position = (struct spool_position){spool->id, spool->acknowledged, spool->synced_end,
+                                       spool->next_number};
+    pthread_mutex_unlock(&spool->lock);
+    return position;
+}
+
+int spool_save_position(struct spool *spool, uint64_t *ret_acknowledged)
 {
     const struct spool_files *files = &spool->files;
-    struct spool_position position = {spool->id, acknowledged, written, 0};
+    struct spool_position position;
     uint8_t bytes[SPOOL_HEAD_BYTES];
     int handle, result;
 
-    pthread_mutex_lock(&spool->lock);
-    position.next_number = spool->next_number;
-    pthread_mutex_unlock(&spool->lock);
-    spool_position_write(&position, bytes);
     pthread_mutex_lock(&spool->position_lock);
+    position = position_now(spool);
+    spool_position_write(&position, bytes);
     files->unlink(files->context, SPOOL_POSITION_NEW);
     handle = files->create(files->context, SPOOL_POSITION_NEW);
     result = handle < 0 ? handle : 0;
@@ -124,12 +134,12 @@ int spool_save_position(struct spool *spool, uint64_t acknowledged, uint64_t wri
     if (result == 0)
         result = files->sync_folder(files->context);
     pthread_mutex_unlock(&spool->position_lock);
+    *ret_acknowledged = position.acknowledged;
     return result;
 }
 
 int spool_acknowledge(struct spool *spool, uint64_t sequence)
 {
-    uint64_t written;
     bool has_records;
     int result;
 
@@ -139,12 +149,10 @@ int spool_acknowledge(struct spool *spool, uint64_t sequence)
         spool->acknowledged = sequence;
     if (spool->gap_first <= spool->acknowledged + 1 && spool->gap_end > spool->acknowledged + 1)
         spool->acknowledged = spool->gap_end - 1;
-    sequence = spool->acknowledged;
-    written = spool->synced_end;
     pthread_mutex_unlock(&spool->lock);
     if (!has_records)
         return 0; /* nothing of it was ever here */
-    result = spool_save_position(spool, sequence, written);
+    result = spool_save_position(spool, &sequence);
     if (result < 0)
         return result;
     pthread_mutex_lock(&spool->lock);
@@ -260,13 +268,14 @@ int spool_open(const struct spool_files *files, const struct spool_options *opti
 void spool_close(struct spool **spool)
 {
     struct spool *dead = *spool;
+    uint64_t acknowledged;
 
     if (!dead)
         return;
     spool_sync(dead);
     /* Everything was confirmed: nothing is left behind but the position. */
-    if (spool_save_position(dead, dead->acknowledged, dead->synced_end) == 0)
-        while (dead->first && dead->first->end_sequence <= dead->acknowledged + 1)
+    if (spool_save_position(dead, &acknowledged) == 0)
+        while (dead->first && dead->first->end_sequence <= acknowledged + 1)
             spool_remove_first(dead);
     spool_free(dead);
     *spool = NULL;

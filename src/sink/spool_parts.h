@@ -75,8 +75,8 @@ void spool_keep_file(struct spool *spool, const char *name);
 void spool_keep_foreign(struct spool *spool, const char *name);
 /* Removes the first segment; its file is kept when it is damaged. The lock is held. */
 void spool_remove_first(struct spool *spool);
-/* Writes the position durably. */
-int spool_save_position(struct spool *spool, uint64_t acknowledged, uint64_t written);
+/* Writes the position durably, and says up to where it is acknowledged there. 0 or -errno. */
+int spool_save_position(struct spool *spool, uint64_t *ret_acknowledged);
 
 /*
  * Begins at the first frame of a segment; the handle is the scan's. At most `limit` bytes of the

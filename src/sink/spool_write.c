@@ -26,7 +26,7 @@ static void leave_segment(struct spool *spool)
 static void drop_oldest(struct spool *spool)
 {
     struct spool_segment *oldest;
-    uint64_t from, acknowledged, written;
+    uint64_t from, acknowledged;
 
     pthread_mutex_lock(&spool->lock);
     oldest = spool->first;
@@ -40,12 +40,10 @@ static void drop_oldest(struct spool *spool)
     spool_count_gone(spool, from, oldest->end_sequence, SPOOL_DROPPED);
     if (oldest->end_sequence > spool->acknowledged + 1)
         spool->acknowledged = oldest->end_sequence - 1;
-    acknowledged = spool->acknowledged;
-    written = spool->synced_end;
     oldest->is_damaged = false;
     pthread_mutex_unlock(&spool->lock);
     /* So that nobody takes it for lost after a crash; on a full disk it goes all the same. */
-    spool_save_position(spool, acknowledged, written);
+    spool_save_position(spool, &acknowledged);
     pthread_mutex_lock(&spool->lock);
     if (spool->first == oldest)
         spool_remove_first(spool);

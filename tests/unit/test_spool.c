@@ -8,8 +8,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include "base/crc32c.h"
+#include "sink/spool_frame.h"
 #include "tests/lib/spools.h"
 
 static void test_checksum(void **state)
@@ -136,13 +139,68 @@ static void test_quota(void **state)
     model_free(&model);
 }
 
+enum { CONFIRMED_ALL = 2000, CONFIRMING = 4 };
+
+/* A file system that looks at each position on its way, and lets others run then. */
+static struct {
+    struct spool_files under;
+    struct spool *spool;
+    uint64_t saved;
+    bool went_back;
+} watched;
+
+static int watched_write(void *context, int handle, struct slice bytes, uint64_t offset)
+{
+    struct spool_position position;
+
+    if (bytes.length == SPOOL_HEAD_BYTES && spool_position_read(bytes, &position)) {
+        watched.went_back |= position.acknowledged < watched.saved;
+        watched.saved = position.acknowledged;
+    }
+    sched_yield();
+    return watched.under.write(context, handle, bytes, offset);
+}
+
+static void *confirm_all(void *argument)
+{
+    for (uint64_t sequence = 1; sequence <= CONFIRMED_ALL; sequence++)
+        if (spool_acknowledge(watched.spool, sequence))
+            return argument;
+    return NULL;
+}
+
+/* The sender and the keeper both confirm; the position on the disk never goes back. */
+static void test_two_confirm(void **state)
+{
+    struct spool_options options = {.quota_bytes = SPOOLS_QUOTA, .segment_bytes = SPOOLS_QUOTA / 2};
+    struct model *model = model_new();
+    struct spool_files files;
+    pthread_t threads[CONFIRMING];
+    void *failed;
+
+    (void)state;
+    watched.under = files = model_files(model);
+    files.write = watched_write;
+    assert_int_equal(spool_open(&files, &options, &watched.spool), 0);
+    assert_int_equal(spools_append(watched.spool, 1, CONFIRMED_ALL + 1), 0);
+    for (int i = 0; i < CONFIRMING; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, confirm_all, &watched), 0);
+    for (int i = 0; i < CONFIRMING; i++) {
+        assert_int_equal(pthread_join(threads[i], &failed), 0);
+        assert_null(failed);
+    }
+    assert_false(watched.went_back);
+    assert_int_equal(watched.saved, CONFIRMED_ALL);
+    spool_close(&watched.spool);
+    model_free(&model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_checksum),
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_failing_disk),
-        cmocka_unit_test(test_quota),
+        cmocka_unit_test(test_checksum),     cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_failing_disk), cmocka_unit_test(test_quota),
+        cmocka_unit_test(test_two_confirm),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

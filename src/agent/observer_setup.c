@@ -99,8 +99,9 @@ int observer_setup_run(struct observer_setup *setup, struct run_options *options
     if (result || !wants_rows(options->format, &options->sinks))
         return result;
     options->with_command_line = true;
-    options->is_without_statistics = !options->with_connections;
     options->with_connections = true;
+    if (observer->l4_interval_ns < options->statistics_interval_ns)
+        options->statistics_interval_ns = observer->l4_interval_ns;
     options->with_both_sides = true; /* each process has its rows */
     if (!setup->file)
         return 0;

@@ -275,6 +275,11 @@ int packet_source_start(struct packet_source *source)
     return result;
 }
 
+void packet_source_change_statistics(struct packet_source *source, uint64_t interval_ns)
+{
+    source->statistics_interval_ns = interval_ns;
+}
+
 int packet_source_change(struct packet_source *source, const struct prefilter *prefilter,
                          const struct text_list *mask_names)
 {

@@ -29,6 +29,8 @@ int packet_source_start(struct packet_source *source);
  * -errno: nothing else is wanted now. */
 int packet_source_change(struct packet_source *source, const struct prefilter *prefilter,
                          const struct text_list *mask_names);
+/* How often living flows are told of from now on. */
+void packet_source_change_statistics(struct packet_source *source, uint64_t interval_ns);
 /* What is used, for people; NULL before the start. */
 const char *packet_source_hook(const struct packet_source *source);
 int packet_source_descriptor(const struct packet_source *source);

@@ -224,6 +224,10 @@ static bool options_apply(struct pipeline *pipeline, const struct run_options *f
     if (result == 0)
         result = delivery_renew(&pipeline->delivery, &options);
     if (result == 0) {
+        if (pipeline->capture)
+            capture_change_statistics(pipeline->capture, fresh->statistics_interval_ns);
+        if (pipeline->packets)
+            packet_source_change_statistics(pipeline->packets, fresh->statistics_interval_ns);
         streams_change_sides(pipeline->streams, fresh->with_both_sides, clock_even_ns());
         pipeline->selection = selection;
         if (pipeline->capture && !selection_is_equal(old, fresh)) {
@@ -381,8 +385,7 @@ static int capture_start(struct pipeline *pipeline)
         .selection = pipeline->selection,
         .on_summary = options->with_connections ? on_socket : NULL,
         .summary_context = pipeline,
-        .statistics_interval_ns = options->is_without_statistics ? 0
-                                                                 : options->statistics_interval_ns,
+        .statistics_interval_ns = options->statistics_interval_ns,
         .on_process = enrichment_learn,
         .process_context = pipeline->enrichment,
         .with_command_line = options->with_command_line,

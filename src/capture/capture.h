@@ -99,6 +99,8 @@ int capture_change_mask_names(struct capture *capture, const char *const *old,
  * or -errno; then the old one stays.
  */
 int capture_select(struct capture *capture, const struct capture_selection *selection);
+/* How often living sockets are told of from now on, where they are told of at all. */
+void capture_change_statistics(struct capture *capture, uint64_t interval_ns);
 /* The process's connections are looked at no more, until it executes something else or ends. */
 void capture_ignore(struct capture *capture, const struct process_identity *process);
 /* Takes back every capture_ignore. */

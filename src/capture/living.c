@@ -112,6 +112,11 @@ void living_tick(struct capture *capture, bool is_end)
     iterator_read(capture, living->round);
 }
 
+void capture_change_statistics(struct capture *capture, uint64_t interval_ns)
+{
+    capture->living.interval_ns = interval_ns;
+}
+
 void living_close(struct capture *capture)
 {
     struct living *living = &capture->living;

@@ -57,8 +57,8 @@ static const struct option table[] = {
         "How old what is known of containers may become. weir asks their runtime when a "
         "container is first seen and learns of later ones at once, so nothing is ever as old."),
     INTERVAL("FlushNetlinkInterval", netlink_interval_ns, "10s",
-             "How often this host's addresses are read again. Sockets need not be asked for: what "
-             "they have counted comes when they close, and until then with each of their calls."),
+             "How often this host's addresses are read again. Sockets are looked at "
+             "as often as rows of their statistics are written, and at least every 10 s."),
     {.name = "Common.Sampling",
      .kind = OPTION_NUMBER,
      VALUE(sampling),

@@ -246,6 +246,7 @@ static const struct option options[] = {
      .default_text = "10s",
      .minimum = 100 * MS,
      .maximum = 86400 * SECOND,
+     .traits = OPTION_IS_LIVE,
      .group = "Packets",
      .help = "How often a flow (--packets) or socket (--connections) that goes on is told of, when "
              "it has changed."},

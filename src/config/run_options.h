@@ -68,7 +68,6 @@ struct run_options {
     bool with_packet_records;
     bool with_drops;
     bool with_connections;
-    bool is_without_statistics; /* no option: rows sum up what connections say at their end */
     bool with_socket_wait;
     uint64_t packet_ring_bytes; /* a power of two */
     uint64_t packet_message_bytes;

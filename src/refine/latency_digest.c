@@ -188,3 +188,32 @@ size_t latency_digest_write(struct latency_digest *digest,
         at = put_double(put_double(at, digest->centroids[i].weight), digest->centroids[i].mean);
     return (size_t)(at - bytes);
 }
+
+static struct slice base64(struct arena *arena, struct slice bytes)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t length = (bytes.length + 2) / 3 * 4;
+    uint8_t *text = arena_allocate(arena, length), *at = text;
+
+    for (size_t i = 0; text && i < bytes.length; i += 3) {
+        struct slice part = slice_part(bytes, i, 3);
+        uint32_t word = (uint32_t)part.data[0] << 16;
+
+        if (part.length > 1)
+            word |= (uint32_t)part.data[1] << 8;
+        if (part.length > 2)
+            word |= part.data[2];
+        *at++ = (uint8_t)digits[word >> 18];
+        *at++ = (uint8_t)digits[word >> 12 & 63];
+        *at++ = (uint8_t)(part.length > 1 ? digits[word >> 6 & 63] : '=');
+        *at++ = (uint8_t)(part.length > 2 ? digits[word & 63] : '=');
+    }
+    return text ? slice_of(text, length) : (struct slice){NULL, 0};
+}
+
+struct slice latency_digest_text(struct latency_digest *digest, struct arena *arena)
+{
+    uint8_t bytes[LATENCY_DIGEST_BYTES_MAXIMUM];
+
+    return base64(arena, slice_of(bytes, latency_digest_write(digest, bytes)));
+}

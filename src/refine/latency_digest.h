@@ -7,6 +7,8 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#include "base/arena.h"
+#include "base/slice.h"
 
 enum {
     LATENCY_DIGEST_COMPRESSION = 100,
@@ -44,3 +46,5 @@ double latency_digest_quantile(struct latency_digest *digest, double share);
  */
 size_t latency_digest_write(struct latency_digest *digest,
                             uint8_t bytes[LATENCY_DIGEST_BYTES_MAXIMUM]);
+/* The same in base64 (RFC 4648, section 4), in the arena; no length: memory is out. */
+struct slice latency_digest_text(struct latency_digest *digest, struct arena *arena);

@@ -13,7 +13,8 @@ enum { ROW_RECORD_BYTES = 64 * 1024, SERVICES_MAXIMUM = 1024 };
 /* What was told of a connection. Calls may come behind its end, which told the whole of it. */
 struct told {
     uint64_t numbers[OBSERVER_NUMBERS];
-    uint8_t age; /* 0: it lives; else intervals since its end, from 1 */
+    uint8_t age;     /* 0: it lives; else intervals since its end, from 1 */
+    bool is_counted; /* its socket tells its bytes from time to time: calls need not */
 };
 
 struct observer {
@@ -225,6 +226,8 @@ static bool subtract_told(struct observer *observer, struct observer_view *view)
     struct told *told = view->is_over ? table_find(&observer->connections, view->connection)
                                       : told_of(observer, view->connection);
 
+    if (told)
+        told->is_counted = true;
     for (size_t i = 0; told && i < OBSERVER_NUMBERS; i++) {
         uint64_t whole = view->numbers[i];
 
@@ -263,8 +266,9 @@ static bool is_text(const struct record *record, enum field_id field, struct sli
 }
 
 /*
- * A connection's end tells its bytes, which may be hours away: meanwhile each call tells of its
- * own. Not where heads are compressed, whose sizes on the wire are others. UDP has no end.
+ * A connection's end tells its bytes, which may be hours away: until its socket is told of for the
+ * first time each call tells of its own, which that then has among its bytes. Not where heads are
+ * compressed, whose sizes on the wire are others. UDP has no end.
  */
 static void take_traffic(struct observer *observer, const struct record *record)
 {
@@ -282,7 +286,7 @@ static void take_traffic(struct observer *observer, const struct record *record)
     observer_view_traffic(record, observer->settings.with_connections, view->numbers[2],
                           view->numbers[3], view);
     told = is_datagram ? NULL : told_of(observer, view->connection);
-    if (!is_datagram && (!told || told->age))
+    if (!is_datagram && (!told || told->age || told->is_counted))
         return;
     if (add(observer, view, (uint8_t)(kind + 1)) != OBSERVER_TAKEN)
         return;
@@ -367,28 +371,6 @@ void observer_tick(struct observer *observer, uint64_t now_ns)
     }
 }
 
-static struct slice base64(struct arena *arena, struct slice bytes)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t length = (bytes.length + 2) / 3 * 4;
-    uint8_t *text = arena_allocate(arena, length), *at = text;
-
-    for (size_t i = 0; text && i < bytes.length; i += 3) {
-        struct slice part = slice_part(bytes, i, 3);
-        uint32_t word = (uint32_t)part.data[0] << 16;
-
-        if (part.length > 1)
-            word |= (uint32_t)part.data[1] << 8;
-        if (part.length > 2)
-            word |= part.data[2];
-        *at++ = (uint8_t)digits[word >> 18];
-        *at++ = (uint8_t)digits[word >> 12 & 63];
-        *at++ = (uint8_t)(part.length > 1 ? digits[word >> 6 & 63] : '=');
-        *at++ = (uint8_t)(part.length > 2 ? digits[word & 63] : '=');
-    }
-    return text ? slice_of(text, length) : (struct slice){NULL, 0};
-}
-
 static bool add_key(struct record *record, const struct observer_row *row)
 {
     struct slice key = arena_copy(record->arena, slice_of(row->key, row->key_length));
@@ -422,7 +404,6 @@ static void add_tags(const struct observer *observer, struct record *record)
 
 static void add_calls(struct record *record, struct observer_row *row)
 {
-    uint8_t bytes[LATENCY_DIGEST_BYTES_MAXIMUM];
     struct slice digest;
 
     record_add_number(record, FIELD_AGGREGATE_COUNT, row->numbers[0]);
@@ -431,7 +412,7 @@ static void add_calls(struct record *record, struct observer_row *row)
     record_add_number(record, FIELD_AGGREGATE_RESPONSE_BYTES, row->numbers[3]);
     if (!row->digest.count)
         return;
-    digest = base64(record->arena, slice_of(bytes, latency_digest_write(&row->digest, bytes)));
+    digest = latency_digest_text(&row->digest, record->arena);
     if (digest.length)
         record_add_text(record, FIELD_AGGREGATE_DURATION_DIGEST, digest);
 }

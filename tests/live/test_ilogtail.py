@@ -20,6 +20,7 @@ import namespaces  # noqa: E402
 import packets  # noqa: E402
 import traffic  # noqa: E402
 
+PORTS = "53,80,7777"
 TIME = 1661417038
 NAME = "ilogtail-community-edition.cn-shanghai.log.aliyuncs.com"
 HOST = "metrichub-cn-beijing.aliyun.com"
@@ -192,7 +193,15 @@ def framed(message):
     return len(message).to_bytes(2, "big") + message
 threading.Thread(target=listen, args=(53, framed(query), framed(answer)), daemon=True).start()
 threading.Thread(target=listen, args=(80, request, response), daemon=True).start()
-for port in (53, 80):
+threading.Thread(target=listen, args=(7777, bytes(1000), bytes(500)), daemon=True).start()
+datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+datagrams.bind(("10.99.0.2", 53))
+def resolve():
+    while True:
+        _, source = datagrams.recvfrom(4096)
+        datagrams.sendto(answer, source)
+threading.Thread(target=resolve, daemon=True).start()
+for port in (53, 80, 7777):
     while True:
         try:
             socket.create_connection(("10.99.0.2", port)).close()
@@ -218,10 +227,17 @@ with socket.create_connection(("10.99.0.2", 53)) as connection:
 for number in range(int(sys.argv[5])):
     with socket.create_connection(("10.99.0.2", 80)) as connection:
         call(connection, request, response)
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as resolver:
+    resolver.connect(("10.99.0.2", 53))
+    for number in range(int(sys.argv[5])):
+        call(resolver, query, answer)
 living = socket.create_connection(("10.99.0.2", 80))
 call(living, request, response)
+odd = socket.create_connection(("10.99.0.2", 7777))
+call(odd, bytes(1000), bytes(500))
 print(os.getpid(), flush=True)
-sys.stdin.readline()
+for line in sys.stdin:
+    call(odd, bytes(1000), bytes(500))
 """
 
 
@@ -242,6 +258,11 @@ class Hosts(namespaces.Pair):
         self.client = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                        text=True)
         return int(self.client.stdout.readline())
+
+    def speak_oddly(self):
+        """1000 bytes there, 500 back, of no protocol, on a connection that stays open."""
+        self.client.stdin.write("more\n")
+        self.client.stdin.flush()
 
     def finish(self):
         self.client.stdin.close()
@@ -264,6 +285,23 @@ def total(rows, name, **wanted):
                if all(row.get(key) == value for key, value in wanted.items()))
 
 
+def check_odd(weir, hosts):
+    """What nobody knows the protocol of is in the statistics while it lives, too."""
+    odd = remote("10.99.0.2", 7777, "unknown")
+
+    def told():
+        rows = rows_of(weir)
+        return [total(rows, name, type="statistics", remote_info=odd)
+                for name in ("send_bytes", "recv_bytes")]
+
+    for calls in (1, 2, 3):
+        check(traffic.wait_until(lambda wanted=[1000 * calls, 500 * calls]: told() == wanted),
+              f"a living connection of an unknown protocol is told of, {calls}", str(told()))
+        if calls < 3:
+            hosts.speak_oddly()
+    return told
+
+
 def check_live(hosts):
     """Every call and every byte is in a row of its process, however intervals fell."""
     directory = Path(temporary_directory())
@@ -271,13 +309,15 @@ def check_live(hosts):
     file.write_text(EXAMPLE.format(interval=1, more="      Tags: {zone: north}\n"
                                                     "      Cluster: blue"))
     count = hosts.count
-    with Weir("--ilogtail-config", file, output="ilogtail") as weir:
+    with Weir("--ilogtail-config", file, "--port", PORTS, output="ilogtail") as weir:
         pid = hosts.play()
         done = traffic.wait_until(lambda: total(rows_of(weir), "total_count", protocol="http",
                                                 role="client") >= count + 1)
         check(done, "rows come while weir runs", weir.stderr()[-800:])
+        told = check_odd(weir, hosts)
         hosts.finish()
         weir.stop()
+    check(told() == [3000, 1500], "and its end tells nothing twice", str(told()))
     rows = rows_of(weir)
     check(weir.totals.is_identity, f"seen = logged + filtered + lost: {weir.totals}")
     mine = [row for row in rows if row["_process_pid_"] == str(pid)]
@@ -286,13 +326,13 @@ def check_live(hosts):
     check(total(mine, "total_req_bytes", **http) == 13661 * (count + 1)
           and total(mine, "total_resp_bytes", **http) == 165 * (count + 1), "and their bytes")
     dns = {"protocol": "dns", "query_record": NAME, "query_type": "A", "success": "1"}
-    check(total(mine, "total_count", role="client", **dns) == count
-          and total(mine, "total_req_bytes", role="client", **dns) == 73 * count
-          and total(mine, "total_resp_bytes", role="client", **dns) == 272 * count,
-          "the client's DNS calls")
+    check(total(mine, "total_count", role="client", **dns) == 2 * count
+          and total(mine, "total_req_bytes", role="client", **dns) == 2 * 73 * count
+          and total(mine, "total_resp_bytes", role="client", **dns) == 2 * 272 * count,
+          "the client's DNS calls, over TCP and UDP")
     far = [row for row in rows if row["role"] == "server"]
     check(total(far, "total_count", protocol="http") == count + 1
-          and total(far, "total_count", protocol="dns") == count, "the server's side of them",
+          and total(far, "total_count", protocol="dns") == 2 * count, "the server's side of them",
           "\n".join(map(json.dumps, far))[:2000])
     web = remote("10.99.0.2", 80, "server")
     check(total(mine, "send_bytes", type="statistics", remote_info=web) == 13661 * (count + 1)
@@ -301,9 +341,11 @@ def check_live(hosts):
           "statistics of its connections, also of the one that lived",
           "\n".join(json.dumps(row) for row in mine if row["type"] == "statistics")[:2000])
     names = remote("10.99.0.2", 53, "dns")
-    check(total(mine, "send_bytes", type="statistics", remote_info=names) == 75 * count
-          and total(mine, "recv_packets", type="statistics", remote_info=names) >= count,
-          "statistics of its DNS connection")
+    check(total(mine, "send_bytes", type="statistics", remote_info=names) == (75 + 73) * count
+          and total(mine, "recv_bytes", type="statistics", remote_info=names) == (274 + 272) * count
+          and total(mine, "recv_packets", type="statistics", remote_info=names) >= 2 * count,
+          "statistics of its DNS connection and its DNS socket")
+    check_server_bytes(far, count)
     odd = [row for row in rows if row.get("__tag__:zone") != "north"
            or row.get("__tag__:cluster") != "blue" or row["_running_mode_"] not in (
                "host", "container", "kubernetes") or not row["_process_cmd_"]
@@ -311,6 +353,36 @@ def check_live(hosts):
     check_empty(odd, "every row has its process and the tags, and is made of strings")
     check(any(sys.executable in row["_process_cmd_"] for row in mine), "the command is named",
           mine[0]["_process_cmd_"][:100])
+
+
+def check_server_bytes(rows, count):
+    sums = [total(rows, name, type="statistics") for name in ("send_bytes", "recv_bytes")]
+    wanted = [165 * (count + 1) + (274 + 272) * count + 1500,
+              13661 * (count + 1) + (75 + 73) * count + 3000]
+    check(sums == wanted, "the server's statistics have every byte, once", f"{sums}, not {wanted}")
+
+
+def check_packets(hosts):
+    """PCAP: of an interface the packets that the filter takes, and no sockets."""
+    directory = Path(temporary_directory())
+    file = directory / "pipeline.yaml"
+    file.write_text("""inputs:
+  - Type: observer_ilogtail_network_v1
+    Common: {FlushOutL4Interval: 1, FlushOutL7Interval: 1}
+    PCAP: {Enabled: true, Interface: wnear, Filter: 'udp and port 53'}
+""")
+    with Weir("--ilogtail-config", file, "--netns", hosts.near, output="ilogtail") as weir:
+        hosts.play()
+        done = traffic.wait_until(lambda: total(rows_of(weir), "total_count",
+                                                protocol="dns") >= hosts.count)
+        check(done, "PCAP: calls are told from packets", weir.stderr()[-800:])
+        hosts.finish()
+        weir.stop()
+    rows = rows_of(weir)
+    check({row["protocol"] for row in rows if row["type"] == "protocols"} == {"dns"}
+          and total(rows, "total_count", protocol="dns") == hosts.count
+          and {json.loads(row["remote_info"])["remote_port"] for row in rows} <= {"53", "0"},
+          "PCAP.Filter: UDP of port 53 and nothing else", str(rows[:3]))
 
 
 def check_reload(weir, file):
@@ -331,7 +403,7 @@ def check_living(hosts):
         "Type": "observer_ilogtail_network_v1", "EBPF": {"Enabled": True},
         "Common": {"FlushOutL4Interval": 1, "FlushOutL7Interval": 1, "FlushNetlinkInterval": 1,
                    "IncludeCmdRegex": "import os, socket", "IncludeProtocols": ["HTTP"]}}]}))
-    with Weir("--ilogtail-config", file, output="ilogtail-schema") as weir:
+    with Weir("--ilogtail-config", file, "--port", PORTS, output="ilogtail-schema") as weir:
         hosts.play()
         wanted = 13661 * (hosts.count + 1)
         done = traffic.wait_until(lambda: total(
@@ -365,6 +437,7 @@ def main():
     with Hosts(12) as hosts:
         check_live(hosts)
         check_living(hosts)
+        check_packets(hosts)
 
 
 if __name__ == "__main__":

@@ -11,26 +11,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "config/observer_options.h"
-#include "encode/encoder.h"
-#include "refine/observer.h"
+#include "tests/lib/callers.h"
 
 #define SECOND 1000000000ull
-#define START (1661417038 * SECOND)
-
-enum { CALLERS = 4, ROW_BYTES = 65536 };
-
-/* Who calls. Each has a path of its own, which tells its row. */
-static const struct caller {
-    const char *path, *command, *container, *label, *variable, *pod, *space, *pod_label, *remote;
-    uint64_t pid;
-} callers[CALLERS] = {
-    {"/a", "/opt/shop -d", "web", "app=shop", "PORT=8080", "web-1", "prod", "tier=back",
-     "192.0.2.1", 101},
-    {"/b", "/opt/cart", "sidecar", "app=cart", "PORT=9", "db-1", "test", "tier=front", "192.0.2.2",
-     102},
-    {"/c", "/usr/bin/curl x", NULL, NULL, NULL, NULL, NULL, NULL, "192.0.2.3", 103},
-    {"/d", "/usr/bin/wget", NULL, NULL, NULL, NULL, NULL, NULL, "127.0.0.1", 104},
-};
 
 /* What the traffic's rows are without any parameter: the last one's calls stay on this host. */
 #define USUAL "abc"
@@ -43,127 +26,6 @@ struct parameter {
     const char *name, *value, *rows;
     void (*other)(const struct observer_options *options);
 };
-
-static char text[4 * 1024];
-
-static void add_text(struct record *record, enum field_id field, const char *value)
-{
-    if (value)
-        record_add_text(record, field, slice_of_string(value));
-}
-
-static void add_item(struct record *record, const char *name, const char *value)
-{
-    struct slice *item = arena_allocate(record->arena, sizeof(*item));
-
-    if (!value)
-        return;
-    *item = slice_of_string(value);
-    record_add_texts(record, field_find(slice_of_string(name)), item, 1);
-}
-
-static struct record *begin(const struct caller *caller, const char *type, const char *role)
-{
-    struct record *record = record_new(16384);
-    struct address *ends = arena_allocate(record->arena, 2 * sizeof(*ends));
-    bool is_server = role[0] == 's';
-
-    assert_int_equal(address_parse(SLICE_LITERAL("192.0.2.77"), &ends[is_server]), 0);
-    assert_int_equal(address_parse(slice_of_string(caller->remote), &ends[!is_server]), 0);
-    record->time_ns = START;
-    add_text(record, FIELD_TYPE, type);
-    add_text(record, FIELD_ROLE, role);
-    record_add_address(record, FIELD_CLIENT_ADDRESS, &ends[0]);
-    record_add_number(record, FIELD_CLIENT_PORT, 40000);
-    record_add_address(record, FIELD_SERVER_ADDRESS, &ends[1]);
-    record_add_number(record, FIELD_SERVER_PORT, 80);
-    record_add_number(record, FIELD_CONNECTION_ID, caller->pid);
-    record_add_number(record, FIELD_PROCESS_PID, caller->pid);
-    record_add_number(record, FIELD_DURATION_NS, 1000);
-    add_text(record, FIELD_PROCESS_COMMAND_LINE, caller->command);
-    add_text(record, FIELD_NETWORK_TRANSPORT, "tcp");
-    add_text(record, FIELD_CONTAINER_ID, caller->container);
-    add_text(record, FIELD_CONTAINER_NAME, caller->container);
-    add_text(record, FIELD_K8S_POD_NAME, caller->pod);
-    add_text(record, FIELD_K8S_NAMESPACE_NAME, caller->space);
-    add_item(record, "container.labels", caller->label);
-    add_item(record, "container.environment", caller->variable);
-    add_item(record, "k8s.pod.labels", caller->pod_label);
-    record->is_masked = true;
-    return record;
-}
-
-/* A call of any protocol, of which `path` tells one from another. */
-static struct record *call(const struct caller *caller, unsigned protocol, const char *role,
-                           const char *path)
-{
-    static const char *const types[] = {"http", "mysql", "dns", "redis", "kafka", "postgresql"};
-    struct record *record = begin(caller, types[protocol], role);
-
-    switch (protocol) {
-    case OBSERVER_HTTP:
-        add_text(record, FIELD_HTTP_REQUEST_METHOD, "GET");
-        add_text(record, FIELD_URL_PATH, path);
-        record_add_number(record, FIELD_HTTP_RESPONSE_STATUS_CODE, 200);
-        break;
-    case OBSERVER_DNS:
-        add_text(record, FIELD_DNS_QUESTION_NAME, path);
-        add_text(record, FIELD_DNS_RESPONSE_CODE, "NOERROR");
-        break;
-    case OBSERVER_KAFKA:
-        add_text(record, FIELD_MESSAGING_DESTINATION_NAME, path);
-        break;
-    default:
-        add_text(record, FIELD_DB_QUERY_TEXT, path);
-    }
-    return record;
-}
-
-static struct record *connection(const struct caller *caller)
-{
-    struct record *record = begin(caller, "connection", "client");
-
-    record_add_number(record, FIELD_CLIENT_PAYLOAD_BYTES, 10);
-    record_add_number(record, FIELD_SERVER_PAYLOAD_BYTES, 20);
-    return record;
-}
-
-static enum observer_verdict take(struct observer *observer, struct record *record)
-{
-    enum observer_verdict verdict = observer_take(observer, record);
-
-    record_unref(&record);
-    return verdict;
-}
-
-static struct observer *start(const struct observer_options *options)
-{
-    struct observer_settings settings = {.options = options};
-    struct observer *observer = NULL;
-
-    assert_int_equal(observer_new(&settings, &observer), 0);
-    return observer;
-}
-
-/* The next row as it is written, in `text`; false: there is none. */
-static bool next_row(struct observer *observer)
-{
-    static const struct encoder_options encoder_options;
-    struct buffer line;
-    bool is_lost = false;
-    struct record *row = observer_next(observer, &is_lost);
-
-    assert_false(is_lost);
-    if (!row)
-        return false;
-    buffer_init(&line, ROW_BYTES);
-    assert_int_equal(encoder_ilogtail.encode(row, &encoder_options, &line), 0);
-    snprintf(text, sizeof(text), "%.*s", (int)buffer_slice(&line).length,
-             (const char *)buffer_slice(&line).data);
-    buffer_done(&line);
-    record_unref(&row);
-    return true;
-}
 
 /* Reads a file in which nothing but the one parameter is said. */
 static void read_parameter(const char *name, const char *value, struct observer_options *options,
@@ -196,15 +58,16 @@ static void read_parameter(const char *name, const char *value, struct observer_
 /* Whose rows are there, of calls and of statistics: they have to be the same. */
 static void expect_rows(const struct parameter *parameter, const struct observer_options *options)
 {
-    struct observer *observer = start(options);
+    struct observer *observer = callers_start(options, false);
     unsigned rows[2][CALLERS] = {{0}};
+    const char *text;
 
     for (size_t i = 0; i < CALLERS; i++) {
-        take(observer, call(&callers[i], OBSERVER_HTTP, "client", callers[i].path));
-        take(observer, connection(&callers[i]));
+        callers_take(observer, callers_call(&callers[i], OBSERVER_HTTP, "client", callers[i].path));
+        callers_take(observer, callers_connection(&callers[i]));
     }
     observer_tick(observer, UINT64_MAX);
-    while (next_row(observer))
+    while ((text = callers_row(observer, &encoder_ilogtail)))
         for (size_t i = 0; i < CALLERS; i++) {
             char pid[32];
 
@@ -227,8 +90,9 @@ static void expect_rows(const struct parameter *parameter, const struct observer
 static bool has_row(struct observer *observer, bool is_call)
 {
     bool has = false;
+    const char *text;
 
-    while (next_row(observer))
+    while ((text = callers_row(observer, &encoder_ilogtail)))
         has = has || strstr(text, is_call ? "\"protocols\"" : "\"statistics\"");
     return has;
 }
@@ -236,14 +100,14 @@ static bool has_row(struct observer *observer, bool is_call)
 /* Rows of calls, of statistics come after so many seconds. */
 static void expect_interval(const struct observer_options *options, bool is_call, uint64_t seconds)
 {
-    struct observer *observer = start(options);
+    struct observer *observer = callers_start(options, false);
 
-    observer_tick(observer, START);
-    take(observer, is_call ? call(&callers[0], OBSERVER_DNS, "client", "x")
-                           : connection(&callers[0]));
-    observer_tick(observer, START + seconds * SECOND - 1);
+    observer_tick(observer, CALLERS_TIME_NS);
+    callers_take(observer, is_call ? callers_call(&callers[0], OBSERVER_DNS, "client", "x")
+                                   : callers_connection(&callers[0]));
+    observer_tick(observer, CALLERS_TIME_NS + seconds * SECOND - 1);
     assert_false(has_row(observer, is_call));
-    observer_tick(observer, START + seconds * SECOND);
+    observer_tick(observer, CALLERS_TIME_NS + seconds * SECOND);
     assert_true(has_row(observer, is_call));
     observer_free(&observer);
 }
@@ -262,20 +126,21 @@ static void statistics_come_after_7_seconds(const struct observer_options *optio
 
 static void has_no_calls(const struct observer_options *options)
 {
-    struct observer *observer = start(options);
+    struct observer *observer = callers_start(options, false);
 
-    assert_int_equal(take(observer, call(&callers[0], OBSERVER_HTTP, "client", "/")),
-                     OBSERVER_FILTERED);
-    assert_int_equal(take(observer, connection(&callers[0])), OBSERVER_TAKEN);
+    assert_int_equal(
+        callers_take(observer, callers_call(&callers[0], OBSERVER_HTTP, "client", "/")),
+        OBSERVER_FILTERED);
+    assert_int_equal(callers_take(observer, callers_connection(&callers[0])), OBSERVER_TAKEN);
     observer_free(&observer);
 }
 
 static void has_dns_and_pgsql_only(const struct observer_options *options)
 {
-    struct observer *observer = start(options);
+    struct observer *observer = callers_start(options, false);
 
     for (unsigned i = 0; i < OBSERVER_PROTOCOL_COUNT; i++)
-        assert_int_equal(take(observer, call(&callers[0], i, "client", "x")),
+        assert_int_equal(callers_take(observer, callers_call(&callers[0], i, "client", "x")),
                          i == OBSERVER_DNS || i == OBSERVER_PGSQL ? OBSERVER_TAKEN
                                                                   : OBSERVER_FILTERED);
     observer_free(&observer);
@@ -283,14 +148,16 @@ static void has_dns_and_pgsql_only(const struct observer_options *options)
 
 static void expect_text(const struct observer_options *options, const char *wanted)
 {
-    struct observer *observer = start(options);
+    struct observer *observer = callers_start(options, false);
+    const char *text;
 
     for (int i = 0; i < 2; i++) {
-        take(observer, i ? connection(&callers[0]) : call(&callers[0], 0, "client", "/"));
+        callers_take(observer, i ? callers_connection(&callers[0])
+                                 : callers_call(&callers[0], 0, "client", "/"));
         observer_tick(observer, UINT64_MAX);
-        assert_true(next_row(observer));
-        if (!strstr(text, wanted))
-            fail_msg("no %s in %s", wanted, text);
+        text = callers_row(observer, &encoder_ilogtail);
+        if (!text || !strstr(text, wanted))
+            fail_msg("no %s in %s", wanted, text ? text : "nothing");
     }
     observer_free(&observer);
 }
@@ -414,14 +281,14 @@ static void each_size_is_a_limit(void **state)
                  i % 2 ? "Server" : "Client");
         assert_non_null(option_find(&observer_option_table, name, strlen(name)));
         read_parameter(name, "2", &options, &file);
-        observer = start(&options);
+        observer = callers_start(&options, false);
         for (unsigned at = 0; at < (unsigned)OBSERVER_PROTOCOL_COUNT * 2 * 4; at++) {
             unsigned other = at / 4;
             bool is_limited = other == i && at % 4 >= 2;
-            struct record *record =
-                call(&callers[0], other / 2, other % 2 ? "server" : "client", paths[at % 4]);
+            struct record *record = callers_call(&callers[0], other / 2,
+                                                 other % 2 ? "server" : "client", paths[at % 4]);
 
-            if (take(observer, record) != (is_limited ? OBSERVER_FULL : OBSERVER_TAKEN))
+            if (callers_take(observer, record) != (is_limited ? OBSERVER_FULL : OBSERVER_TAKEN))
                 fail_msg("%s: row %u of %u", name, at % 4, other);
         }
         observer_free(&observer);

@@ -17,7 +17,12 @@ static const struct layout scopes[] = {
 static const struct layout named[] = {
     {"lxc.payload.", "lxc"},
     {"systemd-nspawn@", "systemd-nspawn"},
-    {"machine-", ""}, /* registered with systemd-machined; virtual machines are none */
+};
+/* What stands between the colons of "SLICE:RUNTIME:ID". */
+static const struct layout bundles[] = {
+    {"cri-containerd", "containerd"},
+    {"crio", "cri-o"},
+    {"docker", "docker"},
 };
 
 static bool starts_with(struct slice text, const char *prefix)
@@ -47,24 +52,30 @@ static bool is_id(struct slice text)
     return text.length == ID_DIGITS && is_hex(text);
 }
 
-/* "pod<uid>" (cgroupfs) or "kubepods-burstable-pod<uid with _>.slice" (systemd). */
+/* A static pod's uid is a digest of 32 digits. */
+static bool is_uid(struct slice text)
+{
+    return text.length == UID_LENGTH || (text.length == 32 && is_hex(text));
+}
+
+/* "pod<uid>" (cgroupfs), "kubepods-burstable-pod<uid with _>.slice" (systemd), below "kubelet-"
+ * where the kubelet has a root of its own (kind). */
 static struct slice pod_of(struct slice component)
 {
     struct slice none = {NULL, 0}, uid = component;
-    bool is_slice = ends_with(component, ".slice") && starts_with(component, "kubepods");
 
-    if (is_slice) {
+    if (ends_with(component, ".slice") &&
+        (starts_with(component, "kubepods-") || starts_with(component, "kubelet-kubepods-"))) {
         uid.length -= strlen(".slice");
         for (size_t i = uid.length; i-- > 4;)
-            if (memcmp(uid.data + i - 4, "-pod", 4) == 0)
+            if (memcmp(uid.data + i - 4, "-pod", 4) == 0 && is_uid(slice_part(uid, i, SIZE_MAX)))
                 return slice_part(uid, i, SIZE_MAX);
         return none;
     }
     if (!starts_with(component, "pod"))
         return none;
     uid = slice_part(component, 3, SIZE_MAX);
-    /* A static pod's uid is a digest of 32 digits. */
-    return uid.length == UID_LENGTH || (uid.length == 32 && is_hex(uid)) ? uid : none;
+    return is_uid(uid) ? uid : none;
 }
 
 static struct slice without_suffix(struct slice text)
@@ -92,6 +103,19 @@ static bool by_scope(struct slice component, struct container *container)
     return false;
 }
 
+/* Registered with systemd-machined, which escapes the name; virtual machines are no containers. */
+static bool by_machine(struct slice component, struct container *container)
+{
+    struct slice name = slice_part(without_suffix(component), strlen("machine-"), SIZE_MAX);
+
+    if (!starts_with(component, "machine-") || !ends_with(component, ".scope") || !name.length ||
+        starts_with(name, "qemu-") || starts_with(name, "qemu\\x2d"))
+        return false;
+    container->id = name;
+    container->is_escaped = true;
+    return true;
+}
+
 static bool by_name(struct slice component, struct slice parent, struct container *container)
 {
     struct slice rest = without_suffix(component);
@@ -99,16 +123,42 @@ static bool by_name(struct slice component, struct slice parent, struct containe
     for (size_t i = 0; i < sizeof(named) / sizeof(*named); i++) {
         size_t length = strlen(named[i].prefix);
 
-        if (!starts_with(rest, named[i].prefix) || starts_with(rest, "machine-qemu-"))
+        if (!starts_with(rest, named[i].prefix))
             continue;
         container->id = slice_part(rest, length, SIZE_MAX);
         container->runtime = slice_of_string(named[i].runtime);
         return true;
     }
-    if (!slice_is_equal(parent, SLICE_LITERAL("lxc")))
+    if (by_machine(component, container))
+        return true;
+    if (!slice_is_equal(parent, SLICE_LITERAL("lxc")) &&
+        !slice_is_equal(parent, SLICE_LITERAL("lxc.payload")))
         return false;
     container->id = component; /* cgroup v1: /lxc/NAME */
     container->runtime = SLICE_LITERAL("lxc");
+    return true;
+}
+
+/*
+ * "SLICE:RUNTIME:ID": what a runtime with the cgroupfs driver makes of a path that was meant for
+ * systemd.
+ */
+static bool by_bundle(struct slice component, struct container *container)
+{
+    size_t first = slice_find(component, ':');
+    struct slice rest = slice_part(component, first + 1, SIZE_MAX), pod, runtime;
+    size_t second = slice_find(rest, ':');
+
+    if (!is_id(slice_part(rest, second + 1, SIZE_MAX)))
+        return false;
+    pod = pod_of(slice_part(component, 0, first));
+    runtime = slice_part(rest, 0, second);
+    container->id = slice_part(rest, second + 1, SIZE_MAX);
+    if (pod.length)
+        container->pod = pod;
+    for (size_t i = 0; i < sizeof(bundles) / sizeof(*bundles); i++)
+        if (slice_is_equal(runtime, slice_of_string(bundles[i].prefix)))
+            container->runtime = slice_of_string(bundles[i].runtime);
     return true;
 }
 
@@ -147,6 +197,7 @@ bool container_of_cgroup(struct slice path, struct container *ret_container)
             found.pod = pod;
         else if (component.length &&
                  (by_scope(component, &next) || by_folder(component, parent, &next) ||
+                  by_bundle(component, &next) ||
                   (!is_container && by_name(component, parent, &next)))) {
             found = next;
             is_container = true;
@@ -157,4 +208,27 @@ bool container_of_cgroup(struct slice path, struct container *ret_container)
     if (is_container)
         *ret_container = found;
     return is_container;
+}
+
+static int digit_of(uint8_t byte)
+{
+    return isdigit(byte) ? byte - '0' : byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
+}
+
+size_t container_write_id(const struct container *container, uint8_t *bytes)
+{
+    struct slice id = container->id;
+    size_t used = 0;
+
+    for (size_t i = 0; i < id.length; i++) {
+        bool is_code = container->is_escaped && id.length - i >= 4 && id.data[i] == '\\' &&
+                       id.data[i + 1] == 'x' && digit_of(id.data[i + 2]) >= 0 &&
+                       digit_of(id.data[i + 3]) >= 0;
+
+        bytes[used++] = is_code
+                            ? (uint8_t)(digit_of(id.data[i + 2]) * 16 + digit_of(id.data[i + 3]))
+                            : id.data[i];
+        i += is_code ? 3 : 0;
+    }
+    return used;
 }

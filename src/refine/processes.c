@@ -99,7 +99,8 @@ static void describe(struct process *process, const struct process_description *
     details->executable_path = keep(&texts, described->executable_path);
     details->command_line = keep(&texts, described->command_line);
     details->cgroup = keep(&texts, is_unified ? described->cgroup : described->controller);
-    details->container_id = keep(&texts, container->id);
+    details->container_id = slice_of(texts, container_write_id(container, (uint8_t *)texts));
+    texts += details->container_id.length;
     details->container_runtime = container->runtime; /* static */
     details->pod_uid = keep(&texts, container->pod);
     for (size_t i = 0; i < container->pod.length; i++)

@@ -94,12 +94,13 @@ struct record *callers_call(const struct caller *caller, unsigned protocol, cons
     return record;
 }
 
-struct record *callers_connection(const struct caller *caller)
+struct record *callers_connection(const struct caller *caller, const char *type, uint64_t sent,
+                                  uint64_t received)
 {
-    struct record *record = begin(caller, "connection", "client");
+    struct record *record = begin(caller, type, "client");
 
-    record_add_number(record, FIELD_CLIENT_PAYLOAD_BYTES, 10);
-    record_add_number(record, FIELD_SERVER_PAYLOAD_BYTES, 20);
+    record_add_number(record, FIELD_CLIENT_PAYLOAD_BYTES, sent);
+    record_add_number(record, FIELD_SERVER_PAYLOAD_BYTES, received);
     return record;
 }
 

@@ -18,7 +18,9 @@ extern const struct caller callers[CALLERS];
 /* A call of any protocol (enum observer_protocol), of which `path` tells one from another. */
 struct record *callers_call(const struct caller *caller, unsigned protocol, const char *role,
                             const char *path);
-struct record *callers_connection(const struct caller *caller);
+/* `type`: connection, or statistics while it lives. */
+struct record *callers_connection(const struct caller *caller, const char *type, uint64_t sent,
+                                  uint64_t received);
 /* Takes the caller's reference. */
 enum observer_verdict callers_take(struct observer *observer, struct record *record);
 /* An observer for rows of `encoder_ilogtail`, of `encoder_ilogtail_schema`. */

@@ -305,32 +305,6 @@ static void living_connections_are_told_once(void **state)
     observer_free(&observer);
 }
 
-/* Calls tell their bytes until the socket does, which has them among its own. */
-static void sockets_stand_for_their_calls(void **state)
-{
-    struct observer *observer;
-
-    (void)state;
-    observer_options_set_defaults(&options);
-    options.with_protocols = true;
-    observer = start(false, false);
-    observer_tick(observer, DAY_OF_SAMPLE);
-    take(observer, http("client", 5, "/", 200), OBSERVER_TAKEN);
-    take(observer, connection("statistics", "client", 5, 3 * 13661, 3 * 165), OBSERVER_TAKEN);
-    take(observer, http("client", 5, "/", 200), OBSERVER_TAKEN); /* among the three */
-    take(observer, http("client", 5, "/", 200), OBSERVER_TAKEN);
-    observer_tick(observer, DAY_OF_SAMPLE + 3600 * SECOND);
-    has(next_row(observer, &encoder_ilogtail), "\"total_count\":\"3\"");
-    has(next_row(observer, &encoder_ilogtail), "\"send_bytes\":\"40983\",\"recv_bytes\":\"495\"");
-    take(observer, http("client", 5, "/", 200), OBSERVER_TAKEN);
-    take(observer, connection("connection", "client", 5, 4 * 13661, 4 * 165), OBSERVER_TAKEN);
-    observer_tick(observer, DAY_OF_SAMPLE + 7200 * SECOND);
-    has(next_row(observer, &encoder_ilogtail), "\"total_count\":\"1\"");
-    has(next_row(observer, &encoder_ilogtail), "\"send_bytes\":\"13661\",\"recv_bytes\":\"165\"");
-    assert_int_equal(count_rows(observer), 0);
-    observer_free(&observer);
-}
-
 static void limits_are_those_of_the_configuration(void **state)
 {
     struct observer *observer;
@@ -514,7 +488,6 @@ int main(void)
         cmocka_unit_test(schema_has_a_row_for_each_connection),
         cmocka_unit_test(rows_sum_up),
         cmocka_unit_test(living_connections_are_told_once),
-        cmocka_unit_test(sockets_stand_for_their_calls),
         cmocka_unit_test(limits_are_those_of_the_configuration),
         cmocka_unit_test(selection_is_by_every_kind),
         cmocka_unit_test(what_is_not_wanted_is_filtered),

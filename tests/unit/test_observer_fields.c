@@ -1,4 +1,7 @@
-/* Every field of every kind of row, in both dialects, of a call of which all is known. */
+/*
+ * Every field of every kind of row, in both dialects, of a call of which all is known; and bytes
+ * that are in one row only, whoever tells them.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -67,7 +70,7 @@ static void names_of(const char *line, char names[1024])
 static struct record *whole_record(unsigned kind)
 {
     struct record *record = kind == OBSERVER_PROTOCOL_COUNT
-                                ? callers_connection(&callers[0])
+                                ? callers_connection(&callers[0], "connection", 10, 20)
                                 : callers_call(&callers[0], kind, "client", "x");
 
     add_text(record, field_find(SLICE_LITERAL("k8s.deployment.name")), "web");
@@ -112,10 +115,55 @@ static void every_field_is_there(void **state)
     record_pool_done();
 }
 
+static struct record *sized_call(void)
+{
+    struct record *record = callers_call(&callers[0], OBSERVER_HTTP, "client", "/");
+
+    add_text(record, FIELD_NETWORK_PROTOCOL_VERSION, "1.1");
+    record_add_number(record, FIELD_HTTP_REQUEST_HEAD_SIZE, 100);
+    record_add_number(record, FIELD_HTTP_RESPONSE_HEAD_SIZE, 30);
+    return record;
+}
+
+/* Closes the interval: so many calls, and these bytes among the statistics, each once. */
+static void expect_sums(struct observer *observer, const char *calls, const char *bytes)
+{
+    const char *text;
+    int rows = 0;
+
+    observer_tick(observer, UINT64_MAX);
+    for (; (text = callers_row(observer, &encoder_ilogtail)); rows++)
+        if (!strstr(text, strstr(text, "\"protocols\"") ? calls : bytes))
+            fail_msg("%s has neither %s nor %s", text, calls, bytes);
+    assert_int_equal(rows, 2);
+}
+
+/* Calls tell their bytes until the socket does, which has them among its own. */
+static void sockets_stand_for_their_calls(void **state)
+{
+    static struct observer_options options;
+    struct observer *observer;
+
+    (void)state;
+    observer_options_set_defaults(&options);
+    observer = callers_start(&options, false);
+    callers_take(observer, sized_call());
+    callers_take(observer, callers_connection(&callers[0], "statistics", 300, 90));
+    callers_take(observer, sized_call()); /* among the three */
+    callers_take(observer, sized_call());
+    expect_sums(observer, "\"total_count\":\"3\"", "\"send_bytes\":\"300\",\"recv_bytes\":\"90\"");
+    callers_take(observer, sized_call());
+    callers_take(observer, callers_connection(&callers[0], "connection", 400, 120));
+    expect_sums(observer, "\"total_count\":\"1\"", "\"send_bytes\":\"100\",\"recv_bytes\":\"30\"");
+    observer_free(&observer);
+    record_pool_done();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_field_is_there),
+        cmocka_unit_test(sockets_stand_for_their_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

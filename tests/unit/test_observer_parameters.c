@@ -64,7 +64,7 @@ static void expect_rows(const struct parameter *parameter, const struct observer
 
     for (size_t i = 0; i < CALLERS; i++) {
         callers_take(observer, callers_call(&callers[i], OBSERVER_HTTP, "client", callers[i].path));
-        callers_take(observer, callers_connection(&callers[i]));
+        callers_take(observer, callers_connection(&callers[i], "connection", 10, 20));
     }
     observer_tick(observer, UINT64_MAX);
     while ((text = callers_row(observer, &encoder_ilogtail)))
@@ -104,7 +104,7 @@ static void expect_interval(const struct observer_options *options, bool is_call
 
     observer_tick(observer, CALLERS_TIME_NS);
     callers_take(observer, is_call ? callers_call(&callers[0], OBSERVER_DNS, "client", "x")
-                                   : callers_connection(&callers[0]));
+                                   : callers_connection(&callers[0], "connection", 10, 20));
     observer_tick(observer, CALLERS_TIME_NS + seconds * SECOND - 1);
     assert_false(has_row(observer, is_call));
     observer_tick(observer, CALLERS_TIME_NS + seconds * SECOND);
@@ -131,7 +131,8 @@ static void has_no_calls(const struct observer_options *options)
     assert_int_equal(
         callers_take(observer, callers_call(&callers[0], OBSERVER_HTTP, "client", "/")),
         OBSERVER_FILTERED);
-    assert_int_equal(callers_take(observer, callers_connection(&callers[0])), OBSERVER_TAKEN);
+    assert_int_equal(callers_take(observer, callers_connection(&callers[0], "connection", 10, 20)),
+                     OBSERVER_TAKEN);
     observer_free(&observer);
 }
 
@@ -152,7 +153,7 @@ static void expect_text(const struct observer_options *options, const char *want
     const char *text;
 
     for (int i = 0; i < 2; i++) {
-        callers_take(observer, i ? callers_connection(&callers[0])
+        callers_take(observer, i ? callers_connection(&callers[0], "connection", 10, 20)
                                  : callers_call(&callers[0], 0, "client", "/"));
         observer_tick(observer, UINT64_MAX);
         text = callers_row(observer, &encoder_ilogtail);

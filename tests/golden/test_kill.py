@@ -56,6 +56,7 @@ def kill_often(kind, folder):
         receiver.settle()
     with receiver.lock:
         receiver.script = []
+    starts.append(len(receiver.ids()))  # of the run that sends what is left
     nothing = faults.make_capture(folder / f"{kind}.pcap", 1)
     done = faults.read([nothing], f"{sink} filter='type == \"dns\"'")
     assert not faults.waiting(done.stderr) and "are lost" not in done.stderr, done

@@ -7,6 +7,7 @@
 #include "capture/capture.h"
 #include "metadata/containers.h"
 #include "metadata/kubernetes.h"
+#include "metadata/naming.h"
 #include "refine/processes.h"
 
 enum { FLUSH_STEP_NS = 2000000 };
@@ -191,23 +192,31 @@ void enrichment_take_packet(void *context, struct record *record)
 {
     struct enrichment *enrichment = context;
 
+    other_end_learn(enrichment->other_end, record, about_now_ns());
     other_end_name(enrichment->other_end, record, about_now_ns());
     enrichment->on_record(enrichment->context, record);
 }
 
 void enrichment_take(struct enrichment *enrichment, struct record *record)
 {
-    uint64_t time_ns;
+    uint64_t coarse_ns = about_now_ns(), version, time_ns;
+    uint32_t first = record->value_count;
+    bool is_of_container;
     size_t last;
 
-    other_end_name(enrichment->other_end, record, about_now_ns());
-    if (!record_find_const(record, FIELD_CONTAINER_ID) &&
-        !record_find_const(record, FIELD_PEER_CONTAINER_ID)) {
+    other_end_learn(enrichment->other_end, record, coarse_ns);
+    version = naming_version();
+    if (!enrichment->count && naming_recall(record, version, coarse_ns)) {
         enrichment->on_record(enrichment->context, record);
         return;
     }
-    time_ns = now_ns();
-    if (!enrichment->count && !is_awaited(enrichment, record, time_ns)) {
+    other_end_name(enrichment->other_end, record, coarse_ns);
+    is_of_container = record_find_const(record, FIELD_CONTAINER_ID) ||
+                      record_find_const(record, FIELD_PEER_CONTAINER_ID);
+    time_ns = is_of_container ? now_ns() : 0;
+    if (!is_of_container ||
+        (!enrichment->count && !is_awaited(enrichment, record, time_ns))) {
+        naming_keep(record, first, version, coarse_ns);
         enrichment->on_record(enrichment->context, record);
         return;
     }

@@ -77,13 +77,17 @@ static void add_domain(struct other_end *other_end, struct record *record, enum 
     container_fields_text(record, domain, name);
 }
 
+void other_end_learn(struct other_end *other_end, const struct record *record, uint64_t now_ns)
+{
+    if (other_end->names)
+        names_learn(other_end->names, record, now_ns);
+}
+
 void other_end_name(struct other_end *other_end, struct record *record, uint64_t now_ns)
 {
     const struct value *role = record_find_const(record, FIELD_ROLE);
     bool is_client, is_server;
 
-    if (other_end->names)
-        names_learn(other_end->names, record, now_ns);
     if (!role || role->kind != VALUE_TEXT)
         return;
     is_client = slice_is_equal(role->text, SLICE_LITERAL("client"));

@@ -11,5 +11,7 @@ int other_end_new(const struct run_options *options, struct kubernetes *kubernet
                   struct other_end **ret_other_end);
 void other_end_free(struct other_end **other_end);
 
-/* Adds what is known; learns from answers of DNS. Does not block. */
+/* Learns from answers of DNS. */
+void other_end_learn(struct other_end *other_end, const struct record *record, uint64_t now_ns);
+/* Adds what is known. Does not block. */
 void other_end_name(struct other_end *other_end, struct record *record, uint64_t now_ns);

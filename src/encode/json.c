@@ -35,10 +35,14 @@ static bool is_apart(const struct line *line)
     uint64_t common = 0;
 
     for (unsigned word = 0; word < JSON_PRESENT_WORDS; word++) {
-        uint64_t first = line->texts[0] ? line->texts[0]->present[word] : 0;
-        uint64_t second = line->texts[1] ? line->texts[1]->present[word] : 0;
+        uint64_t seen = line->present[word];
 
-        common |= (first & second) | (line->present[word] & (first | second));
+        for (unsigned i = 0; i < COMMON_VALUES_OF_RECORD; i++) {
+            uint64_t present = line->texts[i] ? line->texts[i]->present[word] : 0;
+
+            common |= seen & present;
+            seen |= present;
+        }
     }
     return !common;
 }
@@ -57,20 +61,26 @@ static size_t gather_texts(const struct record *record, struct line *line)
     return length;
 }
 
+/* Where the values end that a text stands for and that begin here; `at`: none does. */
+static inline uint32_t text_end(const struct record *record, const struct line *line, uint32_t at)
+{
+    for (unsigned i = 0; i < COMMON_VALUES_OF_RECORD; i++)
+        if (line->texts[i] && record->commons[i].first == at)
+            return at + record->commons[i].common->count;
+    return at;
+}
+
 /* Values outside the texts. Returns bytes that they never exceed. */
 static size_t gather_values(const struct record *record, struct line *line)
 {
-    const struct common_place *places = record->commons;
-    uint32_t starts[] = {line->texts[0] ? places[0].first : UINT32_MAX,
-                         line->texts[1] ? places[1].first : UINT32_MAX};
     size_t length = 0;
 
     memset(line->present, 0, sizeof(line->present));
     for (uint32_t i = 0; i < record->value_count;) {
-        unsigned place = i == starts[1];
+        uint32_t end = text_end(record, line, i);
 
-        if (i == starts[place] && places[place].common->count) {
-            i += places[place].common->count;
+        if (end > i) {
+            i = end;
             continue;
         }
         add_value(line, &record->values[i]);
@@ -91,7 +101,7 @@ static size_t gather(const struct record *record, struct line *line)
     length += common + gather_values(record, line);
     if (is_apart(line))
         return length;
-    line->texts[0] = line->texts[1] = NULL;
+    memset(line->texts, 0, sizeof(line->texts));
     return length - common + gather_values(record, line);
 }
 
@@ -109,21 +119,25 @@ static inline uint8_t *put_stretch(uint8_t *at, const struct json_text *text, un
 static uint8_t *put_word(uint8_t *at, const struct record *record, const struct line *line,
                          unsigned word, bool *has_binary)
 {
-    uint64_t first = line->texts[0] ? line->texts[0]->present[word] : 0;
-    uint64_t second = line->texts[1] ? line->texts[1]->present[word] : 0;
-    uint64_t left = first | second | line->present[word];
+    uint64_t sets[COMMON_VALUES_OF_RECORD], left = line->present[word];
 
+    for (unsigned i = 0; i < COMMON_VALUES_OF_RECORD; i++) {
+        sets[i] = line->texts[i] ? line->texts[i]->present[word] : 0;
+        left |= sets[i];
+    }
     while (left) {
-        unsigned bit = (unsigned)__builtin_ctzll(left), field = word * 64 + bit;
-        uint64_t own = first >> bit & 1 ? first : second, others;
+        unsigned bit = (unsigned)__builtin_ctzll(left), field = word * 64 + bit, text = 0;
+        uint64_t others;
 
         if (line->present[word] >> bit & 1) {
             at = json_values_put(at, record, line->values[field], has_binary);
             left &= left - 1;
             continue;
         }
-        others = left & ~own;
-        at = put_stretch(at, line->texts[own != first], field,
+        while (!(sets[text] >> bit & 1))
+            text++;
+        others = left & ~sets[text];
+        at = put_stretch(at, line->texts[text], field,
                          word * 64 + (others ? (unsigned)__builtin_ctzll(others) : 64));
         left = others ? left & -(others & -others) : 0;
     }

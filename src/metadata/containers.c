@@ -7,6 +7,7 @@
 #include "metadata/container_fields.h"
 #include "metadata/cri.h"
 #include "metadata/docker.h"
+#include "metadata/naming.h"
 
 enum { ID_BYTES = 128, QUESTIONS_MAXIMUM = 1024 };
 
@@ -196,6 +197,7 @@ static void answer(struct containers *containers, uint64_t key, struct facts *fa
     struct container *container = table_find(&containers->table, key);
 
     *(facts ? &containers->counters.answered : &containers->counters.unknown) += 1;
+    naming_changed();
     if (!container) {
         deallocate(facts);
         return;

@@ -1,6 +1,7 @@
 /* kubernetes_objects: each object is one block; three tables lead to it. */
 #include "metadata/kubernetes_objects.h"
 #include "base/allocate.h"
+#include "metadata/naming.h"
 
 #define HASH_START 0xcbf29ce484222325ull /* FNV-1a */
 
@@ -99,6 +100,7 @@ static void gone_free(struct kubernetes_objects *objects, struct kubernetes_obje
     uids_remove(objects, object);
     list_remove(&objects->gone, object);
     objects->gone_count--;
+    naming_changed();
     deallocate(object);
 }
 
@@ -111,6 +113,7 @@ static void retire(struct kubernetes_objects *objects, struct kubernetes_object 
     places_unlink(objects, object);
     list_remove(&objects->kinds[object->kind], object);
     objects->counts[object->kind]--;
+    naming_changed();
     object->is_gone = true;
     object->since_ns = now_ns;
     list_add(&objects->gone, object);
@@ -236,6 +239,7 @@ bool kubernetes_objects_put(struct kubernetes_objects *objects,
         linked++;
     objects->refused += linked < draft->place_count;
     object->place_count = linked;
+    naming_changed();
     return true;
 }
 

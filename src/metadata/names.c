@@ -3,6 +3,7 @@
 #include <errno.h>
 #include "base/allocate.h"
 #include "base/table.h"
+#include "metadata/naming.h"
 
 struct name {
     uint64_t until_ns, learned_ns;
@@ -152,6 +153,9 @@ static void learn(struct names *names, struct slice address_text, struct slice t
             forget(names, place);
         return;
     }
+    if (place->count > 1 || name->until_ns <= now_ns || name->pid != pid ||
+        !slice_is_equal(text_of(name), text))
+        naming_changed();
     name->learned_ns = now_ns;
     name->until_ns = now_ns + (lives_ns < NAMES_SHORTEST_NS ? NAMES_SHORTEST_NS : lives_ns);
     name->pid = pid;

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sys/socket.h>
 #include "base/allocate.h"
+#include "metadata/naming.h"
 
 struct place {
     struct address address;
@@ -109,6 +110,7 @@ static void answer(struct reverse *reverse, const struct address *address, int r
     place->length = (uint8_t)length;
     memcpy(place->name, name, length);
     place->until_ns = reverse->asked_ns + (length ? REVERSE_KNOWN_NS : REVERSE_UNKNOWN_NS);
+    naming_changed();
 }
 
 static void *run(void *context)

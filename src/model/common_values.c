@@ -10,8 +10,22 @@ enum {
 
 void common_values_free(struct common_values *common)
 {
+    common_values_unref(&common->names);
     arena_free(&common->arena);
     deallocate(common);
+}
+
+static bool copy_texts(struct arena *arena, struct value *value)
+{
+    struct slice *texts = arena_allocate(arena, value->count * sizeof(*texts));
+
+    for (uint32_t i = 0; i < value->count && texts; i++) {
+        texts[i] = arena_copy(arena, value->texts[i]);
+        if (value->texts[i].length && !texts[i].data)
+            return false;
+    }
+    value->texts = texts;
+    return texts != NULL;
 }
 
 /* What the value points to, into the arena. False: no memory. */
@@ -21,6 +35,8 @@ static bool copy_target(struct arena *arena, struct value *value)
         value->text = arena_copy(arena, value->text);
         return value->text.data != NULL;
     }
+    if (value->kind == VALUE_TEXTS)
+        return copy_texts(arena, value);
     if (value->kind == VALUE_ADDRESS) {
         struct address *address = arena_allocate(arena, sizeof(*address));
 

@@ -1,7 +1,8 @@
 /*
  * common_values: a run of values that many records have, all of them the same: those of a
- * connection, those of a head that came before. A record has copies of them in its list and points
- * to where they came from, so that what was found out of them once, such as their text, is at hand.
+ * connection, those of a head that came before, the names of a connection's ends. A record has
+ * copies of them in its list and points to where they came from, so that what was found out of them
+ * once, such as their text, is at hand.
  *
  * The values and all that they point to never change. A record's copies may: who makes use of what
  * was found out compares first (record_has_common).
@@ -11,7 +12,13 @@
 
 struct value;
 
-enum { COMMON_VALUES_OF_RECORD = 2 }; /* of its connection, and of its request */
+/* Which of a record's: in this order in its list, as far as it has them, but for the request's. */
+enum common_place_number {
+    COMMON_OF_CONNECTION,
+    COMMON_OF_REQUEST,
+    COMMON_OF_NAMES,
+    COMMON_VALUES_OF_RECORD,
+};
 
 struct common_values {
     uint32_t reference_count; /* 0: they are a part of something that lives as long as needed */
@@ -25,6 +32,12 @@ struct common_values {
     /* An encoder's; `encoded_by` NULL: nothing yet. `encoded` NULL: it cannot be kept. */
     const void *encoded_by;
     const void *encoded;
+
+    /* Of a connection's: the names of its ends, for a while (metadata/naming). */
+    bool are_names_kept;
+    struct common_values *names; /* NULL: there are none, if they are kept */
+    uint64_t names_version;      /* of what they come from; 0: nobody has looked */
+    uint64_t names_until_ns;
 };
 
 /* Where a record has them. */
@@ -34,8 +47,8 @@ struct common_place {
 };
 
 /*
- * Copies of `count` values of which each that points somewhere points to text or an address; these
- * are copied too. One reference; NULL: no memory.
+ * Copies of `count` values of which each that points somewhere points to text, texts or an address;
+ * these are copied too. One reference; NULL: no memory.
  */
 struct common_values *common_values_new(const struct value *values, uint32_t count);
 

@@ -113,7 +113,7 @@ struct record {
     uint64_t response_time_ns; /* response's first byte, 0: none */
     uint64_t end_time_ns;      /* response's last byte, 0: not seen */
     uint64_t waited_ns;        /* the request in the socket of the end that read it; 0: not known */
-    struct common_place commons[COMMON_VALUES_OF_RECORD]; /* of its connection, of its request */
+    struct common_place commons[COMMON_VALUES_OF_RECORD]; /* by enum common_place_number */
     uint64_t data_packets[2]; /* of a connection: with payload, of client and server */
     uint64_t datagram;        /* what tells it from others, see track/datagram_pairs.c */
     struct record *next;      /* free for whoever holds the record in a list */

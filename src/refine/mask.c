@@ -362,19 +362,22 @@ static void find_suspects(const struct record *record, size_t at, size_t end,
     }
 }
 
-/* All but the values of the connection, where there is nothing to look for. */
+/* All but the values of the connection and its names, where there is nothing to look for. */
 static void find_all_suspects(const struct record *record, struct suspects *suspects)
 {
-    const struct common_place *place = &record->commons[0];
-    size_t first = record->value_count, end = record->value_count;
+    static const enum common_place_number passed[] = {COMMON_OF_CONNECTION, COMMON_OF_NAMES};
+    size_t at = 0;
 
-    if (place->common && is_harmless(place->common)) {
-        first = place->first;
-        end = place->first + place->common->count;
-    }
     suspects->header_count = suspects->text_count = 0;
-    find_suspects(record, 0, first, suspects);
-    find_suspects(record, end, record->value_count, suspects);
+    for (size_t i = 0; i < sizeof(passed) / sizeof(*passed); i++) {
+        const struct common_place *place = &record->commons[passed[i]];
+
+        if (!place->common || place->first < at || !is_harmless(place->common))
+            continue;
+        find_suspects(record, at, place->first, suspects);
+        at = place->first + place->common->count;
+    }
+    find_suspects(record, at, record->value_count, suspects);
 }
 
 /* The values that come from the request's head, when they are masked, for the next time. */
@@ -421,7 +424,7 @@ static void mask_values(struct mask_context *mask, struct record *record,
     if (end && memo->masked.values) {
         memcpy(&record->values[first], memo->masked.values,
                memo->value_count * sizeof(*memo->masked.values));
-        record->commons[1] = (struct common_place){&memo->masked, (uint32_t)first};
+        record->commons[COMMON_OF_REQUEST] = (struct common_place){&memo->masked, (uint32_t)first};
         record->flags |= memo->value_flags;
     } else if (end) {
         record->flags = 0;

@@ -214,8 +214,7 @@ void enrichment_take(struct enrichment *enrichment, struct record *record)
     is_of_container = record_find_const(record, FIELD_CONTAINER_ID) ||
                       record_find_const(record, FIELD_PEER_CONTAINER_ID);
     time_ns = is_of_container ? now_ns() : 0;
-    if (!is_of_container ||
-        (!enrichment->count && !is_awaited(enrichment, record, time_ns))) {
+    if (!is_of_container || (!enrichment->count && !is_awaited(enrichment, record, time_ns))) {
         naming_keep(record, first, version, coarse_ns);
         enrichment->on_record(enrichment->context, record);
         return;

@@ -151,7 +151,8 @@ void lasting_add(struct connection *connection, struct record *record, bool is_c
     memset(&key, 0, sizeof(key));
     is_known = key_fill(connection, is_client, &key, details);
     if (is_known && slot && slot->connection == connection &&
-        memcmp(&slot->key, &key, sizeof(key)) == 0 && record_add_common(record, COMMON_OF_CONNECTION, slot->values)) {
+        memcmp(&slot->key, &key, sizeof(key)) == 0 &&
+        record_add_common(record, COMMON_OF_CONNECTION, slot->values)) {
         slot->credit += slot->credit < CREDIT_MAXIMUM;
         return;
     }

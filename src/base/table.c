@@ -26,13 +26,17 @@ void table_done(struct table *table)
     *table = (struct table){.maximum = table->maximum};
 }
 
-/* The slot that has the key, or the free one where it belongs. */
 static struct table_slot *slot_of(struct table_slot *slots, size_t capacity, uint64_t key)
 {
     size_t index = mix(key) & (capacity - 1);
     while (slots[index].value && slots[index].key != key)
         index = (index + 1) & (capacity - 1);
     return &slots[index];
+}
+
+struct table_slot *table_slot_of(const struct table *table, uint64_t key)
+{
+    return slot_of(table->slots, table->capacity, key);
 }
 
 void *table_find(const struct table *table, uint64_t key)

@@ -8,6 +8,13 @@
 
 enum { CHECKSUM_AT_TCP = 16, CHECKSUM_AT_UDP = 6 };
 
+static uint64_t sum_of(struct slice header, struct slice payload)
+{
+    if (header.data + header.length == payload.data)
+        return words_sum(slice_of(header.data, header.length + payload.length));
+    return words_sum(header) + words_sum(payload);
+}
+
 enum checksum_verdict checksum_verify(const struct packet *packet)
 {
     struct slice header = packet->layers[packet->transport_layer].header;
@@ -24,7 +31,7 @@ enum checksum_verdict checksum_verify(const struct packet *packet)
         return CHECKSUM_UNKNOWN; /* the sender made none */
     uint32_t length = (uint32_t)header.length + packet->payload_length;
     uint64_t pseudo = packet_sum_pseudo(packet, length);
-    if (packet_sum_fold(packet_sum_add(packet_sum_add(pseudo, header), packet->payload)) == 0xffff)
+    if (packet_sum_fold(pseudo + sum_of(header, packet->payload)) == 0xffff)
         return CHECKSUM_RIGHT;
     if (stored == packet_sum_fold(pseudo) ||
         stored == packet_sum_fold(packet_sum_pseudo(packet, 0)))

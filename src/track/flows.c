@@ -152,7 +152,8 @@ static struct flow *find(struct flows *flows, const struct flow_key *key, uint64
                          const struct packet *packet, int *ret_side)
 {
     struct flow *found = NULL;
-    for (struct flow *flow = table_find(&flows->table, hash); flow; flow = flow->next_of_hash) {
+    for (struct flow *flow = table_find_again(&flows->table, hash); flow;
+         flow = flow->next_of_hash) {
         int side = flow_key_side(&flow->key, key);
         if (side < 0)
             continue;
@@ -174,7 +175,7 @@ static struct flow *add_flow(struct flows *flows, const struct packet *packet,
     if (flows->counters.open >= flows->options.flow_maximum)
         evict(flows);
     struct flow *flow = allocate_zeroed(sizeof(*flow));
-    struct flow *first = table_find(&flows->table, hash);
+    struct flow *first = table_find_again(&flows->table, hash);
     flows->counters.seen++;
     if (!flow || table_set(&flows->table, hash, flow) < 0) {
         deallocate(flow);

@@ -185,7 +185,7 @@ static void prepare_emitter(struct connection *connection, const struct stream_d
 static void on_data(void *context, const struct stream_data *data)
 {
     struct streams *streams = context;
-    struct connection *connection = table_find(&streams->connections, data->connection);
+    struct connection *connection = table_find_again(&streams->connections, data->connection);
     if (!connection || connection->is_refused) {
         completion_count_unknown(streams, data, connection ? "memory" : "connection_limit");
         return;

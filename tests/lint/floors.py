@@ -23,7 +23,7 @@ THIRD_PARTY = {"bpf/": ("src/capture/",), "pcre2.h": ("src/model/",),
                "zstd": ("src/capture/", "src/sink/"),  # old files; bodies of requests
                "curl/": ("src/sink/", "src/metadata/"), "librdkafka/": ("src/sink/",)}
 STANDARD = set("""
-    assert ctype dirent elf emmintrin endian err errno fcntl fnmatch getopt grp
+    assert ctype dirent elf emmintrin endian err errno fcntl fnmatch getopt grp immintrin
     ifaddrs inttypes libgen limits locale malloc math netdb poll pthread pwd regex
     sched signal stdarg stdatomic stdbool stddef stdint stdio stdlib string strings
     syslog termios threads time unistd wchar""".split())

@@ -11,6 +11,7 @@
 #include "base/reader.h"
 #include "base/table.h"
 #include "base/text.h"
+#include "base/words.h"
 
 static void slices_compare_and_trim(void **state)
 {
@@ -124,6 +125,51 @@ static void a_table_finds_what_is_in_it(void **state)
     table_done(&table);
 }
 
+static void a_table_finds_again_what_moves_and_goes(void **state)
+{
+    (void)state;
+    enum { COUNT = 300 };
+    int values[COUNT];
+    struct table table;
+    table_init(&table, COUNT);
+    assert_null(table_find_again(&table, 0));
+    for (uint64_t i = 0; i < COUNT; i++) {
+        assert_null(table_find_again(&table, i * 8));
+        assert_int_equal(table_set(&table, i * 8, &values[i]), 0); /* grows now and then */
+        assert_ptr_equal(table_find_again(&table, i * 8), &values[i]);
+        assert_ptr_equal(table_find_again(&table, 0), &values[0]);
+    }
+    for (uint64_t i = 0; i < COUNT; i++) {
+        assert_ptr_equal(table_find_again(&table, i * 8), &values[i]);
+        table_remove(&table, i * 8); /* others move into its place */
+        assert_null(table_find_again(&table, i * 8));
+        for (uint64_t k = i + 1; k < COUNT; k += 13)
+            assert_ptr_equal(table_find_again(&table, k * 8), &values[k]);
+    }
+    table_done(&table);
+    assert_null(table_find_again(&table, 8));
+}
+
+static void words_are_summed_alike_at_any_length(void **state)
+{
+    (void)state;
+    uint8_t bytes[400];
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = i < 200 ? 0xff : (uint8_t)(i * 89);
+    for (size_t start = 0; start < 40; start++)
+        for (size_t length = 0; start + length <= sizeof(bytes); length++) {
+            uint8_t padded[sizeof(bytes) + 4] = {0};
+            uint64_t expected = 0;
+            memcpy(padded, bytes + start, length);
+            for (size_t at = 0; at < length; at += 4) {
+                uint32_t word;
+                memcpy(&word, padded + at, 4);
+                expected += word;
+            }
+            assert_true(words_sum(slice_of(bytes + start, length)) == expected);
+        }
+}
+
 static void a_table_survives_a_failed_growth(void **state)
 {
     (void)state;
@@ -198,7 +244,9 @@ int main(void)
         cmocka_unit_test(an_arena_keeps_what_it_gave),
         cmocka_unit_test(an_arena_stops_at_its_maximum),
         cmocka_unit_test(a_table_finds_what_is_in_it),
+        cmocka_unit_test(a_table_finds_again_what_moves_and_goes),
         cmocka_unit_test(a_table_survives_a_failed_growth),
+        cmocka_unit_test(words_are_summed_alike_at_any_length),
         cmocka_unit_test(a_reader_sticks_to_its_first_error),
         cmocka_unit_test(a_text_holds_numbers_and_encodings),
     };

@@ -22,7 +22,8 @@ void progress_init(struct progress *progress, bool is_quiet)
 void progress_begin(struct progress *progress, const char *name)
 {
     progress->name = name;
-    progress->next_ns = progress->is_shown ? now_ns() + INTERVAL_NS : 0;
+    if (progress->is_shown && !progress->next_ns) /* many small files take long, too */
+        progress->next_ns = now_ns() + INTERVAL_NS;
 }
 
 void progress_show(struct progress *progress, uint64_t done, uint64_t size, uint64_t packets)

@@ -4,11 +4,11 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -82,12 +82,12 @@ def a_signal_ends_it_with_totals():
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdin.write(data)
         process.stdin.flush()
-        time.sleep(1)
+        lines = [process.stdout.readline() for _ in range(2000)]
         process.send_signal(signal.SIGINT)
         out, said = process.communicate(timeout=60)
     assert process.returncode == 0, (process.returncode, said)
     assert b"weir: seen 2001 = logged 2001" in said, said
-    assert out.count(b'"type":"http"') == 2000
+    assert b"".join([*lines, out]).count(b'"type":"http"') == 2000
 
 
 def records_come_while_a_pipe_is_open():
@@ -114,26 +114,38 @@ def a_closed_pipe_ends_it():
     assert b"do not add up" not in said, said
 
 
+def said_on_a_terminal(files):
+    """What weir read says on stderr, which is a terminal."""
+    leader, follower = pty.openpty()
+    with subprocess.Popen([WEIR, "read", "-o", "json", *files], stderr=follower,
+                          stdout=subprocess.DEVNULL) as process:
+        os.close(follower)
+        said = b""
+        while True:
+            try:
+                part = os.read(leader, 65536)
+            except OSError:
+                break
+            if not part:
+                break
+            said += part
+        assert process.wait(timeout=60) == 0
+    os.close(leader)
+    return said
+
+
 def progress_is_for_terminals():
     with tempfile.NamedTemporaryFile() as file:
         file.write(two_thousand_requests())
         file.flush()
-        leader, follower = pty.openpty()
-        with subprocess.Popen([WEIR, "read", "-o", "json", *[file.name] * 100], stderr=follower,
-                              stdout=subprocess.DEVNULL) as process:
-            os.close(follower)
-            said = b""
-            while True:
-                try:
-                    part = os.read(leader, 65536)
-                except OSError:
-                    break
-                if not part:
-                    break
-                said += part
-            assert process.wait(timeout=60) == 0
-        os.close(leader)
-    assert b"weir: read 800300 packets" in said, said[-300:]
+        count, said = 25, b""
+        while b"%" not in said and count < 2000:  # until it takes long enough to be told
+            count *= 2
+            said = said_on_a_terminal([file.name] * count)
+    assert b"weir: read %d packets" % (8003 * count) in said, said[-300:]
+    shown = re.search(rb"\r\x1b\[Kweir: (\S+): \d+ % of \d+ MiB, \d+ packets", said)
+    assert shown and shown[1] == file.name.encode()[:60], said[:300]
+    assert said.rindex(b"\r\x1b[K") < said.index(b"weir: read "), "the line is wiped away"
     assert "%" not in read("-o", "json", EXCHANGE).stderr
 
 

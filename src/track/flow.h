@@ -60,7 +60,8 @@ struct reassembly {
 
 struct flow_side {
     uint64_t packets, bytes, ip_bytes, payload_bytes, data_packets;
-    uint8_t checksums; /* enum checksum_habit */
+    uint64_t fragments, fragment_bytes; /* packets that are later fragments, and their bytes */
+    uint8_t checksums;                  /* enum checksum_habit */
     uint8_t vlan_count;
     uint16_t vlans[FLOW_VLANS_MAXIMUM]; /* of its first packet */
     uint64_t bad_checksums;

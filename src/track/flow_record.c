@@ -7,7 +7,7 @@
 
 /* Where the fields of one side are: the client's, then the server's. */
 struct side_fields {
-    uint16_t packets, bytes, ip_bytes, payload_bytes, flags, mss, window_scale, bad_checksums;
+    uint16_t packets, bytes, ip_bytes, payload_bytes, flags, mss, window_scale;
     uint16_t rtt, rtt_minimum;
 };
 
@@ -15,31 +15,37 @@ struct side_fields {
     {                                                                                              \
         FIELD_##who##_PACKETS, FIELD_##who##_BYTES, FIELD_##who##_IP_BYTES,                        \
             FIELD_##who##_PAYLOAD_BYTES, FIELD_##who##_TCP_FLAGS, FIELD_##who##_TCP_MSS,           \
-            FIELD_##who##_TCP_WINDOW_SCALE, FIELD_##who##_BAD_CHECKSUMS, FIELD_##who##_RTT_NS,     \
-            FIELD_##who##_RTT_MINIMUM_NS                                                           \
+            FIELD_##who##_TCP_WINDOW_SCALE, FIELD_##who##_RTT_NS, FIELD_##who##_RTT_MINIMUM_NS     \
     }
 static const struct side_fields side_fields[2] = {SIDE(CLIENT), SIDE(SERVER)};
 
-/* What is counted of TCP, and told when it is not zero. */
-#define COUNT(name, member)                                                                        \
-    {                                                                                              \
-        {FIELD_CLIENT_TCP_##name, FIELD_SERVER_TCP_##name}, offsetof(struct flow_side, member)     \
-    }
-static const struct {
+struct count {
     uint16_t fields[2];
     size_t offset;
-} counts[] = {
-    COUNT(RETRANSMISSIONS, retransmissions),
-    COUNT(RETRANSMITTED_BYTES, retransmitted_bytes),
-    COUNT(OUT_OF_ORDER, out_of_order),
-    COUNT(OVERLAPS, overlaps),
-    COUNT(CONFLICTS, conflicts),
-    COUNT(DUPLICATE_ACKS, duplicate_acks),
-    COUNT(LOST_BYTES, gap_bytes),
-    COUNT(ZERO_WINDOWS, zero_windows),
-    COUNT(KEEP_ALIVES, keep_alives),
-    COUNT(RESETS, resets),
-    COUNT(OUT_OF_WINDOW, out_of_window),
+};
+
+/* What is told when it is not zero: of all protocols, and of TCP. */
+#define COUNT(name, member)                                                                        \
+    {                                                                                              \
+        {FIELD_CLIENT_##name, FIELD_SERVER_##name}, offsetof(struct flow_side, member)             \
+    }
+static const struct count counts[] = {
+    COUNT(BAD_CHECKSUMS, bad_checksums),
+    COUNT(IP_FRAGMENTS, fragments),
+    COUNT(IP_FRAGMENT_BYTES, fragment_bytes),
+};
+static const struct count tcp_counts[] = {
+    COUNT(TCP_RETRANSMISSIONS, retransmissions),
+    COUNT(TCP_RETRANSMITTED_BYTES, retransmitted_bytes),
+    COUNT(TCP_OUT_OF_ORDER, out_of_order),
+    COUNT(TCP_OVERLAPS, overlaps),
+    COUNT(TCP_CONFLICTS, conflicts),
+    COUNT(TCP_DUPLICATE_ACKS, duplicate_acks),
+    COUNT(TCP_LOST_BYTES, gap_bytes),
+    COUNT(TCP_ZERO_WINDOWS, zero_windows),
+    COUNT(TCP_KEEP_ALIVES, keep_alives),
+    COUNT(TCP_RESETS, resets),
+    COUNT(TCP_OUT_OF_WINDOW, out_of_window),
 };
 
 static const char *const flag_names[] = {"fin", "syn", "rst", "psh", "ack",
@@ -163,6 +169,16 @@ static uint64_t payload_of(const struct flow *flow, const struct flow_side *side
     return (uint64_t)(end - (side->has_fin ? 1 : 0));
 }
 
+static void add_counts(const struct flow_side *side, int index, struct record *record,
+                       const struct count *table, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        uint64_t count;
+        memcpy(&count, (const char *)side + table[i].offset, sizeof(count));
+        add_positive(record, table[i].fields[index], count);
+    }
+}
+
 static void add_side(const struct flow *flow, int index, struct record *record)
 {
     const struct flow_side *side = &flow->sides[index];
@@ -172,18 +188,14 @@ static void add_side(const struct flow *flow, int index, struct record *record)
     record_add_number(record, fields->bytes, side->bytes);
     record_add_number(record, fields->ip_bytes, side->ip_bytes);
     record_add_number(record, fields->payload_bytes, payload_of(flow, side));
-    add_positive(record, fields->bad_checksums, side->bad_checksums);
+    add_counts(side, index, record, counts, sizeof(counts) / sizeof(*counts));
     if (flow->key.protocol != PROTOCOL_TCP)
         return;
     add_flags(side, record, fields->flags);
     add_positive(record, fields->mss, side->mss);
     if (side->has_scale)
         record_add_number(record, fields->window_scale, side->window_scale);
-    for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
-        uint64_t count;
-        memcpy(&count, (const char *)side + counts[i].offset, sizeof(count));
-        add_positive(record, counts[i].fields[index], count);
-    }
+    add_counts(side, index, record, tcp_counts, sizeof(tcp_counts) / sizeof(*tcp_counts));
     add_positive(record, fields->rtt, side->rtt_ns);
     add_positive(record, fields->rtt_minimum, side->rtt_minimum_ns);
 }

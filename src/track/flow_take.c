@@ -17,6 +17,10 @@ void flow_count(struct flow *flow, int side, const struct packet *packet)
     own->packets += segments;
     own->bytes += frame->length + (segments - 1) * head;
     own->ip_bytes += packet->ip_length + (segments - 1) * ip_head;
+    if (packet->is_fragment && packet->fragment_offset) {
+        own->fragments++;
+        own->fragment_bytes += frame->length;
+    }
     if (!packet->is_fragment || packet->is_reassembled)
         own->payload_bytes += packet->payload_length;
     own->data_packets += packet->payload_length ? segments : 0;

@@ -17,6 +17,7 @@ static __always_inline void call_through(struct work *work, __u32 slot, const st
     work->filled = 0;
     work->is_masking = 0;
     work->is_special = 0;
+    work->shown = 0;
     if (taken && weir_skip(slot, taken))
         work->unseen = UNSEEN + WEIR_LOSS_FAULT;
     work->mark = work->cursor;

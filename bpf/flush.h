@@ -117,6 +117,17 @@ static __always_inline void hand_over(struct work *work, __u32 slot, __u32 lengt
         stream->messages++;
 }
 
+static __always_inline bool is_in_body(const struct stream *stream)
+{
+    return stream->phase == PHASE_BODY || stream->phase == PHASE_CHUNK_DATA;
+}
+
+/* Are the body's bytes handed over, too? */
+static __always_inline bool events_are_shown(const struct stream *stream)
+{
+    return RARELY(stream->is_events) && !stream->is_refused;
+}
+
 /* Hands data[0..at) over, passes what is known to be body, and moves data[0] behind it. */
 __noinline int weir_flush(__u32 slot)
 {
@@ -131,7 +142,7 @@ __noinline int weir_flush(__u32 slot)
     stream = &work->stream;
     length = work->at;
     left = work->mark.total > length ? work->mark.total - length : 0;
-    if (stream->phase == PHASE_BODY || stream->phase == PHASE_CHUNK_DATA) {
+    if (is_in_body(stream) && !events_are_shown(stream)) {
         passed = stream->remaining < left ? stream->remaining : left;
         if (stream->remaining != FOREVER)
             stream->remaining -= passed;

@@ -16,6 +16,8 @@ static __always_inline void message_starts(struct work *work, struct stream *str
     stream->head_length = 0;
     stream->has_length = LENGTH_NONE;
     stream->codings = CODINGS_NONE;
+    stream->is_events = 0;
+    work->contents = 0;
     stream->status = 0;
     stream->messages_before = stream->messages;
     stream->is_orphan = stream->messages >= work->other_messages; /* if it is a response */
@@ -49,6 +51,8 @@ static __always_inline void head_ends(struct work *work)
     struct stream *stream = &work->stream;
     bool is_response = stream->kind == KIND_RESPONSE;
 
+    if (!is_response)
+        stream->is_events = 0;
     if (is_response) {
         __u64 bit = 1ull << (stream->messages & 63);
         bool is_interim = stream->status >= 100 && stream->status < 200 && stream->status != 101;

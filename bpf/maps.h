@@ -92,7 +92,7 @@ struct stream {
     __u8 is_unwanted;  /* the filter does not take this message */
     __u8 framing;      /* PHASE_COPY: enum framing */
     __u8 is_payload;   /* PHASE_COPY: nobody needs to see what is left of the frame */
-    __u8 padding[1];
+    __u8 is_events;    /* the body is server-sent events, which are shown, see weir_events */
     __u8 first[24] __attribute__((aligned(8))); /* the start line's first bytes, or a frame's */
     __u8 name[WEIR_NAME_LENGTH] __attribute__((aligned(8)));
 };

@@ -10,7 +10,13 @@
 #include "bpf/scan.h"
 #include "bpf/whole.h"
 
-enum { STEPS_INNER = 16, STEPS_OUTER = 4096, HEAD_HARD_MAXIMUM = 1 << 20, LOST_FILL = 32 };
+enum {
+    STEPS_INNER = 16,
+    STEPS_OUTER = 4096,
+    HEAD_HARD_MAXIMUM = 1 << 20,
+    LOST_FILL = 32,
+    EVENTS_CALL = 64 * 1024 /* bytes of server-sent events that one call shows */
+};
 
 /* Copies more behind what there is, or makes room for it. */
 static __always_inline int more_bytes(struct work *work, __u32 slot, __u32 want)
@@ -109,6 +115,42 @@ static __always_inline int step_head(struct work *work, __u32 slot, bool was_los
     return weir_flush(slot);
 }
 
+/*
+ * In a body of server-sent events (HTML Living Standard §9.2), which is handed over with what is
+ * around it, since events need not begin where calls or chunks do. A call that brings too much of
+ * it ends that for this message. True: the message is over.
+ */
+__noinline int weir_events(__u32 slot)
+{
+    struct work *work = work_get(slot);
+    struct stream *stream;
+    __u64 piece;
+
+    if (!work)
+        return 0;
+    stream = &work->stream;
+    piece = work->filled - work->at;
+    if (piece > stream->remaining)
+        piece = stream->remaining;
+    work->at += piece;
+    work->shown += piece;
+    if (work->shown > EVENTS_CALL)
+        stream->is_events = 0;
+    if (stream->remaining == FOREVER)
+        return 0;
+    stream->remaining -= piece;
+    if (stream->remaining)
+        return 0;
+    stream->number = 0;
+    stream->number_state = NUMBER_NONE;
+    if (stream->phase == PHASE_CHUNK_DATA) {
+        stream->phase = PHASE_CHUNK;
+        return 0;
+    }
+    stream->phase = PHASE_START;
+    return 1;
+}
+
 /* One step of a call. STEP_AGAIN while there is something to do. */
 static __always_inline int step(__u32 slot)
 {
@@ -120,7 +162,7 @@ static __always_inline int step(__u32 slot)
     if (!work)
         return STEP_DONE;
     stream = &work->stream;
-    if (stream->phase == PHASE_BODY || stream->phase == PHASE_CHUNK_DATA)
+    if (is_in_body(stream) && !events_are_shown(stream))
         return weir_flush(slot);
     was_lost = stream->phase == PHASE_LOST;
     if (work->at >= work->filled) {
@@ -129,6 +171,8 @@ static __always_inline int step(__u32 slot)
             want = LOST_FILL;
         return more_bytes(work, slot, want);
     }
+    if (is_in_body(stream))
+        return weir_events(slot) ? weir_flush(slot) : STEP_AGAIN;
     if (stream->phase == PHASE_CHUNK) {
         if (weir_chunk(slot) == SCAN_HEAD_ENDS && stream->phase == PHASE_CHUNK_DATA)
             return weir_flush(slot);

@@ -46,6 +46,22 @@ static __always_inline void name_ends(struct work *work, struct stream *stream)
 }
 
 /*
+ * Is the header at data[at] "Content-Type: text/event-stream", as that is usually written? Without
+ * a branch for the verifier.
+ */
+static __always_inline void note_events(struct work *work, __u32 at)
+{
+    __u64 other = word_lower(WORD_AT(work, at)) ^ 0x2d746e65746e6f63ull;
+
+    other |= word_lower(WORD_AT(work, at + 8)) ^ 0x6574203a65707974ull;
+    other |= word_lower(WORD_AT(work, at + 16)) ^ 0x746e6576652f7478ull;
+    other |= (word_lower(WORD_AT(work, at + 24)) ^ 0x006d61657274732dull) & LOW(7);
+    other |= -other; /* its first bit tells whether there is any */
+    FORGET(other, work->nothing);
+    work->stream.is_events |= (other >> 63) ^ 1;
+}
+
+/*
  * The usual case without copying the name: all of its first 8 bytes are there and the filter or the
  * two names that frame the body decide. 0: the slow way has to look. Else the value's offset.
  */
@@ -72,6 +88,7 @@ static __always_inline __u32 name_fast(struct work *work, struct stream *stream,
     hash = WEIR_FILTER_HASH(lower);
     if ((weir_name_filter.words[(hash >> 6) & (WEIR_FILTER_WORDS - 1)] >> (hash & 63)) & 1)
         return 0;
+    note_events(work, at);
     value_starts(stream, WEIR_MANNER_NONE);
     return at + word_index(below);
 }

@@ -36,7 +36,8 @@ static __always_inline bool steady_body(struct stream *stream, const struct call
 
     if (stream->phase == PHASE_COPY && stream->framing)
         return steady_frame(stream, call);
-    if (stream->phase != PHASE_BODY || stream->remaining <= length || !steady_follows(stream, call))
+    if ((stream->phase ^ PHASE_BODY) | stream->is_events || stream->remaining <= length ||
+        !steady_follows(stream, call))
         return false;
     if (stream->remaining != FOREVER)
         stream->remaining -= length;
@@ -91,9 +92,16 @@ static __always_inline bool steady_fill(struct work *work, const struct stream *
  */
 __noinline __u32 weir_steady_head(__u32 slot)
 {
+    struct work *work = work_get(slot);
     __u32 length = weir_known_find(slot);
 
-    return length ? length : weir_whole_head(slot);
+    if (length || !work)
+        return length;
+    work->contents = 0;
+    work->stream.is_events = 0;
+    length = weir_whole_head(slot);
+    weir_whole_events(slot);
+    return work->stream.is_events ? 0 : length; /* message.h shows its body */
 }
 
 /* Finds the head at data[0] and its framing; work->stream holds what is found out. 0: not usual. */
@@ -198,6 +206,7 @@ static __always_inline void steady_advance(struct connection *connection, struct
     known->is_started = true;
     known->is_refused = found->is_unwanted;
     known->is_orphan = false;
+    known->is_events = 0;
     if (RARELY(work->shared.is_off))
         connection->shared.is_off = work->shared.is_off;
 }

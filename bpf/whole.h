@@ -186,7 +186,13 @@ __noinline __u32 weir_whole_head(__u32 slot)
         word = WORD_AT(work, at);
         if ((word & LOW(2)) == 0x0a0d)
             return at + 2 <= end ? at + 2 : 0;
-        if (!start_is_special(word) || is_content_other(work, word, at) || !word_is_special(word))
+        if (!start_is_special(word))
+            continue;
+        if (is_content_other(work, word, at)) {
+            work->contents = work->contents << 16 | at;
+            continue;
+        }
+        if (!word_is_special(word))
             continue;
         value = weir_whole_name(slot, at);
         if (!value)
@@ -200,6 +206,18 @@ __noinline __u32 weir_whole_head(__u32 slot)
         }
         FORGET(at, nothing);
     }
+    return 0;
+}
+
+/* Do the last of those lines announce server-sent events? */
+__noinline int weir_whole_events(__u32 slot)
+{
+    struct work *work = work_get(slot);
+
+    if (!work)
+        return 0;
+    for (int i = 0; i < 4; i++)
+        note_events(work, (work->contents >> (16 * i)) & (CHUNK - 1));
     return 0;
 }
 
@@ -223,10 +241,12 @@ static __always_inline int whole_message(struct work *work, __u32 slot)
     if (!weir_fill(slot, stream->size_hint ? stream->size_hint : CHUNK_FIRST) &&
         is_usual_start(work, stream))
         length = weir_whole_head(slot);
+    weir_whole_events(slot);
     if (!length) {
         work->cursor = work->mark;
         work->at = work->filled = 0;
         stream->phase = PHASE_START;
+        stream->size_hint = CHUNK; /* few headers that the steps look at are cut then */
         return STEP_OTHER;
     }
     whole_ends(work, slot, length);

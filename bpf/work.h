@@ -99,7 +99,10 @@ struct work {
     __u8 is_host;     /* the name that was looked at is Host */
     __u8 has_host;    /* `host` is what it says */
     __u8 host_count;  /* of the message that is looked at */
-    __u8 padding[5];
+    __u8 padding[1];
+    __u32 shown;    /* bytes of bodies of this call */
+    __u64 contents; /* where the last four headers of the head begin that are Content-…: 16 bits
+                       each */
     __u64 before, before_previous; /* the last words that were masked, as they were */
     struct weir_name name;
     __u8 method[WEIR_METHOD_LENGTH] __attribute__((aligned(8)));

@@ -225,3 +225,29 @@ def tail_of_body_with_next_head_cut_in_receiving(play):
     for cuts in ([len(first) + 5], [len(first) + 10], [len(first) + 13], [len(first) - 1]):
         play.c(whole, cuts=cuts).s(answered + b"abcd" + answered + b"efgh", cuts=cuts)
     return [record(first, answered, 10, 4), record(second, answered, response_body=4)] * 4
+
+
+@scene
+def server_sent_events(play):
+    """Counted wherever calls and chunks cut them; a call that brings too many makes it unknown."""
+    asked = request("/events", "Accept: text/event-stream")
+    kind, cut = "Content-Type: text/event-stream", "Content-Type: text/event-stream;charset=utf-8"
+    chunked = response(200, "Server: live", kind, "Transfer-Encoding: chunked")
+    sized = response(200, "X-Long: " + "l" * 480, cut, "Content-Length: 4000")
+    usual = response(200, "Content-Type: text/plain", "Content-Length: 24")
+    large = response(200, kind, "Content-Length: 90000")
+    ended = response(200, kind, "Connection: close")
+    play.c(asked).s(chunked, b"b\r\ndata: one\n\n\r\n", b"7\r\ndata: t\r", b"\n5\r\nwo\n\n:\r\n",
+                    b"1\r\n\n\r\n10\r\ndata: a\n\ndata: b\r\n2\r\n\n\n\r\n", b"0\r\n\r\n")
+    play.c(asked).s(sized + b"data: 0123456789\n\n" * 100,
+                    b"data: 0123456789012\n\n" * 104 + b":" * 16)
+    play.c(asked).s(usual + b"data: none\n\n" * 2)
+    play.c(asked).s(large, b"data: %s\n\n" % (b"x" * 89992))
+    play.c(asked).s(ended, *[b"id: %d\ndata: x\n\n" % number for number in range(50)])
+    play.close("server")
+    size = sum(len(b"id: %d\ndata: x\n\n" % number) for number in range(50))
+
+    def told(head, body, events):
+        return record(asked, head, response_body=body, http__response__events=events)
+    return [told(chunked, 42, 4), told(sized, 4000, 204), told(usual, 24, None),
+            told(large, 90000, None), told(ended, size, 50)]

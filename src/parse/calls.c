@@ -100,8 +100,9 @@ void calls_finish(struct calls *calls, struct call *call, struct emitter *emitte
     if (!record)
         return;
     bool is_broker = calls->is_broker;
-    calls_add_number(record, is_broker ? FIELD_KAFKA_REQUEST_SIZE : FIELD_DB_REQUEST_SIZE,
-                     call->request_size);
+    if (call->request_size)
+        calls_add_number(record, is_broker ? FIELD_KAFKA_REQUEST_SIZE : FIELD_DB_REQUEST_SIZE,
+                         call->request_size);
     if (record->response_time_ns)
         calls_add_number(record, is_broker ? FIELD_KAFKA_RESPONSE_SIZE : FIELD_DB_RESPONSE_SIZE,
                          call->response_size);

@@ -1,5 +1,5 @@
 /*
- * mysql: passive parser of the MySQL and MariaDB client/server protocol, version 10 (MySQL
+ * mysql: passive parser of the MySQL and MariaDB client/server protocol, versions 9 and 10 (MySQL
  * internals, "Client/Server Protocol"; MariaDB knowledge base). One record a command, the login
  * included; rows are counted and skipped.
  */

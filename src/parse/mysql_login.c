@@ -53,15 +53,23 @@ void mysql_login_greeting(struct mysql_call *call, struct slice payload)
             return;
         if (open->record)
             open->record->response_time_ns = call->frame->time_ns;
+        open->request_size = 0; /* nobody has asked */
+        open->response_size = call->frame->size;
         mysql_server_add_error(open, payload);
         mysql_server_finish(call, open);
         return;
     }
-    if (reader_u8(&reader) != 10) {
+    uint8_t protocol = reader_u8(&reader);
+    if (protocol != 10 && protocol != 9) {
         call->is_bad = true;
         return;
     }
     short_text_set(&state->version, mysql_read_string(&reader));
+    if (protocol == 9) { /* number of the thread and scramble; no capabilities are told */
+        state->server_capabilities = MYSQL_CAPABILITY_DATABASE | MYSQL_CAPABILITY_COMPRESS;
+        state->phase = MYSQL_LOGIN;
+        return;
+    }
     state->is_mariadb = memmem(state->version.text, state->version.length, "MariaDB", 7) != NULL;
     reader_take(&reader, 4 + 8 + 1);
     state->server_capabilities = (uint32_t)mysql_read_fixed(&reader, 2);

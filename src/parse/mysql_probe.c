@@ -1,6 +1,6 @@
 /*
- * mysql_probe: the server speaks first, and its greeting is sure (protocol 10); a client is sure by
- * one whole command.
+ * mysql_probe: the server speaks first, and its greeting is sure (protocol 10, or 9 where it is
+ * whole); a client is sure by one whole command.
  */
 #include "parse/mysql.h"
 
@@ -26,6 +26,22 @@ static enum probe_verdict probe_greeting(struct slice payload, size_t length)
     if (end == version.length)
         return version.length < 64 ? PROBE_MAYBE : PROBE_NO;
     return end >= 3 && memchr(known.data, '.', known.length) ? PROBE_YES : PROBE_NO;
+}
+
+/* Version 9, "3.20.32\0", four bytes, a scramble of eight letters and its NUL. */
+static enum probe_verdict probe_old_greeting(struct slice payload, size_t length)
+{
+    enum { THREAD = 4, SCRAMBLE = 8 };
+    struct slice version = slice_part(payload, 1, 64);
+    size_t end = slice_find(version, 0), at = 1 + end + 1 + THREAD;
+    struct slice known = slice_part(version, 0, end), scramble = slice_part(payload, at, SCRAMBLE);
+    if (payload.length < length)
+        return payload.length < 64 && length <= 64 ? PROBE_MAYBE : PROBE_NO;
+    bool is_number = known.length >= 3 && (uint8_t)(known.data[0] - '0') <= 9 && is_text(known) &&
+                     memchr(known.data, '.', known.length);
+    bool is_whole = end < version.length && length == at + SCRAMBLE + 1 && is_text(scramble) &&
+                    payload.data[length - 1] == 0;
+    return is_number && is_whole ? PROBE_YES : PROBE_NO;
 }
 
 static enum probe_verdict probe_command(struct slice payload)
@@ -69,6 +85,8 @@ enum probe_verdict mysql_probe_bytes(struct slice bytes, bool *ret_is_client)
         return length >= 20 && length <= 512 ? PROBE_MAYBE : PROBE_NO;
     if (payload.data[0] == 10)
         return probe_greeting(payload, length);
+    if (payload.data[0] == 9 && length >= 18 && (payload.length < 2 || payload.data[1] == '3'))
+        return probe_old_greeting(payload, length);
     if (payload.length != length)
         return PROBE_NO;
     if (payload.data[0] == 0xff) { /* "Too many connections" in place of a greeting */

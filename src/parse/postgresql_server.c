@@ -105,6 +105,23 @@ static void take_ready(struct postgresql_call *call)
     state->answer_time_ns = state->answer_size = 0;
 }
 
+/* After FATAL and PANIC the server says nothing more (55.8: V, since 9.6, is never translated). */
+static bool is_fatal(struct slice body)
+{
+    while (body.length && body.data[0]) {
+        struct slice rest = slice_part(body, 1, SIZE_MAX);
+        size_t end = slice_find(rest, 0);
+        struct slice text = slice_part(rest, 0, end);
+        if (body.data[0] == 'V' || body.data[0] == 'S') {
+            if (slice_is_equal(text, SLICE_LITERAL("FATAL")) ||
+                slice_is_equal(text, SLICE_LITERAL("PANIC")))
+                return true;
+        }
+        body = slice_part(rest, end + 1, SIZE_MAX);
+    }
+    return false;
+}
+
 static void add_error(struct record *record, struct slice body)
 {
     while (body.length && body.data[0]) {
@@ -154,7 +171,9 @@ static void take_error(struct postgresql_call *call, struct slice body)
     if (blamed->record && !(blamed->marks & POSTGRESQL_MARK_ERROR))
         add_error(blamed->record, body);
     blamed->marks |= POSTGRESQL_MARK_ERROR;
-    if (front->kind == POSTGRESQL_KIND_STARTUP) {
+    bool is_last = front->kind == POSTGRESQL_KIND_STARTUP ||
+                   (front->kind == POSTGRESQL_KIND_QUERY && is_fatal(body));
+    if (is_last) {
         finish_front(call);
         return;
     }

@@ -181,6 +181,8 @@ static void an_error_may_greet(void **state)
     talk_expect_count(1);
     talk_expect(0, "db.response.status_code", "1040");
     talk_expect(0, "error.message", "Too many connections");
+    talk_expect(0, "db.request.size", NULL);
+    talk_expect(0, "db.response.size", "27");
     talk_done();
 }
 
@@ -299,6 +301,56 @@ static void the_oldest_servers_are_read(void **state)
     talk_done();
 }
 
+/* Protocol 9, of MySQL 3.20 (HandshakeV9): capabilities are the client's only. */
+static void protocol_9_is_read(void **state)
+{
+    (void)state;
+    talk_begin();
+    PACKET('<', 0,
+           "\x09"
+           "3.20.32a\0\5\0\0\0scramble\0");
+    PACKET('>', 1, "\x08\0\0\0\0ann\0abcdefgh\0shop");
+    PACKET('<', 2, "\0\0\0");
+    PACKET('>', 0, "\3SELECT a FROM t");
+    PACKET('<', 1, "\1");
+    PACKET('<', 2, "\1t\1a\3\x0b\0\0\1\xfe\3\0\0\0");
+    PACKET('<', 3, "\xfe");
+    PACKET('<', 4, "\1x");
+    PACKET('<', 5, "\xfe");
+    talk_close();
+    talk_expect_count(2);
+    talk_expect(0, "db.server.version", "3.20.32a");
+    talk_expect(0, "db.user", "ann");
+    talk_expect(0, "db.namespace", "shop");
+    talk_expect(1, "db.response.returned_rows", "1");
+    for (size_t i = 0; i < 2; i++)
+        talk_expect_flags(i, 0);
+    char *all = feeder_describe(&talk);
+    assert_null(strstr(all, "abcdefgh"));
+    free(all);
+    talk_done();
+}
+
+/* What is not quite such a greeting is none. */
+static void protocol_9_is_not_guessed(void **state)
+{
+    (void)state;
+    static const char greetings[][32] = {"\x09"
+                                         "3.20.32a\0\5\0\0\0scramble!",
+                                         "\x09"
+                                         "3x20x32a\0\5\0\0\0scramble\0",
+                                         "\x09"
+                                         "3.20.32a\0\5\0\0\0scra\1ble\0"};
+    for (size_t i = 0; i < sizeof(greetings) / sizeof(*greetings); i++) {
+        talk_begin();
+        say_packet('<', 0, greetings[i], 23);
+        PACKET('>', 1, "\x08\0\0\0\0ann\0abcdefgh\0shop");
+        talk_close();
+        talk_expect_count(0);
+        talk_done();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -313,6 +365,8 @@ int main(void)
         cmocka_unit_test(bad_packets_are_survived),
         cmocka_unit_test(definitions_may_be_left_out),
         cmocka_unit_test(the_oldest_servers_are_read),
+        cmocka_unit_test(protocol_9_is_read),
+        cmocka_unit_test(protocol_9_is_not_guessed),
     };
     return cmocka_run_group_tests(tests, NULL, talk_finish);
 }

@@ -249,6 +249,24 @@ static void until_sync_all_is_discarded(void **state)
     talk_done();
 }
 
+/* FATAL ends the session: no ReadyForQuery follows, and what was asked is answered by it. */
+static void a_fatal_error_answers(void **state)
+{
+    (void)state;
+    talk_begin();
+    TALK('>', START);
+    TALK('<', STARTED);
+    TALK('>', "Q\0\0\0\x0dSELECT 1\0");
+    TALK('<', "N\0\0\0\x0fSFATAL\0Mx\0\0"
+              "E\0\0\0\x20SFATAL\0VFATAL\0C57P01\0Mdown\0\0");
+    talk_close();
+    talk_expect_count(2);
+    talk_expect(1, "db.response.status_code", "57P01");
+    talk_expect(1, "error.message", "down");
+    talk_expect_flags(1, 0);
+    talk_done();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +280,7 @@ int main(void)
         cmocka_unit_test(names_are_bounded),
         cmocka_unit_test(an_error_at_sync_is_told),
         cmocka_unit_test(until_sync_all_is_discarded),
+        cmocka_unit_test(a_fatal_error_answers),
     };
     return cmocka_run_group_tests(tests, NULL, talk_finish);
 }

@@ -176,6 +176,19 @@ static __always_inline __u8 frame_kind(const struct stream *stream)
     return FRAMING_NONE;
 }
 
+/*
+ * Does a proxy's header begin here (PROXY protocol, versions 1 and 2; of the latter, behind its
+ * empty lines)? What is behind it is most likely followed, and may come at once.
+ */
+static __always_inline bool is_proxied(const struct stream *stream)
+{
+    __u64 first = *(const __u64 *)stream->first;
+
+    return stream->first_length >= 8 &&
+           ((first & LOW(6)) == WORD8('P', 'R', 'O', 'X', 'Y', ' ', 0, 0) ||
+            first == WORD8(0, '\r', '\n', 'Q', 'U', 'I', 'T', '\n'));
+}
+
 /* Bytes of the header as far as those at hand tell. */
 static __always_inline __u32 frame_header(const struct stream *stream)
 {

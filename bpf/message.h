@@ -49,7 +49,7 @@ static __always_inline int not_http(struct work *work, bool was_lost)
         if (weir_settings.with_protocols) {
             work->shared.is_copied = 1;
             work->shared.framing = frame_kind(stream);
-            work->shared.is_known = work->shared.framing > FRAMING_SHORT;
+            work->shared.is_known = work->shared.framing > FRAMING_SHORT || is_proxied(stream);
             copy_starts(work);
             return STEP_DONE; /* weir_call goes on in copy.h */
         }

@@ -37,7 +37,7 @@ def free_port(address="127.0.0.1"):
         return probe.getsockname()[1]
 
 
-def wait_for_port(address, port, process, seconds=20):
+def wait_for_port(address, port, process, seconds=60):
     """Returns when something listens, without a connection that could end up in a log."""
     table = "/proc/net/tcp6" if ":" in address else "/proc/net/tcp"
     wanted = f":{port:04X}"

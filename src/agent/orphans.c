@@ -1,9 +1,10 @@
-/* orphans: they are opened as a sink would, and closed again; those of other processes are not. */
+/* orphans: they are read as a sink would, without a lock and without changing a byte. */
 #include "agent/orphans.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -68,10 +69,13 @@ static void tell(const char *path)
     struct spool_files files;
     struct spool *spool;
 
-    if (spool_files_open(path, &files) < 0 || spool_open(&files, &options, &spool) < 0)
+    if (spool_files_look(path, &files) < 0 || spool_open(&files, &options, &spool) < 0)
         return;
     spool_count(spool, &counters);
     spool_close(&spool);
+    if (spool_files_look(path, &files) < 0)
+        return; /* somebody has come meanwhile */
+    files.done(files.context);
     if (counters.waiting)
         fprintf(stderr,
                 "weir: %s: %" PRIu64 " records wait in this spool, which is no sink's any more; a "
@@ -100,13 +104,32 @@ static void look_into(const struct outputs *outputs, const char *parent)
         closedir(folder);
 }
 
+/* The service's own directories (systemd.exec(5), StateDirectory=), separated by colons. */
+static void look_into_state(const struct outputs *outputs)
+{
+    const char *at = getenv("STATE_DIRECTORY");
+
+    while (at && *at) {
+        size_t length = strcspn(at, ":");
+        char parent[PATH_BYTES];
+
+        if (at[0] == '/' &&
+            snprintf(parent, sizeof(parent), "%.*s/", (int)length, at) < (int)sizeof(parent))
+            look_into(outputs, parent);
+        at += length + (at[length] == ':');
+    }
+}
+
 void orphans_tell(const struct outputs *outputs)
 {
+    bool has_spool = false;
+
     for (size_t i = 0; i < outputs->count; i++) {
         const char *spool = spool_of(outputs, i);
         char parent[PATH_BYTES], other[PATH_BYTES];
         bool is_done = !spool || !parent_of(spool, parent);
 
+        has_spool |= spool != NULL;
         for (size_t j = 0; j < i && !is_done; j++) {
             const char *before = spool_of(outputs, j);
 
@@ -115,4 +138,6 @@ void orphans_tell(const struct outputs *outputs)
         if (!is_done)
             look_into(outputs, parent);
     }
+    if (!has_spool)
+        look_into_state(outputs);
 }

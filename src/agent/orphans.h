@@ -4,6 +4,7 @@
 
 /*
  * Tells on stderr of spools in the same directories as those of the sinks which hold records and
- * have no owner: of sinks that were taken out of the configuration. They are left as they are.
+ * have no owner: of sinks that were taken out of the configuration. Where no sink has a spool, the
+ * directories of $STATE_DIRECTORY are looked into. All are left as they are, to the byte.
  */
 void orphans_tell(const struct outputs *outputs);

@@ -46,7 +46,7 @@ static int encode(const struct record *record, const struct encoder_options *opt
     body = protobuf_begin(&writer, BODY);
     otlp_put_summary(&writer, STRING, record);
     protobuf_end(&writer, body);
-    otlp_put_attributes(&writer, ATTRIBUTES, record);
+    otlp_put_attributes(&writer, ATTRIBUTES, record, &encoder_otlp);
     if (otlp_id(record, FIELD_TRACE_ID, trace_id, sizeof(trace_id))) {
         protobuf_bytes(&writer, TRACE_ID, slice_of(trace_id, sizeof(trace_id)));
         if (otlp_id(record, FIELD_SPAN_ID, span_id, sizeof(span_id)))

@@ -6,11 +6,10 @@
 #include "encode/otlp.h"
 #include "encode/put.h"
 
-/* common.proto */
-enum { KEY = 1, VALUE = 2 };                            /* KeyValue */
-enum { STRING = 1, INTEGER = 3, ARRAY = 5, PAIRS = 6 }; /* AnyValue */
-enum { ITEM = 1 };                                      /* ArrayValue, KeyValueList */
-enum { KEY_BYTES = 192, HEADS_BYTES = 64 /* tags and lengths of a pair, at most */ };
+enum {
+    HEADS_BYTES = 64,           /* tags and lengths of a pair, at most */
+    COMMON_MAXIMUM = 64 * 1024, /* attributes of values in common that are kept */
+};
 
 #define TAG(field) (uint8_t)((field) << 3 | PROTOBUF_BYTES)
 
@@ -41,14 +40,13 @@ static uint8_t *put_head(uint8_t *at, unsigned field, size_t length)
 static uint8_t *put_key_value(uint8_t *at, unsigned field, struct slice key, size_t any)
 {
     at = put_head(at, field, length_of_part(key.length) + length_of_part(any));
-    at = put_head(at, KEY, key.length);
+    at = put_head(at, OTLP_KEY, key.length);
     memcpy(at, key.data, key.length);
-    return put_head(at + key.length, VALUE, any);
+    return put_head(at + key.length, OTLP_VALUE, any);
 }
 
-/* A text, or an array of one. */
-static void put_text_pair(struct writer *writer, unsigned field, struct slice key,
-                          struct slice text, bool is_array)
+void otlp_put_text_pair(struct writer *writer, unsigned field, struct slice key, struct slice text,
+                        bool is_array)
 {
     size_t odd = protobuf_odd_bytes(text), string = length_of_part(text.length + odd);
     size_t any = is_array ? length_of_part(length_of_part(string)) : string;
@@ -59,10 +57,10 @@ static void put_text_pair(struct writer *writer, unsigned field, struct slice ke
     writer->has_binary |= odd > 0;
     at = put_key_value(at, field, key, any);
     if (is_array) {
-        at = put_head(at, ARRAY, length_of_part(string));
-        at = put_head(at, ITEM, string);
+        at = put_head(at, OTLP_ARRAY, length_of_part(string));
+        at = put_head(at, OTLP_ITEM, string);
     }
-    at = put_head(at, STRING, text.length + odd);
+    at = put_head(at, OTLP_STRING, text.length + odd);
     at = protobuf_put_text(at, text, odd);
     writer_advance(writer, (size_t)(at - start));
 }
@@ -75,7 +73,7 @@ static void put_number_pair(struct writer *writer, unsigned field, struct slice 
     if (!at)
         return;
     at = put_key_value(at, field, key, 1 + protobuf_varint_length(number));
-    *at++ = INTEGER << 3 | PROTOBUF_VARINT;
+    *at++ = OTLP_INTEGER << 3 | PROTOBUF_VARINT;
     at = protobuf_put_varint(at, number);
     writer_advance(writer, (size_t)(at - start));
 }
@@ -94,22 +92,22 @@ static void put_made_pair(struct writer *writer, unsigned field, struct slice ke
         room.length = (size_t)(put_hex16(bytes, value->number) - bytes);
     else
         writer_address(&text, value->address);
-    put_text_pair(writer, field, key, buffer_slice(&room), false);
+    otlp_put_text_pair(writer, field, key, buffer_slice(&room), false);
 }
 
 static void put_integer(struct writer *writer, uint64_t number)
 {
-    protobuf_number(writer, INTEGER, number);
+    protobuf_number(writer, OTLP_INTEGER, number);
 }
 
 static void put_string(struct writer *writer, struct slice text)
 {
-    protobuf_text(writer, STRING, text);
+    protobuf_text(writer, OTLP_STRING, text);
 }
 
-static void put_item(struct writer *writer, struct slice text)
+void otlp_put_item(struct writer *writer, struct slice text)
 {
-    size_t item = protobuf_begin(writer, ITEM);
+    size_t item = protobuf_begin(writer, OTLP_ITEM);
 
     put_string(writer, text);
     protobuf_end(writer, item);
@@ -117,14 +115,14 @@ static void put_item(struct writer *writer, struct slice text)
 
 static void put_object(struct writer *writer, const struct object *object)
 {
-    size_t item = protobuf_begin(writer, ITEM), pairs = protobuf_begin(writer, PAIRS);
+    size_t item = protobuf_begin(writer, OTLP_ITEM), pairs = protobuf_begin(writer, OTLP_PAIRS);
 
     for (uint32_t i = 0; i < object->count; i++) {
         const struct member *member = &object->members[i];
-        size_t pair = protobuf_begin(writer, ITEM), value;
+        size_t pair = protobuf_begin(writer, OTLP_ITEM), value;
 
-        protobuf_bytes(writer, KEY, slice_of_string(member->name));
-        value = protobuf_begin(writer, VALUE);
+        protobuf_bytes(writer, OTLP_KEY, slice_of_string(member->name));
+        value = protobuf_begin(writer, OTLP_VALUE);
         if (member->is_number)
             put_integer(writer, member->number);
         else
@@ -138,15 +136,15 @@ static void put_object(struct writer *writer, const struct object *object)
 
 static void put_list(struct writer *writer, const struct value *value)
 {
-    size_t array = protobuf_begin(writer, ARRAY);
+    size_t array = protobuf_begin(writer, OTLP_ARRAY);
 
     for (uint32_t i = 0; i < value->count; i++) {
         if (value->kind == VALUE_TEXTS) {
-            put_item(writer, value->texts[i]);
+            otlp_put_item(writer, value->texts[i]);
         } else if (value->kind == VALUE_OBJECTS) {
             put_object(writer, &value->objects[i]);
         } else {
-            size_t item = protobuf_begin(writer, ITEM);
+            size_t item = protobuf_begin(writer, OTLP_ITEM);
 
             put_integer(writer, value->numbers[i]);
             protobuf_end(writer, item);
@@ -155,6 +153,7 @@ static void put_list(struct writer *writer, const struct value *value)
     protobuf_end(writer, array);
 }
 
+/* Headers are elsewhere: otlp_headers.c. */
 static void put_value_pair(struct writer *writer, unsigned field, struct slice key,
                            const struct value *value)
 {
@@ -162,7 +161,7 @@ static void put_value_pair(struct writer *writer, unsigned field, struct slice k
 
     switch ((enum value_kind)value->kind) {
     case VALUE_TEXT:
-        put_text_pair(writer, field, key, value->text, false);
+        otlp_put_text_pair(writer, field, key, value->text, false);
         return;
     case VALUE_NUMBER:
         put_number_pair(writer, field, key, value->number);
@@ -181,161 +180,140 @@ static void put_value_pair(struct writer *writer, unsigned field, struct slice k
         return;
     }
     pair = protobuf_begin(writer, field);
-    protobuf_bytes(writer, KEY, key);
-    any = protobuf_begin(writer, VALUE);
+    protobuf_bytes(writer, OTLP_KEY, key);
+    any = protobuf_begin(writer, OTLP_VALUE);
     put_list(writer, value);
     protobuf_end(writer, any);
     protobuf_end(writer, pair);
 }
 
-static const char *prefix_of(unsigned field)
+/* What makes up the attributes. A field is in one of the texts, or in `values`; or nowhere. */
+struct gathered {
+    const struct otlp_text *texts[COMMON_VALUES_OF_RECORD];
+    uint64_t present[OTLP_PRESENT_WORDS]; /* of `values` */
+    const struct value *values[FIELD_COUNT];
+};
+
+/* The first of each field counts. */
+static inline void add_value(struct gathered *gathered, const struct value *value)
 {
-    switch (field) {
-    case FIELD_HTTP_REQUEST_HEADERS:
-        return "http.request.header.";
-    case FIELD_HTTP_RESPONSE_HEADERS:
-        return "http.response.header.";
-    case FIELD_HTTP_REQUEST_TRAILERS:
-        return "http.request.trailer.";
-    default:
-        return "http.response.trailer.";
-    }
-}
+    unsigned word = value->field / 64;
+    uint64_t bit = (uint64_t)1 << (value->field & 63);
 
-/* Eight bytes with A to Z in lower case. */
-static uint64_t lower_word(uint64_t word)
-{
-    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
-    uint64_t low = word & ~tops;
-    uint64_t is_from_a = low + ones * (0x80 - 'A'), is_beyond_z = low + ones * (0x7f - 'Z');
-
-    return word | (is_from_a & ~is_beyond_z & ~word & tops) >> 2;
-}
-
-static uint8_t lower_byte(uint8_t byte)
-{
-    return byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
-}
-
-/* Writes the name in lower case, in words, the last of which lies over the one before. */
-static void put_lower(uint8_t *at, const uint8_t *name, size_t length)
-{
-    uint64_t word;
-
-    if (length < sizeof(word)) {
-        for (size_t i = 0; i < length; i++)
-            at[i] = lower_byte(name[i]);
+    if (value->field >= FIELD_COUNT || value->kind == VALUE_FLAGS || value->field == FIELD_TIME ||
+        gathered->present[word] & bit)
         return;
+    gathered->present[word] |= bit;
+    gathered->values[value->field] = value;
+}
+
+static void put_gathered(struct writer *writer, unsigned field, const struct gathered *gathered,
+                         const struct record *record, const void *owner)
+{
+    for (unsigned word = 0; word < OTLP_PRESENT_WORDS; word++)
+        for (uint64_t left = gathered->present[word]; left; left &= left - 1) {
+            unsigned number = word * 64 + (unsigned)__builtin_ctzll(left);
+            const struct value *value = gathered->values[number];
+
+            if (value->kind == VALUE_HEADERS)
+                otlp_put_headers(writer, field, record, value, owner);
+            else
+                put_value_pair(writer, field, name_of(number), value);
+        }
+}
+
+/* Values that many records have, made attributes once; NULL: they cannot be kept. */
+static const struct otlp_text *common_text(struct common_values *common, unsigned field,
+                                           const void *owner)
+{
+    struct gathered gathered = {0};
+    struct otlp_text *text;
+    struct writer writer;
+    struct buffer bytes;
+
+    if (common->encoded_by)
+        return common->encoded_by == owner ? common->encoded : NULL;
+    common->encoded_by = owner;
+    buffer_init(&bytes, COMMON_MAXIMUM);
+    writer = writer_begin(&bytes);
+    for (uint32_t i = 0; i < common->count; i++)
+        add_value(&gathered, &common->values[i]);
+    put_gathered(&writer, field, &gathered, NULL, NULL);
+    text = writer.error ? NULL : arena_allocate(common->arena, sizeof(*text));
+    if (text) {
+        memcpy(text->present, gathered.present, sizeof(text->present));
+        text->has_binary = writer.has_binary;
+        text->bytes = arena_copy(common->arena, buffer_slice(&bytes));
+        common->encoded = text->bytes.data ? text : NULL;
     }
-    for (size_t i = 0;;
-         i = i + sizeof(word) < length - sizeof(word) ? i + sizeof(word) : length - sizeof(word)) {
-        memcpy(&word, name + i, sizeof(word));
-        word = lower_word(word);
-        memcpy(at + i, &word, sizeof(word));
-        if (i == length - sizeof(word))
-            return;
+    buffer_done(&bytes);
+    return common->encoded;
+}
+
+/* Values outside the texts; false: a field is in two places, of which the first would count. */
+static bool gather(const struct record *record, struct gathered *gathered)
+{
+    const struct common_place *places = record->commons;
+    uint32_t starts[] = {gathered->texts[0] ? places[0].first : UINT32_MAX,
+                         gathered->texts[1] ? places[1].first : UINT32_MAX};
+    uint64_t twice = 0;
+
+    memset(gathered->present, 0, sizeof(gathered->present));
+    for (uint32_t i = 0; i < record->value_count;) {
+        unsigned place = i == starts[1];
+
+        if (i == starts[place] && places[place].common->count)
+            i += places[place].common->count;
+        else
+            add_value(gathered, &record->values[i++]);
     }
-}
+    for (unsigned word = 0; word < OTLP_PRESENT_WORDS; word++) {
+        uint64_t first = gathered->texts[0] ? gathered->texts[0]->present[word] : 0;
+        uint64_t second = gathered->texts[1] ? gathered->texts[1]->present[word] : 0;
 
-/* The header's key in lower case, cut where it is too long. */
-static struct slice make_key(const char *prefix, struct slice name, uint8_t key[KEY_BYTES])
-{
-    size_t length = strlen(prefix);
-    size_t part = name.length < KEY_BYTES - length ? name.length : KEY_BYTES - length;
-
-    memcpy(key, prefix, length);
-    put_lower(key + length, name.data, part);
-    return slice_of(key, length + part);
-}
-
-static bool is_first_of_name(const struct value *value, uint32_t index)
-{
-    for (uint32_t i = 0; i < index; i++)
-        if (slice_is_equal_ignoring_case(value->headers[i].name, value->headers[index].name))
-            return false;
-    return true;
-}
-
-/* All headers of that name in one array. */
-static void put_repeated(struct writer *writer, unsigned field, struct slice key,
-                         const struct value *value, uint32_t first)
-{
-    size_t pair = protobuf_begin(writer, field), any, array;
-
-    protobuf_text(writer, KEY, key);
-    any = protobuf_begin(writer, VALUE);
-    array = protobuf_begin(writer, ARRAY);
-    for (uint32_t i = first; i < value->count; i++)
-        if (slice_is_equal_ignoring_case(value->headers[i].name, value->headers[first].name))
-            put_item(writer, value->headers[i].value);
-    protobuf_end(writer, array);
-    protobuf_end(writer, any);
-    protobuf_end(writer, pair);
-}
-
-/* Headers of the same name have the same one of 64 bits. */
-static uint64_t mark_of(struct slice name)
-{
-    unsigned first = name.length ? name.data[0] | 0x20 : 0;
-    unsigned last = name.length ? name.data[name.length - 1] | 0x20 : 0;
-
-    return UINT64_C(1) << ((first * 7 + last * 3 + name.length * 11) & 63);
-}
-
-static void put_headers(struct writer *writer, unsigned field, const struct value *value)
-{
-    const char *prefix = prefix_of(value->field);
-    uint64_t seen = 0, repeated = 0;
-    uint8_t bytes[KEY_BYTES];
-
-    for (uint32_t i = 0; i < value->count; i++) {
-        uint64_t mark = mark_of(value->headers[i].name);
-
-        repeated |= seen & mark;
-        seen |= mark;
+        twice |= (first & second) | (gathered->present[word] & (first | second));
     }
-    for (uint32_t i = 0; i < value->count; i++) {
-        const struct header *header = &value->headers[i];
-        struct slice key = make_key(prefix, header->name, bytes);
-
-        if (!(repeated & mark_of(header->name)) && protobuf_odd_bytes(key) == 0)
-            put_text_pair(writer, field, key, header->value, true);
-        else if (is_first_of_name(value, i))
-            put_repeated(writer, field, key, value, i);
-    }
+    return !twice;
 }
 
 static void put_flags(struct writer *writer, unsigned field, uint32_t flags)
 {
     size_t pair = protobuf_begin(writer, field), any, array;
 
-    protobuf_bytes(writer, KEY, slice_of_string(field_descriptions[FIELD_FLAGS].name));
-    any = protobuf_begin(writer, VALUE);
-    array = protobuf_begin(writer, ARRAY);
+    protobuf_bytes(writer, OTLP_KEY, slice_of_string(field_descriptions[FIELD_FLAGS].name));
+    any = protobuf_begin(writer, OTLP_VALUE);
+    array = protobuf_begin(writer, OTLP_ARRAY);
     for (unsigned i = 0; i < RECORD_FLAG_COUNT; i++)
         if (flags & 1u << i)
-            put_item(writer, slice_of_string(record_flag_names[i]));
+            otlp_put_item(writer, slice_of_string(record_flag_names[i]));
     protobuf_end(writer, array);
     protobuf_end(writer, any);
     protobuf_end(writer, pair);
 }
 
-void otlp_put_attributes(struct writer *writer, unsigned field, const struct record *record)
+void otlp_put_attributes(struct writer *writer, unsigned field, const struct record *record,
+                         const void *owner)
 {
-    uint8_t index[FIELD_COUNT];
+    struct gathered gathered;
     uint32_t flags = record->flags;
 
-    writer_index(record, index);
-    for (unsigned i = writer_next(index, 0); i < FIELD_COUNT; i = writer_next(index, i + 1)) {
-        const struct value *value = &record->values[index[i] - 1];
-
-        if (i == FIELD_TIME)
-            continue;
-        if (value->kind == VALUE_HEADERS)
-            put_headers(writer, field, value);
-        else
-            put_value_pair(writer, field, name_of(i), value);
+    for (unsigned i = 0; i < COMMON_VALUES_OF_RECORD; i++)
+        gathered.texts[i] = record_has_common(record, i)
+                                ? common_text(record->commons[i].common, field, owner)
+                                : NULL;
+    if (!gather(record, &gathered)) {
+        gathered.texts[0] = gathered.texts[1] = NULL;
+        gather(record, &gathered);
     }
+    for (unsigned i = 0; i < COMMON_VALUES_OF_RECORD; i++) {
+        const struct otlp_text *text = gathered.texts[i];
+
+        if (!text)
+            continue;
+        writer_bytes(writer, text->bytes.data, text->bytes.length);
+        writer->has_binary |= text->has_binary;
+    }
+    put_gathered(writer, field, &gathered, record, owner);
     if (writer->has_binary)
         flags |= 1u << RECORD_FLAG_BINARY;
     if (flags)
@@ -368,18 +346,28 @@ bool otlp_id(const struct record *record, enum field_id field, uint8_t *bytes, s
     return !is_zero; /* all zeros is no id (W3C Trace Context §3.2.2) */
 }
 
+/* One more than the place in the summary of those fields that have one. */
+static const uint8_t summary_places[FIELD_COUNT] = {
+    [FIELD_HTTP_REQUEST_METHOD] = 1,   [FIELD_URL_PATH] = 2,
+    [FIELD_DNS_QUESTION_TYPE] = 3,     [FIELD_DNS_QUESTION_NAME] = 4,
+    [FIELD_DB_OPERATION_NAME] = 5,     [FIELD_MESSAGING_OPERATION_NAME] = 6,
+    [FIELD_TLS_CLIENT_SERVER_NAME] = 7};
+enum { SUMMARY_PARTS = 7, SUMMARY_BYTES = 512 };
+
 void otlp_put_summary(struct writer *writer, unsigned field, const struct record *record)
 {
-    static const enum field_id parts[] = {
-        FIELD_HTTP_REQUEST_METHOD,   FIELD_URL_PATH,          FIELD_DNS_QUESTION_TYPE,
-        FIELD_DNS_QUESTION_NAME,     FIELD_DB_OPERATION_NAME, FIELD_MESSAGING_OPERATION_NAME,
-        FIELD_TLS_CLIENT_SERVER_NAME};
-    const struct value *type = record_find_const(record, FIELD_TYPE);
-    uint8_t text[512];
+    const struct value *parts[SUMMARY_PARTS] = {NULL}, *type;
+    uint8_t text[SUMMARY_BYTES];
     size_t length = 0;
 
-    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
-        const struct value *value = record_find_const(record, parts[i]);
+    for (uint32_t i = record->value_count; i-- > 0;) {
+        const struct value *value = &record->values[i];
+
+        if (value->field < FIELD_COUNT && summary_places[value->field])
+            parts[summary_places[value->field] - 1] = value;
+    }
+    for (size_t i = 0; i < SUMMARY_PARTS; i++) {
+        const struct value *value = parts[i];
 
         if (!value || value->kind != VALUE_TEXT || !value->text.length ||
             length + value->text.length + 1 > sizeof(text))
@@ -389,5 +377,6 @@ void otlp_put_summary(struct writer *writer, unsigned field, const struct record
         memcpy(text + length, value->text.data, value->text.length);
         length += value->text.length;
     }
-    protobuf_text(writer, field, length || !type ? slice_of(text, length) : type->text);
+    type = length ? NULL : record_find_const(record, FIELD_TYPE);
+    protobuf_text(writer, field, type ? type->text : slice_of(text, length));
 }

@@ -95,7 +95,7 @@ static int encode(const struct record *record, const struct encoder_options *opt
     protobuf_number(&writer, KIND, kind_of(record));
     protobuf_fixed64(&writer, START_TIME, record->time_ns);
     protobuf_fixed64(&writer, END_TIME, record->time_ns + number_of(record, FIELD_DURATION_NS));
-    otlp_put_attributes(&writer, ATTRIBUTES, record);
+    otlp_put_attributes(&writer, ATTRIBUTES, record, &encoder_otlp_span);
     if (is_error(record)) {
         status = protobuf_begin(&writer, STATUS);
         protobuf_number(&writer, STATUS_CODE, STATUS_ERROR);

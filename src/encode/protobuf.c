@@ -5,13 +5,17 @@ size_t protobuf_odd_bytes(struct slice text)
 {
     const uint64_t tops = 0x8080808080808080u;
     size_t odd = 0, at = 0, length;
+    uint64_t word;
 
     for (; at + 8 <= text.length; at += 8) {
-        uint64_t word;
-
         memcpy(&word, text.data + at, 8);
         if (word & tops)
             break;
+    }
+    if (at + 8 > text.length && text.length >= 8) { /* the rest, in the last eight */
+        memcpy(&word, text.data + text.length - 8, 8);
+        if (!(word & tops))
+            return 0;
     }
     while (at < text.length && text.data[at] < 0x80)
         at++;

@@ -202,7 +202,8 @@ static const char *choose_topic(const struct kafka *kafka, const struct sink_ent
 
 static rd_kafka_headers_t *make_headers(const struct kafka *kafka, const struct sink_entry *entry)
 {
-    rd_kafka_headers_t *headers = rd_kafka_headers_new(kafka->headers.count);
+    rd_kafka_headers_t *headers = kafka->headers.count ? rd_kafka_headers_new(kafka->headers.count)
+                                                       : NULL;
 
     for (size_t i = 0; i < kafka->headers.count; i++) {
         struct slice value = labels_value(&kafka->headers.items[i], entry);
@@ -232,7 +233,8 @@ static void produce(struct kafka *kafka, struct sink_entry *entry)
                               RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(entry),
                               RD_KAFKA_V_END);
     if (error) {
-        rd_kafka_headers_destroy(headers);
+        if (headers)
+            rd_kafka_headers_destroy(headers);
         judge(kafka, entry, error);
         if (is_hopeless(error)) /* this one, by librdkafka's own limit */
             entry->verdict = SINK_REJECTED;
@@ -361,10 +363,8 @@ static int kafka_send(void *context, struct sink_batch *batch)
         memcpy(batch->reason, kafka->reason, sizeof(batch->reason));
         return -EAGAIN;
     }
-    for (size_t i = 0; i < batch->count; i++) {
+    for (size_t i = 0; i < batch->count; i++)
         produce(kafka, &batch->entries[i]);
-        rd_kafka_poll(kafka->producer, 0);
-    }
     /*
      * Each message has a time-out of its own, after which its report comes in any case. Nothing
      * more joins this batch, so nobody lingers.

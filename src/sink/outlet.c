@@ -118,7 +118,7 @@ static void set_options(struct outlet *outlet, const struct outlet_options *opti
                  outlet_now_ns() ^ (uint64_t)(uintptr_t)outlet);
 }
 
-/* Another weir may be looking for a moment whether this spool is anybody's (agent/orphans). */
+/* A weir that was killed may be on its way out still; one that only looks holds nothing. */
 static int open_folder(const char *path, struct spool_files *ret_files)
 {
     const struct timespec pause = {.tv_nsec = BUSY_PAUSE_NS};

@@ -1,4 +1,8 @@
-/* spool_files: a real directory, reached through its descriptor; links are not followed. */
+/*
+ * spool_files: a real directory, reached through its descriptor; links are not followed. Its owner
+ * holds two locks on the file `lock`: that of flock(2) keeps others out; the other, of fcntl(2),
+ * which does nothing else, can be asked for by those who only look and take none themselves.
+ */
 #include "sink/spool_files.h"
 #include <dirent.h>
 #include <errno.h>
@@ -145,9 +149,47 @@ static void files_done(void *context)
     deallocate(folder);
 }
 
+/* What changes something, of a directory that is only looked at. */
+static int refuse_create(void *context, const char *name)
+{
+    (void)context, (void)name;
+    return -EROFS;
+}
+
+static int refuse_write(void *context, int handle, struct slice bytes, uint64_t offset)
+{
+    (void)context, (void)handle, (void)bytes, (void)offset;
+    return -EROFS;
+}
+
+static int refuse_truncate(void *context, int handle, uint64_t length)
+{
+    (void)context, (void)handle, (void)length;
+    return -EROFS;
+}
+
+static int refuse_sync(void *context, int handle)
+{
+    (void)context, (void)handle;
+    return -EROFS;
+}
+
+static int refuse_rename(void *context, const char *from, const char *to)
+{
+    (void)context, (void)from, (void)to;
+    return -EROFS;
+}
+
+static int refuse_sync_folder(void *context)
+{
+    (void)context;
+    return -EROFS;
+}
+
 /* 0 or -errno. */
 static int lock_folder(struct folder *folder)
 {
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     struct stat status;
 
     if (fstat(folder->descriptor, &status) < 0)
@@ -158,35 +200,80 @@ static int lock_folder(struct folder *folder)
                           O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
     if (folder->lock < 0)
         return -errno;
-    if (flock(folder->lock, LOCK_EX | LOCK_NB) == 0)
+    if (flock(folder->lock, LOCK_EX | LOCK_NB) == 0) {
+        /* A file system that takes both for one may refuse it; then nobody can ask. */
+        fcntl(folder->lock, F_OFD_SETLK, &whole);
         return 0;
+    }
     int result = errno == EWOULDBLOCK ? -EBUSY : -errno;
     close(folder->lock);
     return result;
 }
 
-int spool_files_open(const char *path, struct spool_files *ret_files)
+/* 0: nobody has the directory; or -errno. Nothing is changed by it. */
+static int ask_for_owner(struct folder *folder)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int result = 0;
+
+    folder->lock = openat(folder->descriptor, "lock",
+                          O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (folder->lock < 0 || fcntl(folder->lock, F_OFD_GETLK, &whole) < 0)
+        result = -errno;
+    else if (whole.l_type != F_UNLCK)
+        result = -EBUSY;
+    if (result && folder->lock >= 0)
+        close(folder->lock);
+    return result;
+}
+
+static int open_folder(const char *path, int (*claim)(struct folder *folder),
+                       struct folder **ret_folder)
 {
     struct folder *folder = allocate_zeroed(sizeof(*folder));
-    int result = 0;
+    int result;
 
     if (!folder)
         return -ENOMEM;
-    if (mkdir(path, 0700) < 0 && errno != EEXIST)
-        result = -errno;
-    folder->descriptor = result ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (result == 0)
-        result = folder->descriptor < 0 ? -errno : lock_folder(folder);
-    if (result) {
-        if (folder->descriptor >= 0)
-            close(folder->descriptor);
-        deallocate(folder);
-        return result;
+    folder->descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    result = folder->descriptor < 0 ? -errno : claim(folder);
+    if (result == 0) {
+        *ret_folder = folder;
+        return 0;
     }
-    *ret_files = (struct spool_files){
-        folder,       files_create,      files_open, files_close, files_read,
-        files_write,  files_truncate,    files_sync, files_size,  files_rename,
-        files_unlink, files_sync_folder, files_list, files_done,
-    };
-    return 0;
+    if (folder->descriptor >= 0)
+        close(folder->descriptor);
+    deallocate(folder);
+    return result;
+}
+
+int spool_files_open(const char *path, struct spool_files *ret_files)
+{
+    struct folder *folder = NULL;
+    int result;
+
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return -errno;
+    result = open_folder(path, lock_folder, &folder);
+    if (result == 0)
+        *ret_files = (struct spool_files){
+            folder,       files_create,      files_open, files_close, files_read,
+            files_write,  files_truncate,    files_sync, files_size,  files_rename,
+            files_unlink, files_sync_folder, files_list, files_done,
+        };
+    return result;
+}
+
+int spool_files_look(const char *path, struct spool_files *ret_files)
+{
+    struct folder *folder = NULL;
+    int result = open_folder(path, ask_for_owner, &folder);
+
+    if (result == 0)
+        *ret_files = (struct spool_files){
+            folder,        refuse_create,      files_open,  files_close, files_read,
+            refuse_write,  refuse_truncate,    refuse_sync, files_size,  refuse_rename,
+            refuse_create, refuse_sync_folder, files_list,  files_done,
+        };
+    return result;
 }

@@ -33,3 +33,10 @@ struct spool_files {
  * when another process has it, -EPERM when it is somebody else's.
  */
 int spool_files_open(const char *path, struct spool_files *ret_files);
+
+/*
+ * The same to look only: it takes no lock, and everything that would change the directory is
+ * -EROFS. -ENOENT when there is no spool, -EBUSY when a process has it. An owner may come at any
+ * time, also while it is looked at: who looks again and sees none has seen what was there.
+ */
+int spool_files_look(const char *path, struct spool_files *ret_files);

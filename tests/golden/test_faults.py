@@ -79,12 +79,17 @@ def f6_removed_sink(folder, _shim):
     """A sink that is no longer configured leaves a backlog: told, kept, and sent by 'drain'."""
     spool, ids = make_backlog(folder, 100)
     (folder / "no-spool").mkdir()
+    with open(max(spool.glob("*.spool")), "ab") as segment:
+        segment.write(b"torn")  # which an owner would put aside
     before, more = digest(spool), make_capture(folder / "more.pcap", 20, 7000)
     receiver = receivers.Receiver(receivers.take_lines)
     done = read([more], f"http=http://127.0.0.1:{receiver.port} spool={folder}/other")
     told = [line for line in done.stderr.splitlines() if "no sink's any more" in line]
     assert len(told) == 1 and f"{spool}: {len(ids)} records wait" in told[0], done.stderr
     assert digest(spool) == before and len(receiver.ids()) == 21
+    done = read([more], f"file={folder}/more.json", faults={"STATE_DIRECTORY": str(folder)})
+    assert f"{spool}: {len(ids)} records wait" in done.stderr, done.stderr
+    assert digest(spool) == before
     done = read([more], f"http=http://127.0.0.1:{receiver.port} spool={folder}/other",
                 f"http=http://127.0.0.1:{receiver.port} spool={spool} drain=true name=old")
     assert "any more" not in done.stderr and not waiting(done.stderr), done.stderr

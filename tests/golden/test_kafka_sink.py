@@ -82,8 +82,8 @@ class Case:
         self.capture = make_capture(folder / "in.pcap", COUNT)
 
     def sink(self, cluster, more=""):
-        return (f"kafka={cluster.brokers} topic=weir-{{type}} topics=weir-other,weir-http {FAST} "
-                f"{more}")
+        return (f"kafka={cluster.brokers} topic=weir-{{type}} topics=weir-other,weir-http "
+                f"header=type,id {FAST} {more}")
 
 
 def all_fields_arrive(case):

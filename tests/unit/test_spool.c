@@ -7,12 +7,18 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include "base/crc32c.h"
 #include "sink/spool_frame.h"
+#include "sink/spool_parts.h"
 #include "tests/lib/spools.h"
 
 static void test_checksum(void **state)
@@ -195,12 +201,109 @@ static void test_two_confirm(void **state)
     model_free(&model);
 }
 
+/* What a directory holds: a sum over names, sizes and bytes, in any order. */
+static uint64_t digest_of(const char *path)
+{
+    static char bytes[1 << 16];
+    DIR *folder = opendir(path);
+    const struct dirent *entry;
+    uint64_t sum = 0;
+
+    assert_non_null(folder);
+    while ((entry = readdir(folder))) {
+        int file = openat(dirfd(folder), entry->d_name, O_RDONLY);
+        ssize_t length = read(file, bytes, sizeof(bytes));
+        uint32_t checksum = crc32c(0, slice_of(entry->d_name, strlen(entry->d_name)));
+
+        if (length > 0)
+            checksum = crc32c(checksum, slice_of(bytes, (size_t)length));
+        sum += (uint64_t)checksum << 16 | (uint64_t)(length + 1);
+        close(file);
+    }
+    closedir(folder);
+    return sum;
+}
+
+static struct spool *open_real(const char *path,
+                               int (*open_files)(const char *path, struct spool_files *ret_files))
+{
+    struct spool_files files;
+    struct spool *spool = NULL;
+
+    assert_int_equal(open_files(path, &files), 0);
+    assert_int_equal(spool_open(&files, &spools_usual, &spool), 0);
+    return spool;
+}
+
+static void write_file(const char *folder, const char *name, const char *text, size_t length)
+{
+    char path[300];
+    int file;
+
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    file = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    assert_int_equal(write(file, text, length), length);
+    close(file);
+}
+
+/*
+ * A spool that is looked at stays as it is: sent segments, a torn end, a new segment that is
+ * cut in its head; and its owner may come while somebody looks.
+ */
+static void test_look(void **state)
+{
+    char path[] = "/tmp/weir-test-spool-XXXXXX", newest[64], command[400];
+    struct spool_counters counters, owner_counters;
+    struct spool_files files;
+    struct spool *spool, *owner;
+    uint64_t before;
+
+    (void)state;
+    assert_non_null(mkdtemp(path));
+    assert_int_equal(spool_files_look(path, &files), -ENOENT);
+    spool = open_real(path, spool_files_open);
+    assert_int_equal(spool_files_look(path, &files), -EBUSY);
+    assert_int_equal(spools_append(spool, 1, 20), 0);
+    assert_int_equal(spool_acknowledge(spool, 15), 0);
+    spool_close(&spool);
+    spool = open_real(path, spool_files_open);
+    assert_int_equal(spools_append(spool, 21, 3), 0);
+    snprintf(newest, sizeof(newest), "%016d.spool", (int)spool->next_number - 1);
+    spool_close(&spool);
+    for (unsigned round = 0; round < 3; round++) {
+        if (round == 0)
+            write_file(path, newest, "torn", 4);
+        else if (round == 1)
+            write_file(path, "0000000000000099.spool", "short", 5);
+        else
+            write_file(path, "position", "x", 1);
+        before = digest_of(path);
+        spool = open_real(path, spool_files_look);
+        spool_count(spool, &counters);
+        assert_int_equal(counters.waiting, 8);
+        if (round == 2) { /* an owner comes while it is looked at */
+            owner = open_real(path, spool_files_open);
+            assert_int_equal(spool_files_look(path, &files), -EBUSY);
+            spool_count(owner, &owner_counters);
+            assert_int_equal(owner_counters.waiting, 8);
+            spool_close(&spool);
+            spool_close(&owner);
+        } else {
+            assert_int_equal(spool_append(spool, &(struct sink_entry){.sequence = 24}, 1), -EROFS);
+            spool_close(&spool);
+            assert_true(digest_of(path) == before);
+        }
+    }
+    snprintf(command, sizeof(command), "rm -r %s", path);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_checksum),     cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_failing_disk), cmocka_unit_test(test_quota),
-        cmocka_unit_test(test_two_confirm),
+        cmocka_unit_test(test_two_confirm),  cmocka_unit_test(test_look),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

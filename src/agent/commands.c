@@ -83,7 +83,7 @@ bool command_parse(const struct option_table *table, void *values, char *const *
     return false;
 }
 
-int command_check_filter(const char *filter)
+int command_check_filter(const char *place, const char *filter)
 {
     if (!filter)
         return EXIT_DONE;
@@ -92,12 +92,12 @@ int command_check_filter(const char *filter)
     int status = query_compile(slice_of_string(filter), &query, &error);
     query_free(&query);
     if (status == -EINVAL) {
-        fprintf(stderr, "weir: --filter: column %zu: %s\n  %s\n  %*s\n", error.column,
+        fprintf(stderr, "weir: %s column %zu: %s\n  %s\n  %*s\n", place, error.column,
                 error.message, filter, (int)error.column, "^");
         return EXIT_USAGE;
     }
     if (status < 0) {
-        fputs("weir: --filter: out of memory\n", stderr);
+        fprintf(stderr, "weir: %s out of memory\n", place);
         return EXIT_FAILED;
     }
     return EXIT_DONE;

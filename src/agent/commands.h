@@ -36,10 +36,10 @@ bool command_parse(const struct option_table *table, void *values, char *const *
                    struct option_origin *ret_origins, int *ret_status);
 
 /*
- * Is the text of --filter an expression? EXIT_DONE, or what is wrong is said on stderr with its
- * column. NULL: yes.
+ * Is the text of a filter an expression? EXIT_DONE, or what is wrong is said on stderr, with where
+ * it was said ("--filter:") and the column. NULL: yes.
  */
-int command_check_filter(const char *filter);
+int command_check_filter(const char *place, const char *filter);
 
 int run_command(char *const *arguments);
 int read_command(char *const *arguments);

@@ -46,6 +46,7 @@ static int with_setup(char *const *arguments, int (*action)(const struct setup *
     while (*arguments && count < ARGUMENTS_MAXIMUM)
         rewritten[count++] = *arguments++;
     rewritten[count] = NULL;
+    arguments_tell_strange_variables(&run_option_table, stderr);
     if (!setup_load(rewritten, &setup, &status))
         return status;
     status = action(setup);

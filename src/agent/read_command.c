@@ -21,7 +21,7 @@ int read_command(char *const *arguments)
         fprintf(stderr, "weir: %s\n", message);
         return EXIT_USAGE;
     }
-    status = command_check_filter(options.filter);
+    status = command_check_filter("--filter:", options.filter);
     if (status != EXIT_DONE)
         return status;
     if (options.is_masking_disabled)

@@ -5,6 +5,7 @@
 #include "agent/commands.h"
 #include "agent/delivery.h"
 #include "base/allocate.h"
+#include "config/arguments.h"
 #include "config/profiles.h"
 
 /* Says what is wrong. False. */
@@ -13,6 +14,36 @@ static bool refuse(const char *message, int status, int *ret_status)
     fprintf(stderr, "weir: %s\n", message);
     *ret_status = status;
     return false;
+}
+
+/*
+ * What is found to be wrong after all has been read is told of "--OPTION: ": where that was said in
+ * the file or by a variable, its place stands there instead.
+ */
+static void name_place(const struct setup *setup, char message[OPTION_MESSAGE_BYTES])
+{
+    char place[256] = "", rest[OPTION_MESSAGE_BYTES], variable[64];
+    const char *colon = strchr(message, ':');
+    const struct option *option =
+        strncmp(message, "--", 2) == 0 && colon
+            ? option_find(&run_option_table, message + 2, (size_t)(colon - message) - 2)
+            : NULL;
+    const struct option_origin *origin;
+
+    if (!option)
+        return;
+    origin = &setup->origins[option - run_option_table.options];
+    if (origin->kind == ORIGIN_FILE) {
+        snprintf(place, sizeof(place), "%.160s:%u:%u: %s", setup->path, origin->line,
+                 origin->column, option->name);
+    } else if (origin->kind == ORIGIN_VARIABLE) {
+        arguments_variable_name(option, variable);
+        snprintf(place, sizeof(place), "%s", variable);
+    } else {
+        return;
+    }
+    snprintf(rest, sizeof(rest), "%s", colon);
+    snprintf(message, OPTION_MESSAGE_BYTES, "%.200s%.300s", place, rest);
 }
 
 static bool read_file(struct setup *setup, char *message)
@@ -24,24 +55,35 @@ static bool read_file(struct setup *setup, char *message)
                                               setup->path, &setup->configuration, message) == 0;
 }
 
-static bool fill(struct setup *setup, char *const *arguments, int *ret_status)
+/* Whatever is wrong in what was said, wherever. */
+static bool check_all(struct setup *setup, char *message)
 {
-    char message[OPTION_MESSAGE_BYTES];
     struct rules_options rules;
 
-    if (!command_parse(&run_option_table, &setup->options, arguments, setup->origins, ret_status))
-        return false;
-    if (!read_file(setup, message) ||
-        profile_apply(setup->options.profile, &run_option_table, &setup->options, setup->origins,
+    if (profile_apply(setup->options.profile, &run_option_table, &setup->options, setup->origins,
                       message) < 0 ||
         observer_setup_run(&setup->observer, &setup->options, message) < 0 ||
         run_options_resolve(&setup->options, message) < 0)
-        return refuse(message, EXIT_USAGE, ret_status);
+        return false;
     rules = setup_rules_of(&setup->options, setup->path);
-    if (delivery_check_sinks(&setup->options.sinks, setup->path, message) < 0 ||
-        delivery_check_rules(&rules, message) < 0)
+    return delivery_check_sinks(&setup->options.sinks, setup->path, message) >= 0 &&
+           delivery_check_rules(&rules, message) >= 0;
+}
+
+static bool fill(struct setup *setup, char *const *arguments, int *ret_status)
+{
+    char message[OPTION_MESSAGE_BYTES], place[OPTION_MESSAGE_BYTES] = "--filter:";
+
+    if (!command_parse(&run_option_table, &setup->options, arguments, setup->origins, ret_status))
+        return false;
+    if (!read_file(setup, message))
         return refuse(message, EXIT_USAGE, ret_status);
-    *ret_status = command_check_filter(setup->options.filter);
+    if (!check_all(setup, message)) {
+        name_place(setup, message);
+        return refuse(message, EXIT_USAGE, ret_status);
+    }
+    name_place(setup, place);
+    *ret_status = command_check_filter(place, setup->options.filter);
     return *ret_status == EXIT_DONE;
 }
 

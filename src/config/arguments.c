@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/allocate.h"
 #include "config/nearest.h"
 
@@ -127,6 +128,42 @@ void arguments_variable_name(const struct option *option, char name[64])
 static bool is_true(const char *text)
 {
     return strcmp(text, "1") == 0 || strcmp(text, "true") == 0 || strcmp(text, "yes") == 0;
+}
+
+static bool is_variable(const struct option_table *table, const char *text, size_t length)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        char name[64];
+
+        arguments_variable_name(&table->options[i], name);
+        if (strlen(name) == length && memcmp(name, text, length) == 0)
+            return true;
+    }
+    return false;
+}
+
+void arguments_tell_strange_variables(const struct option_table *table, FILE *file)
+{
+    const size_t prefix = sizeof("WEIR_") - 1;
+
+    for (char *const *at = environ; *at; at++) {
+        size_t length = strcspn(*at, "=");
+        struct nearest nearest;
+        char names[OPTION_TABLE_MAXIMUM][64], strange[64];
+
+        if (strncmp(*at, "WEIR_", prefix) != 0 || length >= sizeof(strange) ||
+            strncmp(*at, "WEIR_MASK_KEY=", length + 1) == 0 || is_variable(table, *at, length))
+            continue;
+        snprintf(strange, sizeof(strange), "%.*s", (int)length, *at);
+        nearest = nearest_begin(strange + prefix);
+        for (size_t i = 0; i < table->count; i++) {
+            arguments_variable_name(&table->options[i], names[i]);
+            nearest_offer(&nearest, names[i] + prefix);
+        }
+        if (nearest.name)
+            fprintf(file, "weir: no option has the variable %s; did you mean WEIR_%s?\n", strange,
+                    nearest.name);
+    }
 }
 
 static bool is_false(const char *text)

@@ -1,6 +1,7 @@
 /* arguments: fills a command's options from WEIR_* variables, then from its arguments, which win.
  */
 #pragma once
+#include <stdio.h>
 #include "config/option.h"
 
 enum arguments_verdict {
@@ -19,4 +20,6 @@ enum arguments_verdict arguments_parse(const struct option_table *table, void *v
                                        char message[OPTION_MESSAGE_BYTES]);
 
 /* The variable that sets the option: WEIR_HEAD_LIMIT for head-limit. */
+/* Says of each variable that is nearly one of an option's, and none, which one may be meant. */
+void arguments_tell_strange_variables(const struct option_table *table, FILE *file);
 void arguments_variable_name(const struct option *option, char name[64]);

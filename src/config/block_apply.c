@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include "config/nearest.h"
+#include "config/texts.h"
 
 int block_place(const char *path, uint32_t line, uint32_t column,
                 char message[OPTION_MESSAGE_BYTES])
@@ -39,20 +39,13 @@ int block_refuse(const struct block_list *list, const struct block *block, const
     return -EINVAL;
 }
 
-static bool is_one_of(const char *text, const char *const *words)
-{
-    for (; words && *words; words++)
-        if (strcasecmp(text, *words) == 0)
-            return true;
-    return false;
-}
-
 static int refuse_unknown(const struct block_list *list, const struct block_pair *pair,
                           const char *path, const struct option_set *sets, size_t set_count,
                           const char *const *known, char *message)
 {
     struct nearest nearest = nearest_begin(pair->key);
-    int used = place(list, pair, path, message);
+    struct block_pair key = {.line = pair->key_line, .column = pair->key_column};
+    int used = place(list, &key, path, message);
 
     for (size_t i = 0; i < set_count; i++)
         for (size_t j = 0; j < sets[i].table->count; j++)
@@ -70,16 +63,10 @@ static int refuse_unknown(const struct block_list *list, const struct block_pair
 
 static int set_flag(const struct option *option, void *values, const char *text, char *why)
 {
-    static const char *const yes[] = {"true", "yes", "on", NULL};
-    static const char *const no[] = {"false", "no", "off", NULL};
-    bool is_true = is_one_of(text, yes);
-
-    if (!is_true && !is_one_of(text, no)) {
-        snprintf(why, OPTION_MESSAGE_BYTES, "'%.100s' is not true or false", text);
-        return -EINVAL;
-    }
-    *(bool *)((char *)values + option->offset) = is_true;
-    return 0;
+    if (texts_read_flag(text, (bool *)((char *)values + option->offset)))
+        return 0;
+    snprintf(why, OPTION_MESSAGE_BYTES, "'%.100s' is not true or false", text);
+    return -EINVAL;
 }
 
 static int set_pair(const struct block_list *list, const struct block_pair *pair, const char *path,
@@ -114,7 +101,7 @@ int block_apply(const struct block_list *list, const struct block *block, const 
         size_t at = 0;
         int result;
 
-        if (is_one_of(pair->key, known))
+        if (known && texts_is_one_of(pair->key, known))
             continue;
         for (; at < set_count && !option; at++)
             option = option_find(sets[at].table, pair->key, strlen(pair->key));

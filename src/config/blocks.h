@@ -15,6 +15,7 @@ enum { BLOCKS_MAXIMUM = 32, BLOCK_PAIRS_MAXIMUM = 512, BLOCK_TEXT_BYTES = 32768 
 struct block_pair {
     const char *key, *value; /* of a list: one pair for each item */
     uint32_t line, column;   /* in the file; 0: an argument or a variable */
+    uint32_t key_line, key_column;
 };
 
 struct block {

@@ -6,23 +6,18 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
-#include <strings.h>
 #include <yaml.h>
 #include "base/allocate.h"
 #include "config/nearest.h"
+#include "config/texts.h"
 
 enum {
     NAME_BYTES = 128,  /* of a joined key */
     DEPTH_MAXIMUM = 8, /* of mappings in mappings */
 };
 
-struct text {
-    struct text *next;
-    char bytes[];
-};
-
 struct configuration {
-    struct text *texts;
+    struct texts_kept texts;
 };
 
 struct reading {
@@ -60,20 +55,6 @@ static const char *scalar_text(const yaml_node_t *node)
     return (const char *)node->data.scalar.value;
 }
 
-/* A copy that lives as long as the configuration; NULL: no memory. */
-static const char *keep_text(struct reading *reading, const char *text)
-{
-    size_t size = strlen(text) + 1;
-    struct text *kept = allocate(sizeof(*kept) + size);
-
-    if (!kept)
-        return NULL;
-    memcpy(kept->bytes, text, size);
-    kept->next = reading->configuration->texts;
-    reading->configuration->texts = kept;
-    return kept->bytes;
-}
-
 static int refuse_unknown(struct reading *reading, const yaml_node_t *key, const char *name)
 {
     const struct option_table *table = reading->table;
@@ -89,26 +70,12 @@ static int refuse_unknown(struct reading *reading, const yaml_node_t *key, const
                   "unknown key '%.100s'; `weir config example` lists all keys", name);
 }
 
-static bool is_one_of(const char *text, const char *const *words)
-{
-    for (; *words; words++)
-        if (strcasecmp(text, *words) == 0)
-            return true;
-    return false;
-}
-
 static int set_flag(struct reading *reading, const struct option *option, const yaml_node_t *node,
                     void *values)
 {
-    static const char *const yes[] = {"true", "yes", "on", NULL};
-    static const char *const no[] = {"false", "no", "off", NULL};
-    const char *text = scalar_text(node);
-    bool is_true = is_one_of(text, yes);
-
-    if (!is_true && !is_one_of(text, no))
+    if (!texts_read_flag(scalar_text(node), (bool *)((char *)values + option->offset)))
         return refuse(reading, &node->start_mark, "%s: '%.100s' is not true or false", option->name,
-                      text);
-    *(bool *)((char *)values + option->offset) = is_true;
+                      scalar_text(node));
     return 0;
 }
 
@@ -126,7 +93,7 @@ static int set_scalar(struct reading *reading, const struct option *option, cons
     if (strlen(scalar_text(node)) != node->data.scalar.length)
         return refuse(reading, &node->start_mark, "%s: a NUL character is not allowed",
                       option->name);
-    text = keep_text(reading, scalar_text(node));
+    text = texts_keep(&reading->configuration->texts, scalar_text(node));
     if (!text)
         return -ENOMEM;
     if (option_set(option, values, text, why) < 0)
@@ -171,6 +138,7 @@ static int add_pairs(struct reading *reading, const struct option *option, struc
         return refuse(reading, &mapping->start_mark, "mappings are nested too deeply");
     for (; result == 0 && pair < mapping->data.mapping.pairs.top; pair++) {
         const yaml_node_t *key = yaml_document_get_node(&reading->document, pair->key);
+        size_t before = list->pair_count;
         char name[NAME_BYTES];
 
         if (key->type != YAML_SCALAR_NODE ||
@@ -179,6 +147,11 @@ static int add_pairs(struct reading *reading, const struct option *option, struc
             return refuse(reading, &key->start_mark, "a key is a word");
         result = add_pair(reading, option, list, name,
                           yaml_document_get_node(&reading->document, pair->value), depth);
+        for (size_t i = before; i < list->pair_count; i++)
+            if (!list->pairs[i].key_line) { /* the innermost key has come first */
+                list->pairs[i].key_line = (uint32_t)key->start_mark.line + 1;
+                list->pairs[i].key_column = (uint32_t)key->start_mark.column + 1;
+            }
     }
     return result;
 }
@@ -245,7 +218,8 @@ static int set_option(struct reading *reading, const struct option *option, cons
         elsewhere.offset = 0;
         return set_value(reading, &elsewhere, node, &reading->unused);
     }
-    reading->origins[index] = (struct option_origin){ORIGIN_FILE, reading->lines[index]};
+    reading->origins[index] = (struct option_origin){ORIGIN_FILE, reading->lines[index],
+                                                     (uint32_t)node->start_mark.column + 1};
     return set_value(reading, option, node, reading->values);
 }
 
@@ -356,12 +330,7 @@ void configuration_free(struct configuration **configuration)
 {
     if (!*configuration)
         return;
-    while ((*configuration)->texts) {
-        struct text *dead = (*configuration)->texts;
-
-        (*configuration)->texts = dead->next;
-        deallocate(dead);
-    }
+    texts_free(&(*configuration)->texts);
     deallocate(*configuration);
     *configuration = NULL;
 }

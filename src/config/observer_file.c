@@ -12,19 +12,15 @@
 #include "base/allocate.h"
 #include "config/nearest.h"
 #include "config/observer_options.h"
+#include "config/texts.h"
 #include "model/query_tree.h"
 
 #define INPUT_TYPE "observer_ilogtail_network_v1"
 
 enum { NAME_BYTES = 192, DEPTH_MAXIMUM = 4, ITEM_BYTES = 2048 };
 
-struct kept_text {
-    struct kept_text *next;
-    char bytes[];
-};
-
 struct observer_file {
-    struct kept_text *texts;
+    struct texts_kept texts;
 };
 
 struct observer_reading {
@@ -80,38 +76,12 @@ static const yaml_node_t *find(struct observer_reading *reading, const yaml_node
     return NULL;
 }
 
-static const char *keep(struct observer_reading *reading, const char *text)
-{
-    size_t size = strlen(text) + 1;
-    struct kept_text *kept = allocate(sizeof(*kept) + size);
-
-    if (!kept)
-        return NULL;
-    memcpy(kept->bytes, text, size);
-    kept->next = reading->file->texts;
-    reading->file->texts = kept;
-    return kept->bytes;
-}
-
-static bool is_one_of(const char *text, const char *const *words)
-{
-    while (*words && strcasecmp(text, *words) != 0)
-        words++;
-    return *words;
-}
-
 static int set_flag(struct observer_reading *reading, const struct option *option,
                     const yaml_node_t *node)
 {
-    static const char *const yes[] = {"true", "yes", "on", "1", NULL};
-    static const char *const no[] = {"false", "no", "off", "0", NULL};
-    const char *text = scalar(node);
-    bool is_true = is_one_of(text, yes);
-
-    if (!is_true && !is_one_of(text, no))
+    if (!texts_read_flag(scalar(node), (bool *)((char *)reading->options + option->offset)))
         return refuse(reading, &node->start_mark, "%s: '%.100s' is not true or false", option->name,
-                      text);
-    *(bool *)((char *)reading->options + option->offset) = is_true;
+                      scalar(node));
     return 0;
 }
 
@@ -166,11 +136,11 @@ static int set_scalar(struct observer_reading *reading, const struct option *opt
         return 0;
     if (strcmp(option->name, "EBPF.Pid") == 0 && strcmp(text, "-1") == 0)
         text = "0";
-    if (option->choices && !is_one_of(text, option->choices))
+    if (option->choices && !texts_is_one_of(text, option->choices))
         return refuse_choice(reading, option, node, text);
     if (option->kind == OPTION_TEXT && strcmp(option->group, "Selection") == 0)
         result = check_expression(reading, option, node, text);
-    text = result ? NULL : keep(reading, text);
+    text = result ? NULL : texts_keep(&reading->file->texts, text);
     if (!text)
         return result ? result : -ENOMEM;
     if (option_set(option, reading->options, text, why) < 0)
@@ -375,12 +345,7 @@ void observer_file_free(struct observer_file **file)
 {
     if (!*file)
         return;
-    while ((*file)->texts) {
-        struct kept_text *dead = (*file)->texts;
-
-        (*file)->texts = dead->next;
-        deallocate(dead);
-    }
+    texts_free(&(*file)->texts);
     deallocate(*file);
     *file = NULL;
 }

@@ -96,8 +96,8 @@ enum option_origin_kind {
 
 /* Where an option's value comes from. */
 struct option_origin {
-    uint8_t kind;  /* enum option_origin_kind */
-    uint32_t line; /* ORIGIN_FILE: from 1 */
+    uint8_t kind;          /* enum option_origin_kind */
+    uint32_t line, column; /* ORIGIN_FILE: of the key, of the value, from 1 */
 };
 
 /*

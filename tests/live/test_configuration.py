@@ -33,6 +33,66 @@ def canary_of(record):
     return {name.lower(): value for name, value in record["http.request.headers"]}["x-canary"]
 
 
+# What is written, where the mistake is, and what is said of it.
+MISTAKES = [
+    ("outptu: json", "1:1", "unknown key 'outptu'; did you mean 'output'?"),
+    ("head:\n  limt: 1KiB", "2:3", "did you mean 'head-limit'?"),
+    ("output: jsno", "1:9", "is not one of auto, pretty, json"),
+    ("output: {json: 1}", "1:9", "a single value is expected"),
+    ("output: json\noutput: json", "2:1", "output is set twice, first in line 1"),
+    ("quiet: maybe", "1:8", "'maybe' is not true or false"),
+    ("ring-size: 5MiB", "1:12", "is no power of two"),
+    ("ring-size: 1KiB", "1:12", "allowed is 64KiB to 1GiB"),
+    ("statistics-interval: 5x", "1:22", "numbers with units"),
+    ("port: [80, abc]", "1:12", "allowed is 1 to 65535"),
+    ("pid: [0]", "1:7", "allowed is 1 to 4194304"),
+    ("address: [10.0.0.0/33]", "1:11", "allowed are such as 192.0.2.7, 10.0.0.0/8"),
+    ("profile: gatway", "1:10", "did you mean 'gateway'?"),
+    ("quiet: yes\nfilter: 'url.pth == x'", "2:9", "did you mean url.path?"),
+    ("cgroup: [/nowhere]", "1:9", "/nowhere is no directory"),
+    ("mask: {key-file: /nowhere}", "1:18", "No such file"),
+    ("kubernetes: x", "1:13", "neither auto nor off nor a URL"),
+    ("rules: [{match: 'status > 3'}]", "1:17", "http.response.status_code"),
+    ("sinks:\n - type: htp", "2:4", "did you mean 'http'?"),
+    ("sinks:\n - {type: http, url: 'http://x', compresion: gzip}", "2:34", "'compression'?"),
+    ("port: [80", "2:1", "did not find expected"),
+    ("\tport: 80", "1:1", "cannot start any token"),
+    ("just a text", "1:1", "keys with values are expected"),
+]
+VARIABLES = [
+    ("WEIR_OUTPUT=jsno", 2, "WEIR_OUTPUT: 'jsno' is not one of"),
+    ("WEIR_QUIET=maybe", 2, "WEIR_QUIET: 'maybe' is not one of 1, 0, true"),
+    ("WEIR_FILTER=url.pth", 2, "WEIR_FILTER: column 1: there is no field"),
+    ("WEIR_CGROUP=/nowhere", 2, "WEIR_CGROUP: /nowhere is no directory"),
+    ("WEIR_SINK=htp=x", 2, "WEIR_SINK: 'htp' is no type of sink"),
+    ("WEIR_OUTPTU=json", 0, "no option has the variable WEIR_OUTPTU; did you mean WEIR_OUTPUT?"),
+]
+
+
+def config_check(*arguments, variable=None):
+    environment = dict(os.environ, **({variable[0]: variable[1]} if variable else {}))
+    return subprocess.run([WEIR, "config", "check", *map(str, arguments)], capture_output=True,
+                          text=True, check=False, env=environment)
+
+
+def check_mistakes():
+    """Each kind of mistake is told with its place, and ends with status 2."""
+    file = Path(temporary_directory()) / "weir.yaml"
+    for text, place, says in MISTAKES:
+        file.write_text(text + "\n")
+        ended = config_check(file)
+        check(ended.returncode == 2 and ended.stderr.startswith(f"weir: {file}:{place}: ")
+              and says in ended.stderr, f"config check: {says}", ended.stderr)
+    file.write_text("quiet: true\n")
+    for variable, status, says in VARIABLES:
+        ended = config_check(file, variable=variable.split("=", 1))
+        check(ended.returncode == status and says in ended.stderr, f"variable: {says}",
+              ended.stderr)
+    ended = config_check(file, "--prot", "3")
+    check(ended.returncode == 2 and "did you mean --port?" in ended.stderr,
+          "argument: the nearest right one", ended.stderr)
+
+
 class Stage:
     """A server, weir on its port, and the file that configures it."""
 
@@ -122,6 +182,7 @@ def check_renewal_of_the_same():
 
 def main():
     check_command()
+    check_mistakes()
     require_weir()
     check_renewal()
     check_renewal_of_the_same()

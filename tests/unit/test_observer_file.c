@@ -178,7 +178,7 @@ static void profiles_set_what_nobody_else_sets(void **state)
             option_set_defaults(&run_option_table, &run);
             option_set_defaults(&run_option_table, &untouched);
             for (size_t i = 0; i < OPTION_TABLE_MAXIMUM; i++)
-                origins[i] = (struct option_origin){is_set ? ORIGIN_FILE : ORIGIN_DEFAULT, 1};
+                origins[i] = (struct option_origin){is_set ? ORIGIN_FILE : ORIGIN_DEFAULT, 1, 1};
             assert_int_equal(
                 profile_apply(profile->name, &run_option_table, &run, origins, message), 0);
             for (const struct profile_setting *at = profile->settings; at->option; at++) {

@@ -55,17 +55,18 @@ static int prepare_tls(struct connection *connection, char *message)
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    if (options->ca_file ? SSL_CTX_load_verify_locations(context, options->ca_file, NULL) != 1
-                         : SSL_CTX_set_default_verify_paths(context) != 1) {
+    if (options->tls.ca_file
+            ? SSL_CTX_load_verify_locations(context, options->tls.ca_file, NULL) != 1
+            : SSL_CTX_set_default_verify_paths(context) != 1) {
         snprintf(message, SINK_MESSAGE_BYTES, "%.150s: no certificates can be read from it",
-                 options->ca_file ? options->ca_file : "the system's store");
+                 options->tls.ca_file ? options->tls.ca_file : "the system's store");
         return -EINVAL;
     }
-    if (options->certificate_file &&
-        (SSL_CTX_use_certificate_chain_file(context, options->certificate_file) != 1 ||
-         SSL_CTX_use_PrivateKey_file(context, options->key_file, SSL_FILETYPE_PEM) != 1)) {
+    if (options->tls.certificate_file &&
+        (SSL_CTX_use_certificate_chain_file(context, options->tls.certificate_file) != 1 ||
+         SSL_CTX_use_PrivateKey_file(context, options->tls.key_file, SSL_FILETYPE_PEM) != 1)) {
         snprintf(message, SINK_MESSAGE_BYTES, "%.150s: no certificate with its key",
-                 options->certificate_file);
+                 options->tls.certificate_file);
         return -EINVAL;
     }
     return 0;

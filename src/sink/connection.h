@@ -4,11 +4,12 @@
  */
 #pragma once
 #include "contract/sink.h"
+#include "sink/tls_files.h"
 
 struct connection_options {
     const char *host, *port;
     bool is_udp, is_tls;
-    const char *ca_file, *certificate_file, *key_file;
+    struct tls_files tls;
     uint64_t timeout_ns;
 };
 

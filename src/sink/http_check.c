@@ -85,7 +85,5 @@ int http_check(const struct sink_options *options, char message[SINK_MESSAGE_BYT
         return refuse(message, "proxy-user", "needs proxy-password-file or -variable");
     if (own->user && !own->password_file && !own->password_variable)
         return refuse(message, "user", "needs password-file or password-variable");
-    if (!own->certificate_file != !own->key_file)
-        return refuse(message, "tls-certificate-file", "goes with tls-key-file");
-    return 0;
+    return tls_files_check(&own->tls, message);
 }

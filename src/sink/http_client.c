@@ -161,13 +161,13 @@ static void set_tls(struct http *http)
     curl_easy_setopt(http->curl, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(http->curl, CURLOPT_SSL_VERIFYHOST, 2L);
     curl_easy_setopt(http->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (options->ca_file) {
-        curl_easy_setopt(http->curl, CURLOPT_CAINFO, options->ca_file);
+    if (options->tls.ca_file) {
+        curl_easy_setopt(http->curl, CURLOPT_CAINFO, options->tls.ca_file);
         curl_easy_setopt(http->curl, CURLOPT_CAPATH, NULL);
     }
-    if (options->certificate_file) {
-        curl_easy_setopt(http->curl, CURLOPT_SSLCERT, options->certificate_file);
-        curl_easy_setopt(http->curl, CURLOPT_SSLKEY, options->key_file);
+    if (options->tls.certificate_file) {
+        curl_easy_setopt(http->curl, CURLOPT_SSLCERT, options->tls.certificate_file);
+        curl_easy_setopt(http->curl, CURLOPT_SSLKEY, options->tls.key_file);
     }
 }
 

@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "config/option.h"
 #include "contract/sink.h"
+#include "sink/tls_files.h"
 
 enum { HTTP_URL_BYTES = 4096 };
 
@@ -23,7 +24,7 @@ struct http_options {
     uint64_t timeout_ns, connect_timeout_ns;
     const char *user, *password_file, *password_variable;
     const char *token_file, *token_variable;
-    const char *ca_file, *certificate_file, *key_file;
+    struct tls_files tls;
 };
 extern const struct option_table http_table;
 

@@ -96,22 +96,7 @@ static const struct option options[] = {
      VALUE(token_variable),
      .argument = "NAME",
      .help = "Variable with that token."},
-    {.name = "tls-ca-file",
-     .kind = OPTION_TEXT,
-     VALUE(ca_file),
-     .argument = "FILE",
-     .help = "Certificates (PEM) of the authorities that are trusted, in place of the system's. "
-             "The server's certificate and name are always verified."},
-    {.name = "tls-certificate-file",
-     .kind = OPTION_TEXT,
-     VALUE(certificate_file),
-     .argument = "FILE",
-     .help = "Certificate (PEM) that shows who weir is."},
-    {.name = "tls-key-file",
-     .kind = OPTION_TEXT,
-     VALUE(key_file),
-     .argument = "FILE",
-     .help = "Its private key (PEM)."},
+    TLS_FILES_OPTIONS(struct http_options, tls),
 };
 
 const struct option_table http_table = {

@@ -100,7 +100,7 @@ static int check(const struct sink_options *sink_options, char message[SINK_MESS
         return -EINVAL;
     }
     if (template_make(own->topic, &template, message) < 0 ||
-        template_make(own->key, &template, message) < 0)
+        template_make(own->key, &template, message) < 0 || tls_files_check(&own->tls, message) < 0)
         return -EINVAL;
     return labels_make(&own->headers, false, &labels, message);
 }
@@ -294,9 +294,9 @@ static bool configure(rd_kafka_conf_t *configuration, const struct kafka_options
            set(configuration, "compression.type", own->compression, message) &&
            set(configuration, "message.timeout.ms", timeout, message) &&
            set(configuration, "security.protocol", protocol, message) &&
-           set(configuration, "ssl.ca.location", own->ca_file, message) &&
-           set(configuration, "ssl.certificate.location", own->certificate_file, message) &&
-           set(configuration, "ssl.key.location", own->key_file, message) &&
+           set(configuration, "ssl.ca.location", own->tls.ca_file, message) &&
+           set(configuration, "ssl.certificate.location", own->tls.certificate_file, message) &&
+           set(configuration, "ssl.key.location", own->tls.key_file, message) &&
            set(configuration, "sasl.mechanism", own->mechanism, message) &&
            set(configuration, "sasl.username", own->mechanism ? own->user : NULL, message) &&
            set(configuration, "sasl.password", password->length ? password->text : NULL, message) &&

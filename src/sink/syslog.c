@@ -24,7 +24,7 @@ enum {
 
 struct own_options {
     const char *address, *transport, *facility, *application;
-    const char *ca_file, *certificate_file, *key_file;
+    struct tls_files tls;
     uint64_t timeout_ns;
 };
 
@@ -71,21 +71,7 @@ static const struct option options[] = {
      .minimum = SECOND / 10,
      .maximum = 3600 * SECOND,
      .help = "How long connecting or writing may take."},
-    {.name = "tls-ca-file",
-     .kind = OPTION_TEXT,
-     VALUE(ca_file),
-     .argument = "FILE",
-     .help = "Certificates (PEM) of the authorities that are trusted, in place of the system's."},
-    {.name = "tls-certificate-file",
-     .kind = OPTION_TEXT,
-     VALUE(certificate_file),
-     .argument = "FILE",
-     .help = "Certificate (PEM) that shows who weir is."},
-    {.name = "tls-key-file",
-     .kind = OPTION_TEXT,
-     VALUE(key_file),
-     .argument = "FILE",
-     .help = "Its private key (PEM)."},
+    TLS_FILES_OPTIONS(struct own_options, tls),
 };
 
 static const struct option_table table = {
@@ -127,16 +113,12 @@ static int check(const struct sink_options *sink_options, char message[SINK_MESS
         snprintf(message, SINK_MESSAGE_BYTES, "address: is HOST or HOST:PORT");
         return -EINVAL;
     }
-    if (!own->certificate_file != !own->key_file) {
-        snprintf(message, SINK_MESSAGE_BYTES, "tls-certificate-file goes with tls-key-file");
-        return -EINVAL;
-    }
     for (const char *at = own->application; *at; at++)
         if (*at <= ' ' || *at > '~' || strlen(own->application) > 48) {
             snprintf(message, SINK_MESSAGE_BYTES, "application: at most 48 printable characters");
             return -EINVAL;
         }
-    return 0;
+    return tls_files_check(&own->tls, message);
 }
 
 static void syslog_close(void *context)
@@ -154,9 +136,7 @@ static int syslog_open(const struct sink_options *sink_options, void **ret_conte
     const struct own_options *own = sink_options->values[0];
     struct connection_options connection = {.is_udp = strcmp(own->transport, "udp") == 0,
                                             .is_tls = strcmp(own->transport, "tls") == 0,
-                                            .ca_file = own->ca_file,
-                                            .certificate_file = own->certificate_file,
-                                            .key_file = own->key_file,
+                                            .tls = own->tls,
                                             .timeout_ns = own->timeout_ns};
     struct syslog *syslog = allocate_zeroed(sizeof(*syslog));
     int result;

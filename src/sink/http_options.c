@@ -96,7 +96,7 @@ static const struct option options[] = {
      VALUE(token_variable),
      .argument = "NAME",
      .help = "Variable with that token."},
-    TLS_FILES_OPTIONS(struct http_options, tls),
+    TLS_FILES_OPTIONS(struct http_options),
 };
 
 const struct option_table http_table = {

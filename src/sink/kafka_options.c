@@ -68,7 +68,7 @@ static const struct option options[] = {
      .maximum = 3600 * SECOND,
      .help = "How long a message may take to be confirmed before it is sent again."},
     {.name = "tls", .kind = OPTION_FLAG, VALUE(is_tls), .help = "Connect over TLS."},
-    TLS_FILES_OPTIONS(struct kafka_options, tls),
+    TLS_FILES_OPTIONS(struct kafka_options),
     {.name = "sasl-mechanism",
      .kind = OPTION_CHOICE,
      VALUE(mechanism),

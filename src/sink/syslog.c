@@ -71,7 +71,7 @@ static const struct option options[] = {
      .minimum = SECOND / 10,
      .maximum = 3600 * SECOND,
      .help = "How long connecting or writing may take."},
-    TLS_FILES_OPTIONS(struct own_options, tls),
+    TLS_FILES_OPTIONS(struct own_options),
 };
 
 static const struct option_table table = {

@@ -13,14 +13,14 @@ struct tls_files {
         .name = (key), .kind = OPTION_TEXT, .offset = offsetof(structure, field),                  \
         .argument = "FILE", .help = (text)                                                         \
     }
-/* Three lines of a table, for a `struct tls_files` that is a member of the structure. */
-#define TLS_FILES_OPTIONS(structure, member)                                                       \
-    TLS_FILES_OPTION(structure, member.ca_file, "tls-ca-file",                                     \
+/* Three lines of a table, for the member `struct tls_files tls` of the structure. */
+#define TLS_FILES_OPTIONS(structure)                                                               \
+    TLS_FILES_OPTION(structure, tls.ca_file, "tls-ca-file",                                        \
                      "Certificates (PEM) of the authorities that are trusted, in place of the "    \
                      "system's. The server's certificate and name are always verified."),          \
-        TLS_FILES_OPTION(structure, member.certificate_file, "tls-certificate-file",               \
+        TLS_FILES_OPTION(structure, tls.certificate_file, "tls-certificate-file",                  \
                          "Certificate (PEM) that shows who weir is."),                             \
-        TLS_FILES_OPTION(structure, member.key_file, "tls-key-file", "Its private key (PEM).")
+        TLS_FILES_OPTION(structure, tls.key_file, "tls-key-file", "Its private key (PEM).")
 
 /* 0, or -EINVAL and a message: one of certificate and key is missing. */
 int tls_files_check(const struct tls_files *files, char message[SINK_MESSAGE_BYTES]);

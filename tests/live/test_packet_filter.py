@@ -151,19 +151,46 @@ def check_other(weir, changes, last):
     check_empty(wrong, f"what {len(changes)} changes say holds from then on")
 
 
-def check_flags(pair):
-    file = harness.temporary_directory() / "weir.yaml"
-    weir = start(pair, "tcp.flags in (syn, rst)", file)
+HOOKS = {"auto": 2, "clsact": 2, "socket": 2, "xdp-generic": 1}  # and directions that they see
+
+
+def visit(pair, weirs):
+    """Twenty connections, of each of which a packet of each direction is wanted."""
+    before = {hook: len(weir.records("packet")) for hook, weir in weirs.items()}
     listener = pair.start(pair.far, SERVE, "10.99.0.2")
     pair.run(pair.near, VISIT, "10.99.0.2", 7102)
     listener.wait()
-    traffic.wait_until(lambda: len(weir.records("packet")) >= 40)
-    check(weir.stop() == 0 and weir.totals.is_identity, f"flags: {weir.totals}",
-          weir.stderr()[-800:])
-    found = [tuple(one["tcp.flags"]) for one in weir.records("packet")]
-    check(len(found) == 40 and set(found) == {("syn",), ("syn", "ack")},
-          "TCP flags: only packets that have them", str(sorted(found))[:300])
-    check(weir.totals.filtered <= 25, "the others do not come up", str(weir.totals))
+    for hook, weir in weirs.items():
+        count = before[hook] + 20 * HOOKS[hook]
+        traffic.wait_until(lambda one=weir, last=count: len(one.records("packet")) >= last)
+
+
+def check_flags(pair):
+    """In the kernel, at each kind of hook, and changed there while they all run."""
+    folder = harness.temporary_directory()
+    files = {hook: folder / f"{hook}.yaml" for hook in HOOKS}
+    weirs = {hook: start(pair, "tcp.flags in (syn, rst)", files[hook], "--packet-hook", hook)
+             for hook in HOOKS}
+    visit(pair, weirs)
+    is_told = all([renew(weir, files[hook], "tcp.flags == fin") for hook, weir in weirs.items()])
+    check(is_told, "flags: each change is told")
+    visit(pair, weirs)
+    for hook, weir in weirs.items():
+        check(weir.stop() == 0 and weir.totals.is_identity, f"flags, {hook}: {weir.totals}",
+              weir.stderr()[-800:])
+        check(hook == "auto" or f"hook {hook}" in weir.stderr(), f"flags: hook {hook}",
+              weir.stderr()[-800:])
+        found = [tuple(one["tcp.flags"]) for one in weir.records("packet")]
+        count = 20 * HOOKS[hook]
+        first = [one for one in found if "fin" not in one]  # one more if a SYN is sent again
+        then = found[len(first):]
+        check(len(first) >= count
+              and set(first) == {("syn",), ("syn", "ack")} - ({("syn",)} if count == 20 else set()),
+              f"TCP flags, {hook}: only packets that have them", str(sorted(first))[:300])
+        check(len(then) >= count and all("fin" in one for one in then),
+              f"TCP flags, {hook}: others after a change", str(then)[:300])
+        check(weir.totals.filtered <= 50, f"flags, {hook}: the others do not come up",
+              str(weir.totals))
 
 
 SERVE = """

@@ -19,6 +19,7 @@ import harness
 from harness import check, note, skip
 
 import namespaces
+import traffic
 from namespaces import ip
 
 SINK = """
@@ -344,6 +345,34 @@ def check_coming(pair):
           "an interface that comes, goes and comes again", str(found)[:500])
 
 
+def check_container(pair):
+    """The host's end of a container's interface, in a bridge: found as it comes, told once."""
+    name, sent = f"wc{os.getpid()}", []
+
+    def is_seen():
+        sent.append(pair.run(name, DATAGRAM, "10.99.60.1", 7016, 100))
+        return any(one.get("destination.port") == 7016 for one in weir.records("packet"))
+
+    with packets(pair, "--packet-records", interface="auto") as weir:
+        ip("netns", "add", name)
+        ip("link", "add", "wbridge0", "type", "bridge", namespace=pair.near)
+        ip("link", "add", "wcont0", "type", "veth", "peer", "name", "eth0", "netns", name,
+           namespace=pair.near)
+        ip("link", "set", "wcont0", "master", "wbridge0", namespace=pair.near)
+        for place, link, number in ((pair.near, "wbridge0", 1), (name, "eth0", 2)):
+            ip("address", "add", f"10.99.60.{number}/24", "dev", link, namespace=place)
+        for place, link in ((pair.near, "wbridge0"), (pair.near, "wcont0"), (name, "eth0")):
+            ip("link", "set", link, "up", namespace=place)
+        traffic.wait_until(is_seen)
+        ip("netns", "del", name)
+        ip("link", "del", "wbridge0", namespace=pair.near)
+    check_end(weir, "container")
+    found = [one for one in weir.records("packet") if one.get("destination.port") == 7016]
+    check(found and {one["interface.name"] for one in found} == {"wcont0"}
+          and len(found) <= len(sent), "a container's interface that comes, once",
+          str(found)[:500])
+
+
 def check_namespaces():
     """A namespace that is made while weir runs, and its loopback interface."""
     name = f"wall{os.getpid()}"
@@ -461,6 +490,7 @@ def main():
         check_tunnel_http(pair)
         check_drops(pair)
         check_coming(pair)
+        check_container(pair)
         check_filter(pair)
         check_capabilities(pair)
     check_namespaces()

@@ -226,6 +226,10 @@ static void relist(struct flows *flows, struct flow *flow)
     enum flow_list list = list_of(flow);
     if (list == flow->list && (list == LIST_ATTEMPT || list == LIST_CLOSED))
         return;
+    if (list == flow->list && flows->lists[list].newest == flow) {
+        flow->listed_ns = flows->now_ns;
+        return;
+    }
     unlist(flows, flow);
     enlist(flows, flow, list);
 }

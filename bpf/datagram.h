@@ -18,6 +18,8 @@ enum {
     QUIC_INITIAL_MINIMUM = 1200,
     QUIC_VERSION_1 = 1,
     QUIC_VERSION_2 = 0x6b3343cf,
+    QUIC_DRAFT_2 = 0x709a50c4, /* of version 2, -01 to -04 */
+    QUIC_BIT = 0x40,
     QUIC_DRAFTS = 0xff0000,
     QUIC_T050 = 0x54303530, /* and T051 */
 };
@@ -63,18 +65,28 @@ static __always_inline bool header_is_usual(const __u8 *data)
 }
 
 /* Where there is QUIC, Initial packets need not be long, and Retry counts (RFC 9000 §17.2). */
-static __always_inline bool is_initial(const __u8 *data, __u32 size, bool is_known)
+__noinline int weir_is_initial(__u32 slot)
 {
-    __u32 version = (__u32)data[1] << 24 | data[2] << 16 | data[3] << 8 | data[4];
-    bool is_2 = version == QUIC_VERSION_2;
-    __u8 kind = data[0] & 0xf0; /* long header, fixed bit, type */
+    struct work *work = work_get(slot);
+    const __u8 *data;
+    __u32 version;
+    bool is_known, is_2;
+    __u8 kind;
 
+    if (!work || work->filled < 5)
+        return false;
+    data = work->data;
+    is_known = work->datagram.is_known;
+    version = (__u32)data[1] << 24 | data[2] << 16 | data[3] << 8 | data[4];
+    is_2 = version == QUIC_VERSION_2 || version == QUIC_DRAFT_2;
+    /* Long header, fixed bit, type. An answer may have that bit as it likes (RFC 9287). */
+    kind = (data[0] | (is_known ? QUIC_BIT : 0)) & 0xf0;
     if (is_known && version == 0)
         return kind & 0x80; /* Version Negotiation */
     if (!is_2 && version != QUIC_VERSION_1 && version >> 8 != QUIC_DRAFTS &&
         (version & ~1u) != QUIC_T050)
         return false;
-    if (!is_known && size < QUIC_INITIAL_MINIMUM)
+    if (!is_known && work->datagram.size < QUIC_INITIAL_MINIMUM)
         return false;
     return kind == (is_2 ? 0xd0 : 0xc0) || (is_known && kind == (is_2 ? 0xc0 : 0xf0));
 }
@@ -113,7 +125,7 @@ static __always_inline __u32 datagram_verdict(struct work *work, __u32 slot)
     const __u8 *data = work->data;
     __u32 size = work->datagram.size;
 
-    if (work->filled >= 5 && is_initial(data, size, work->datagram.is_known)) {
+    if (weir_is_initial(slot)) {
         work->datagram.is_quic = 1;
         work->datagram.is_query = !work->datagram.is_known;
         return IS_INITIAL;

@@ -33,6 +33,11 @@ enum { LONG_HEADER = 0x80, FIXED_BIT = 0x40, DATAGRAM_MINIMUM = 1200, SAMPLE_END
         0x38, 0x76, 0x2c, 0xf7, 0xf5, 0x59, 0x34, 0xb3, 0x4d, 0x17, 0x9a, 0xe6, 0xa4, 0xc8, 0x0c,  \
             0xad, 0xcc, 0xbb, 0x7f, 0x0a                                                           \
     }
+#define SALT_DRAFT_2                                                                               \
+    {                                                                                              \
+        0xa7, 0x07, 0xc2, 0x03, 0xa5, 0x9b, 0x47, 0x18, 0x4a, 0x1d, 0x62, 0xca, 0x57, 0x04, 0x06,  \
+            0xea, 0x7a, 0xe3, 0xe5, 0xd3                                                           \
+    }
 #define SALT_2                                                                                     \
     {                                                                                              \
         0x0d, 0xed, 0xe3, 0xde, 0xf7, 0x00, 0xa6, 0xdb, 0x81, 0x93, 0x81, 0xbe, 0x6e, 0x26, 0x9d,  \
@@ -42,6 +47,7 @@ enum { LONG_HEADER = 0x80, FIXED_BIT = 0x40, DATAGRAM_MINIMUM = 1200, SAMPLE_END
 static const struct quic_version versions[] = {
     {0x00000001, "1", SALT_1, false},
     {0x6b3343cf, "2", SALT_2, true},
+    {0x709a50c4, "2-draft-01", SALT_DRAFT_2, true}, /* to -04 */
     {0xff000016, "draft-22", SALT_DRAFT_22, false},
     {0xff000017, "draft-23", SALT_DRAFT_23, false},
     {0xff000018, "draft-24", SALT_DRAFT_23, false},

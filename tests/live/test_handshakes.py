@@ -1,10 +1,11 @@
 #!/usr/bin/python3
-"""DNS and TLS of real peers, by numbers: what dnsperf and OpenSSL count is what weir read logs.
+"""DNS, TLS and QUIC of real peers: what dnsperf, OpenSSL and ngtcp2 did is what is logged.
 
 TIMEOUT: 120
 """
 
 import collections
+import hashlib
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
 import servers  # noqa: E402
+from harness import RUNG, StartFailed, Weir  # noqa: E402
 
 WEIR = os.environ.get("WEIR", str(Path(__file__).resolve().parents[2] / "build" / "weir"))
 QUERIES = 4000
@@ -145,12 +147,79 @@ def check_tls(folder):
     print(f"tls: {len(records)} handshakes")
 
 
+QUIC_CLIENTS = (  # what is asked for, and the version and ciphers that are to be told
+    ((), "1", "1301,1302,1303,1304"),
+    (("-v", "v2draft"), "2-draft-01", "1301,1302,1303,1304"),
+    (("--ciphers=NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+AES-128-GCM",), "1", "1301"))
+
+
+def quic_clients(folder, ports):
+    """One server after the other, the second with Retry: {client's port: (version, ciphers)}."""
+    for port, more in zip(ports, ([], ["-V"])):
+        server = start(folder, servers.find_program("gtlsserver"), "-q", *more, "127.0.0.1",
+                       str(port), "key", "certificate")
+        while f":{port:04X} " not in Path("/proc/net/udp").read_text():
+            if server.poll() is not None:
+                raise servers.Missing(f"gtlsserver ended with {server.returncode}")
+            time.sleep(0.05)
+        for options, _, _ in QUIC_CLIENTS:
+            subprocess.run([servers.find_program("gtlsclient"), "-q", "--no-pmtud", *options,
+                            "--exit-on-all-streams-close", "localhost", str(port),
+                            f"https://localhost:{port}/"], cwd=folder, check=True, timeout=60,
+                           capture_output=True)
+        server.terminate()
+        server.wait()
+
+
+def told(records, port):
+    """Of each handshake the fields of QUIC and TLS, in the order of time."""
+    mine = [r for r in records if r.get("server.port") == port and r["type"] == "tls"]
+    return [{name: value for name, value in record.items()
+             if name.startswith(("tls.", "network.protocol", "flags", "malformed"))}
+            for record in sorted(mine, key=lambda record: record["time"])]
+
+
+def check_quic(folder):
+    for program in ("gtlsserver", "gtlsclient"):
+        servers.find_program(program)
+    subprocess.run([servers.find_program("openssl"), "req", "-x509", "-newkey", "rsa:2048",
+                    "-nodes", "-keyout", "key", "-out", "certificate", "-subj", "/CN=localhost",
+                    "-days", "30"], cwd=folder, check=True, capture_output=True)
+    ports = [servers.free_port(), servers.free_port()]
+    try:
+        with Recording(folder, "tls", ports) as recording, Weir(rung=RUNG) as weir:
+            quic_clients(folder, ports)
+            weir.stop()
+    except StartFailed as failed:
+        raise servers.Missing(str(failed)) from failed
+    packets, sockets = recording.records(), weir.records(kind="tls")
+    expect("quic: lost", weir.totals.lost_sum, 0)
+    for port in ports:
+        found = told(packets, port)
+        expect(f"quic {port}: sockets and packets tell the same", told(sockets, port), found)
+        expect(f"quic {port}: versions", [r.get("network.protocol.version") for r in found],
+               [version for _, version, _ in QUIC_CLIENTS])
+        expect(f"quic {port}: names, protocols, TLS, flags",
+               {(r.get("tls.client.server_name"), str(r.get("tls.client.alpn")),
+                 r.get("tls.version"), r.get("tls.cipher"), str(r.get("flags"))) for r in found},
+               {("localhost", "['h3']", "1.3", "TLS_AES_128_GCM_SHA256", "None")})
+        fingerprints = [re.fullmatch(r"q13d(..)..h3_(\w{12})_\w{12}", r.get("tls.client.ja4", ""))
+                        for r in found]
+        expect(f"quic {port}: JA4", [match and match.groups() for match in fingerprints],
+               [(f"{len(ciphers.split(',')):02}", hashlib.sha256(ciphers.encode()).hexdigest()[:12])
+                for _, _, ciphers in QUIC_CLIENTS])
+    expect("quic: processes", {(r.get("process.command"), r.get("peer.process.command"))
+                               for r in sockets if r.get("server.port") in ports},
+           {("gtlsserver", "gtlsclient")})
+    print(f"quic: {len(packets)} handshakes")
+
+
 def main():
     if os.geteuid() != 0 or not shutil.which("tcpdump") or not os.access(WEIR, os.X_OK):
         print("SKIP: needs root, tcpdump and the binary")
         sys.exit(77)
     done = 0
-    for check in (check_dns, check_tls):
+    for check in (check_dns, check_tls, check_quic):
         with tempfile.TemporaryDirectory() as folder:
             try:
                 os.chmod(folder, 0o755)

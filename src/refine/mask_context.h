@@ -20,7 +20,9 @@ struct mask_context {
     struct change changes[CHANGED_MAXIMUM]; /* of the record at hand */
     size_t change_count;
     bool has_more_changes;
-    uint64_t generation; /* differs from that of all other contexts; for memos of heads */
+    unsigned triggers;         /* of the text that was looked at last, see mask_scan */
+    struct slice clean_target; /* of the record at hand: its parts are clean as well; or empty */
+    uint64_t generation;       /* differs from that of all other contexts; for memos of heads */
 };
 
 extern const struct slice mask_stars; /* what stands for a secret */

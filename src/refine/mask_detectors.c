@@ -10,13 +10,30 @@
 #include "refine/mask_scan.h"
 
 enum { EMAIL_LOCAL_MAXIMUM = 64, EMAIL_DOMAIN_MAXIMUM = 255 };
-enum { RUN_MINIMUM = 15, ENTROPY_MINIMUM = 32 };
-enum { CLASS_ALPHANUMERIC = 1, CLASS_RUN = 2 };
+enum { RUN_MINIMUM = 15, ENTROPY_MINIMUM = 32, PEM_MINIMUM = 10, NUMBER_MINIMUM = 11 };
+enum {
+    CLASS_ALPHANUMERIC = 1,
+    CLASS_RUN = 2,
+    CLASS_DIGIT = 4,
+    CLASS_CAPITAL = 8,
+    CLASS_SMALL = 16,
+    CLASS_BASE64 = 32,
+    CLASS_NUMBER = 64,
+    CLASS_MIXED = CLASS_DIGIT | CLASS_CAPITAL | CLASS_SMALL,
+};
 
-#define LETTER (CLASS_ALPHANUMERIC | CLASS_RUN)
+#define LETTER (CLASS_ALPHANUMERIC | CLASS_RUN | CLASS_BASE64)
 static const uint8_t classes_of[256] = {
-    ['0' ... '9'] = LETTER, ['A' ... 'Z'] = LETTER, ['a' ... 'z'] = LETTER,
-    ['_'] = CLASS_RUN,      ['-'] = CLASS_RUN,      ['.'] = CLASS_RUN,
+    ['0' ... '9'] = LETTER | CLASS_DIGIT | CLASS_NUMBER,
+    ['A' ... 'Z'] = LETTER | CLASS_CAPITAL,
+    ['a' ... 'z'] = LETTER | CLASS_SMALL,
+    ['_'] = CLASS_RUN | CLASS_BASE64,
+    ['-'] = CLASS_RUN | CLASS_BASE64 | CLASS_NUMBER,
+    ['.'] = CLASS_RUN,
+    ['+'] = CLASS_BASE64,
+    ['/'] = CLASS_BASE64,
+    ['='] = CLASS_BASE64,
+    [' '] = CLASS_NUMBER,
 };
 
 static bool is_alphanumeric(uint8_t byte)
@@ -34,10 +51,28 @@ static bool is_run_byte(uint8_t byte)
     return classes_of[byte] & CLASS_RUN;
 }
 
+/*
+ * Where the next run of `minimum` bytes of a class begins, or a shorter one, from `at` on; the
+ * text's end: nowhere. Such a run holds one of each `minimum` bytes, so that few are looked at.
+ */
+static size_t next_run(struct slice text, size_t at, size_t minimum, unsigned of_class)
+{
+    while (at + minimum <= text.length) {
+        size_t start = at + minimum - 1;
+
+        if (classes_of[text.data[start]] & of_class) {
+            while (start > at && classes_of[text.data[start - 1]] & of_class)
+                start--;
+            return start;
+        }
+        at = start + 1;
+    }
+    return text.length;
+}
+
 static bool is_base64_byte(uint8_t byte)
 {
-    return is_alphanumeric(byte) || byte == '_' || byte == '-' || byte == '+' || byte == '/' ||
-           byte == '=';
+    return classes_of[byte] & CLASS_BASE64;
 }
 
 /*
@@ -164,10 +199,12 @@ static size_t find_in_run(struct slice text, size_t start, size_t end, struct ma
 
 static void find_tokens(struct slice text, struct mask_spans *spans)
 {
-    for (size_t at = 0, end; at < text.length; at = end + 1) {
+    size_t at = next_run(text, 0, PEM_MINIMUM, CLASS_RUN), end;
+
+    for (; at < text.length; at = next_run(text, end + 1, PEM_MINIMUM, CLASS_RUN)) {
         for (end = at; end < text.length && is_run_byte(text.data[end]);)
             end++;
-        if (end - at >= 10 && text.data[at] == '-' && has_prefix(text, at, "-----BEGIN")) {
+        if (end - at >= PEM_MINIMUM && text.data[at] == '-' && has_prefix(text, at, "-----BEGIN")) {
             mask_spans_add(spans, at, text.length);
             return;
         }
@@ -223,7 +260,7 @@ static void find_numbers(struct slice text, struct mask_spans *spans)
 {
     size_t at = 0;
 
-    while (at < text.length) {
+    while ((at = next_run(text, at, NUMBER_MINIMUM, CLASS_NUMBER)) < text.length) {
         uint8_t digits[20];
         size_t count = 0, start, end;
 
@@ -347,18 +384,23 @@ static unsigned log2_256(unsigned number)
     return result;
 }
 
+/* Digits, capitals and small letters, all three? Identifiers of hexadecimal digits are not. */
+static bool is_mixed(const uint8_t *data, size_t length)
+{
+    unsigned classes = 0;
+
+    for (size_t i = 0; i < length; i++)
+        classes |= classes_of[data[i]];
+    return (classes & CLASS_MIXED) == CLASS_MIXED;
+}
+
 static bool is_random_part(const uint8_t *data, size_t length)
 {
     uint16_t counts[256] = {0};
-    unsigned classes = 0;
     uint64_t sum = 0;
 
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = 0; i < length; i++)
         counts[data[i]]++;
-        classes |= is_digit(data[i]) ? 1 : isupper(data[i]) ? 2 : islower(data[i]) ? 4 : 0;
-    }
-    if (classes != 7)
-        return false;
     for (size_t i = 0; i < 256; i++)
         sum += counts[i] > 1 ? (uint64_t)counts[i] * log2_256(counts[i]) : 0;
     return sum < (uint64_t)length * (log2_256((unsigned)length) - 4 * 256);
@@ -368,19 +410,19 @@ static bool is_random_part(const uint8_t *data, size_t length)
 static bool is_random(const uint8_t *data, size_t length)
 {
     while (length > UINT16_MAX) {
-        if (is_random_part(data, UINT16_MAX))
+        if (is_mixed(data, UINT16_MAX) && is_random_part(data, UINT16_MAX))
             return true;
         data += UINT16_MAX;
         length -= UINT16_MAX;
     }
-    return length >= ENTROPY_MINIMUM && is_random_part(data, length);
+    return length >= ENTROPY_MINIMUM && is_mixed(data, length) && is_random_part(data, length);
 }
 
 static void find_random(struct slice text, struct mask_spans *spans)
 {
     size_t end;
 
-    for (size_t at = 0; at < text.length; at = end + 1) {
+    for (size_t at = 0; at + ENTROPY_MINIMUM <= text.length; at = end + 1) {
         for (end = at; end < text.length && is_base64_byte(text.data[end]);)
             end++;
         if (is_random(text.data + at, end - at))

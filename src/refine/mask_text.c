@@ -113,6 +113,7 @@ static void find_secrets(struct mask_context *mask, struct slice text, enum mask
 {
     unsigned triggers = mask_scan(text);
 
+    mask->triggers = triggers;
     mask_spans_reset(&mask->spans);
     if (kind == MASK_TEXT_HEADER && text.data[0] == '*' && is_overwritten(text) &&
         (is_unknown || text.length >= STARS_MINIMUM))

@@ -61,30 +61,38 @@ static size_t gather_texts(const struct record *record, struct line *line)
     return length;
 }
 
-/* Where the values end that a text stands for and that begin here; `at`: none does. */
-static inline uint32_t text_end(const struct record *record, const struct line *line, uint32_t at)
+/* The first text's values from `at` on: their place; NULL: there are none. */
+static const struct common_place *next_text(const struct record *record, const struct line *line,
+                                            uint32_t at)
 {
-    for (unsigned i = 0; i < COMMON_VALUES_OF_RECORD; i++)
-        if (line->texts[i] && record->commons[i].first == at)
-            return at + record->commons[i].common->count;
-    return at;
+    const struct common_place *next = NULL;
+
+    for (unsigned i = 0; i < COMMON_VALUES_OF_RECORD; i++) {
+        const struct common_place *place = &record->commons[i];
+
+        if (line->texts[i] && place->common->count && place->first >= at &&
+            (!next || place->first < next->first))
+            next = place;
+    }
+    return next;
 }
 
 /* Values outside the texts. Returns bytes that they never exceed. */
 static size_t gather_values(const struct record *record, struct line *line)
 {
+    uint32_t at = 0, count = record->value_count;
     size_t length = 0;
 
     memset(line->present, 0, sizeof(line->present));
-    for (uint32_t i = 0; i < record->value_count;) {
-        uint32_t end = text_end(record, line, i);
+    while (at < count) {
+        const struct common_place *next = next_text(record, line, at);
+        uint32_t end = next ? next->first : count;
 
-        if (end > i) {
-            i = end;
-            continue;
+        for (; at < end; at++) {
+            add_value(line, &record->values[at]);
+            length += json_values_longest(record, &record->values[at]);
         }
-        add_value(line, &record->values[i]);
-        length += json_values_longest(record, &record->values[i++]);
+        at += next ? next->common->count : 0;
     }
     line->time = (struct value){.field = FIELD_TIME, .kind = VALUE_TIME, .number = record->time_ns};
     if (record->time_ns)
@@ -119,19 +127,22 @@ static inline uint8_t *put_stretch(uint8_t *at, const struct json_text *text, un
 static uint8_t *put_word(uint8_t *at, const struct record *record, const struct line *line,
                          unsigned word, bool *has_binary)
 {
-    uint64_t sets[COMMON_VALUES_OF_RECORD], left = line->present[word];
+    uint64_t sets[COMMON_VALUES_OF_RECORD], own = line->present[word], common = 0, left;
 
     for (unsigned i = 0; i < COMMON_VALUES_OF_RECORD; i++) {
         sets[i] = line->texts[i] ? line->texts[i]->present[word] : 0;
-        left |= sets[i];
+        common |= sets[i];
     }
+    left = own | common;
     while (left) {
         unsigned bit = (unsigned)__builtin_ctzll(left), field = word * 64 + bit, text = 0;
         uint64_t others;
 
-        if (line->present[word] >> bit & 1) {
-            at = json_values_put(at, record, line->values[field], has_binary);
-            left &= left - 1;
+        if (own >> bit & 1) { /* all up to the next that is in a text */
+            others = left & common;
+            others = left & ((others & -others) - 1);
+            at = json_values_put(at, record, &line->values[word * 64], others, has_binary);
+            left &= ~others;
             continue;
         }
         while (!(sets[text] >> bit & 1))

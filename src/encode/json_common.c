@@ -18,7 +18,7 @@ static void put_fields(const struct common_values *common, struct json_text *tex
         if (field >= FIELD_COUNT || !values[field])
             continue;
         text->present[field / 64] |= (uint64_t)1 << (field & 63);
-        at = json_values_put(at, NULL, values[field], &text->has_binary);
+        at = json_values_put(at, NULL, &values[field], 1, &text->has_binary);
     }
     text->offsets[JSON_PRESENT_WORDS * 64] = (uint16_t)(at - start);
     text->bytes = slice_of(start, (size_t)(at - start));

@@ -296,13 +296,29 @@ static uint8_t *put_known_headers(uint8_t *at, const struct record *record,
     return put_value(at, value, has_binary);
 }
 
-uint8_t *json_values_put(uint8_t *at, const struct record *record, const struct value *value,
-                         bool *has_binary)
+uint8_t *json_values_put(uint8_t *at, const struct record *record,
+                         const struct value *const *values, uint64_t which, bool *has_binary)
 {
-    at = put_padded(at, keys[value->field].text, key_lengths[value->field]);
-    if (value->kind == VALUE_HEADERS && record)
-        return put_known_headers(at, record, value, has_binary);
-    return put_value(at, value, has_binary);
+    bool is_binary = false; /* a local, so that the bytes written cannot be taken for it */
+
+    for (; which; which &= which - 1) {
+        const struct value *value = values[__builtin_ctzll(which)];
+
+        at = put_padded(at, keys[value->field].text, key_lengths[value->field]);
+        if (value->kind == VALUE_TEXT) { /* most are */
+            *at++ = '"';
+            at = put_escaped(at, value->text, WRITER_QUOTED, &is_binary);
+            *at++ = '"';
+        } else if (value->kind == VALUE_NUMBER) {
+            at = put_number(at, value->number);
+        } else if (value->kind == VALUE_HEADERS && record) {
+            at = put_known_headers(at, record, value, &is_binary);
+        } else {
+            at = put_value(at, value, &is_binary);
+        }
+    }
+    *has_binary |= is_binary;
+    return at;
 }
 
 uint8_t *json_values_put_flags(uint8_t *at, uint32_t flags)

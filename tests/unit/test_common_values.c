@@ -163,6 +163,30 @@ static void changed_values_are_written_as_they_are(void **state)
     }
 }
 
+/* Common values of which there are none stand anywhere, also in front of others. */
+static void no_values_are_nothing(void **state)
+{
+    struct value none = {.kind = VALUE_NUMBER};
+
+    (void)state;
+    for (uint32_t first = 0; first < 3; first++) {
+        struct record *record = record_new(1 << 16);
+        struct common_values *common = common_values_new(&none, 0);
+        char *line;
+
+        record_add_number(record, FIELD_CLIENT_PORT, 7);
+        record_add_number(record, FIELD_SERVER_PORT, 8);
+        if (common)
+            assert_true(record_add_common(record, COMMON_OF_REQUEST, common));
+        record->commons[COMMON_OF_REQUEST].first = first;
+        line = line_of(record);
+        assert_string_equal(line, "{\"client.port\":7,\"server.port\":8}\n");
+        free(line);
+        common_values_unref(&common);
+        record_unref(&record);
+    }
+}
+
 /* Far more connections than are kept: each has its own values. */
 static void connections_take_turns(void **state)
 {
@@ -231,6 +255,7 @@ int main(void)
         cmocka_unit_test(what_becomes_known_is_told_at_once),
         cmocka_unit_test(what_may_have_changed_is_not_kept),
         cmocka_unit_test(changed_values_are_written_as_they_are),
+        cmocka_unit_test(no_values_are_nothing),
         cmocka_unit_test(connections_take_turns),
         cmocka_unit_test(memory_may_run_out),
     };

@@ -56,13 +56,6 @@ static void remember(struct mask_context *mask, struct slice before, struct slic
         mask->changes[mask->change_count++] = (struct change){before, after};
 }
 
-static inline bool is_inside(struct slice part, struct slice whole)
-{
-    uintptr_t start = (uintptr_t)part.data, outer = (uintptr_t)whole.data;
-
-    return start >= outer && start + part.length <= outer + whole.length;
-}
-
 /* From the name to the value's end, when that is one piece of the head; else empty. */
 static inline struct slice line_of(const struct header *header, struct slice head)
 {
@@ -301,43 +294,13 @@ static inline bool is_text_to_look_at(const struct value *value)
     return is_looked_at[value->field] && value->kind == VALUE_TEXT;
 }
 
-/*
- * Nothing was found in the target, and nothing was looked for that is another thing in a part of it
- * than in the whole: parameters, tokens and numbers do not go beyond '/', '?' and '#'.
- */
-static bool is_part_clean(struct slice part, struct slice target)
-{
-    const uint8_t *end = part.data + part.length;
-    uint8_t first;
-
-    if (!target.length || !part.length || !is_inside(part, target))
-        return false;
-    first = part.data[0] | 0x20;
-    if (part.data[0] != '/' && (part.data == target.data || part.data[-1] != '?'))
-        return false;
-    if (first == 'b' || first == 'n' || first == 'd') /* a scheme counts at a text's start only */
-        return false;
-    return end == target.data + target.length || *end == '?' || *end == '#';
-}
-
-static void mask_target(struct mask_context *mask, struct record *record, struct value *value)
-{
-    const unsigned same_in_parts = MASK_TRIGGER_EQUALS | MASK_TRIGGER_RUN | MASK_TRIGGER_DIGITS;
-    struct slice before = value->text;
-
-    mask->triggers = ~0u; /* it may be known without a look */
-    value->text = mask_text_replace(mask, record, before, MASK_TEXT_TARGET, false);
-    if (value->text.data == before.data && !(mask->triggers & ~same_in_parts))
-        mask->clean_target = before;
-}
-
 static void mask_value(struct mask_context *mask, struct record *record, struct value *value)
 {
     enum mask_text kind = MASK_TEXT_HEADER;
 
     switch (value->field) {
     case FIELD_URL_ORIGINAL:
-        mask_target(mask, record, value);
+        value->text = mask_text_target(mask, record, value->text);
         return;
     case FIELD_URL_DOMAIN: /* authority-form holds userinfo as well */
         kind = MASK_TEXT_TARGET;
@@ -360,7 +323,7 @@ static void mask_value(struct mask_context *mask, struct record *record, struct 
         value->field != FIELD_HTTP_REQUEST_METHOD && mask_derived(mask, record, &value->text))
         return;
     if (is_whole_header(record, value) ||
-        (kind >= MASK_TEXT_PATH && is_part_clean(value->text, mask->clean_target)))
+        (kind >= MASK_TEXT_PATH && mask_text_is_clean_part(value->text, mask->clean_target)))
         return;
     value->text = mask_text_replace(mask, record, value->text, kind, false);
 }

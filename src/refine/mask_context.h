@@ -25,6 +25,13 @@ struct mask_context {
     uint64_t generation;       /* differs from that of all other contexts; for memos of heads */
 };
 
+static inline bool is_inside(struct slice part, struct slice whole)
+{
+    uintptr_t start = (uintptr_t)part.data, outer = (uintptr_t)whole.data;
+
+    return start >= outer && start + part.length <= outer + whole.length;
+}
+
 extern const struct slice mask_stars; /* what stands for a secret */
 
 /* mask_text.c */
@@ -36,3 +43,8 @@ struct slice mask_text_new(struct mask_context *mask, struct record *record, str
 /* The same for a text that may have come before. */
 struct slice mask_text_replace(struct mask_context *mask, struct record *record, struct slice text,
                                enum mask_text kind, bool is_unknown);
+/* The same for a request's target; notes whether its parts are clean when it is. */
+struct slice mask_text_target(struct mask_context *mask, struct record *record,
+                              struct slice target);
+/* `target`: mask->clean_target. False: it has to be looked at. */
+bool mask_text_is_clean_part(struct slice part, struct slice target);

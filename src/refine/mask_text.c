@@ -151,3 +151,34 @@ struct slice mask_text_replace(struct mask_context *mask, struct record *record,
         mask_memory_store(slot, text, way);
     return after;
 }
+
+struct slice mask_text_target(struct mask_context *mask, struct record *record, struct slice target)
+{
+    const unsigned same_in_parts = MASK_TRIGGER_EQUALS | MASK_TRIGGER_RUN | MASK_TRIGGER_DIGITS;
+    struct slice after;
+
+    mask->triggers = ~0u; /* it may be known without a look */
+    after = mask_text_replace(mask, record, target, MASK_TEXT_TARGET, false);
+    if (after.data == target.data && !(mask->triggers & ~same_in_parts))
+        mask->clean_target = target;
+    return after;
+}
+
+/*
+ * Nothing was found in the target, and nothing was looked for that is another thing in a part of it
+ * than in the whole: parameters, tokens and numbers do not go beyond '/', '?' and '#'.
+ */
+bool mask_text_is_clean_part(struct slice part, struct slice target)
+{
+    const uint8_t *end = part.data + part.length;
+    uint8_t first;
+
+    if (!target.length || !part.length || !is_inside(part, target))
+        return false;
+    first = part.data[0] | 0x20;
+    if (part.data[0] != '/' && (part.data == target.data || part.data[-1] != '?'))
+        return false;
+    if (first == 'b' || first == 'n' || first == 'd') /* a scheme counts at a text's start only */
+        return false;
+    return end == target.data + target.length || *end == '?' || *end == '#';
+}

@@ -51,6 +51,8 @@ static void *close_run(void *argument)
     struct retirement *retirement = argument;
 
     outlet_close(retirement->output->outlet);
+    /* A queue was large and is gone; its pages lie between blocks that stay. */
+    allocate_give_back();
     atomic_store(&retirement->is_done, true);
     return NULL;
 }

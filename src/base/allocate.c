@@ -1,5 +1,6 @@
 /* allocate: malloc with a countdown to failure for tests. */
 #include "base/allocate.h"
+#include <malloc.h>
 #include <stdlib.h>
 
 static uint64_t failure_countdown;
@@ -33,6 +34,11 @@ void *reallocate(void *block, size_t size)
 void deallocate(void *block)
 {
     free(block);
+}
+
+void allocate_give_back(void)
+{
+    malloc_trim(0);
 }
 
 void allocate_fail_at(uint64_t n)

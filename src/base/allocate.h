@@ -12,6 +12,11 @@ void *allocate_zeroed(size_t size);
 /* As realloc: on failure NULL, and the old block is untouched. */
 void *reallocate(void *block, size_t size);
 void deallocate(void *block);
+/*
+ * Pages of freed blocks go back to the system, also those between blocks that are in use, which the
+ * C library keeps. Takes milliseconds; for when something large has ended.
+ */
+void allocate_give_back(void);
 
 /* Test hook: the n-th allocation from now on (1 = the next) fails, once. 0: none fails. */
 void allocate_fail_at(uint64_t n);

@@ -180,17 +180,18 @@ def parse_record(line):
 
 
 class Weir:
-    """A running `weir run` that writes JSON lines to a file. Use it as a context manager."""
+    """A running `weir run` that writes JSON lines to a file. Use it as a context manager. `before`:
+    a command that becomes weir, and stays the same process."""
 
     def __init__(self, *arguments, directory=None, rung=None, output="json", environment=None,
-                 is_debugged=False):
+                 is_debugged=False, before=()):
         self.directory = Path(directory or temporary_directory())
         stamp = time.monotonic_ns()
         self.path = self.directory / f"records-{stamp}"
         self.error_path = self.directory / f"stderr-{stamp}"
         self.ready_path = self.directory / f"ready-{stamp}"
         self.ring_path = self.directory / f"ring-{stamp}"
-        command = [WEIR, "run", "-o", output, "-w", str(self.path),
+        command = [*before, WEIR, "run", "-o", output, "-w", str(self.path),
                    "--ready-file", str(self.ready_path)]
         if rung or RUNG:
             command += ["--rung", rung or RUNG]

@@ -15,6 +15,7 @@ sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE.parent / "lib"))
 import receivers  # noqa: E402
 import test_otlp as otlp  # noqa: E402
+from relay import Relay  # noqa: E402
 
 try:
     import grpc
@@ -243,6 +244,23 @@ def answers_are_read(capture, folder):
     print(f"gRPC answers: ok, {len(calls.peers)} connections for {calls.calls} calls")
 
 
+def connections_fail(capture, folder):
+    """F10: connections that fail in each way, in the end also behind what the server has taken."""
+    calls = Calls()
+    script = ["close", "reset", "page", "garbage", "hang", 5, 20, 40, 60, 80, 100, "slow"]
+    relay = Relay(calls.port, script)
+    done = otlp.run(capture, f"file={folder}/relayed.json",
+                    f"otlp=http://127.0.0.1:{relay.port} protocol=grpc timeout=1s {COMMON} "
+                    "retry-maximum=20ms batch-count=5")
+    assert "lost 0" in done.stderr, done.stderr
+    assert relay.met[:len(script)] == script, relay.met
+    found = {record["id"]: record for record in calls.records("otlp")}
+    compare("otlp", found.values(), folder / "relayed.json")
+    relay.close()
+    calls.close()
+    print(f"gRPC connections: ok, {len(relay.met)} of which {len(script)} failed in every way")
+
+
 def tls_is_verified(capture, folder):
     receivers.make_authority(folder)
     receivers.make_certificate(folder, "server", "localhost", "DNS:localhost,IP:127.0.0.1")
@@ -271,6 +289,7 @@ def main():
         calls_arrive(capture, folder)
         faults_are_told(capture)
         answers_are_read(capture, folder)
+        connections_fail(capture, folder)
         tls_is_verified(capture, folder)
 
 

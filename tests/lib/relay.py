@@ -44,7 +44,7 @@ class Relay:
         except OSError:
             pass
         finally:
-            client.close()
+            end(client)
 
     def refuse(self, client, what):
         client.recv(65536)
@@ -64,6 +64,14 @@ class Relay:
 
 def reset(connection):
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def end(connection):
+    try:  # closing alone would wait for the thread that reads from it
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass
+    connection.close()
 
 
 def copy(source, target):

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """DNS, TLS and QUIC of real peers: what dnsperf, OpenSSL and ngtcp2 did is what is logged.
 
-TIMEOUT: 120
+TIMEOUT: 240
 """
 
 import collections

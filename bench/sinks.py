@@ -6,6 +6,7 @@ rounds, in turns, so that what else the machine does meets all of them.
     cmake --build build --target bench_sinks; bench/sinks.py [--rounds 5] [--requests 200000]"""
 
 import argparse
+import contextlib
 import os
 import resource
 import statistics
@@ -62,6 +63,25 @@ def start_kafka(folder):
     return start([str(program), "4"]) if done.returncode == 0 else (None, None)
 
 
+@contextlib.contextmanager
+def receivers(folder):
+    """Receivers that run meanwhile; each sink's option by its name, the file first."""
+    receiver, port = start([str(BUILD / "bench_sinks"), "receive"])
+    kafka, brokers = start_kafka(folder)
+    url = f"http://127.0.0.1:{port}"
+    sinks = {"file": f"file={folder}/out.json", "http, zstd": f"http={url} compression=zstd",
+             "loki": f"loki={url}", "loki, JSON, gzip": f"loki={url} encoding=json",
+             "otlp, zstd": f"otlp={url} compression=zstd"}
+    if brokers:
+        sinks["kafka"] = f"kafka={brokers} topic=weir-http"
+    try:
+        yield sinks
+    finally:
+        receiver.kill()
+        if kafka:
+            kafka.kill()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
@@ -70,27 +90,18 @@ def main():
     with tempfile.TemporaryDirectory(prefix="weir-bench-sinks-") as name:
         folder = Path(name)
         records = make_capture(folder / "in.pcap", arguments.requests)
-        receiver, port = start([str(BUILD / "bench_sinks"), "receive"])
-        kafka, brokers = start_kafka(folder)
-        url = f"http://127.0.0.1:{port}"
-        sinks = {"file": f"file={folder}/out.json", "http, zstd": f"http={url} compression=zstd",
-                 "loki": f"loki={url}", "loki, JSON, gzip": f"loki={url} encoding=json",
-                 "otlp, zstd": f"otlp={url} compression=zstd"}
-        if brokers:
-            sinks["kafka"] = f"kafka={brokers} topic=weir-http"
-        times = {name: [] for name in sinks}
-        for _ in range(arguments.rounds):
-            for sink, text in sinks.items():
-                times[sink].append(cpu_s(folder / "in.pcap", text))
-                (folder / "out.json").unlink(missing_ok=True)
-        receiver.kill()
-        if kafka:
-            kafka.kill()
-        base = statistics.median(times["file"])
-        print(f"{records} records; CPU of weir read, reading and taking apart included")
-        for sink, found in times.items():
-            median = statistics.median(found)
-            print(f"{sink:16} {median / records * 1e6:6.2f} us/record  {median / base:5.2f} x file")
+        with receivers(folder) as sinks:
+            times = {name: [] for name in sinks}
+            for _ in range(arguments.rounds):
+                for sink, text in sinks.items():
+                    times[sink].append(cpu_s(folder / "in.pcap", text))
+                    (folder / "out.json").unlink(missing_ok=True)
+    base = statistics.median(times["file"])
+    print(f"{records} records; CPU of weir read, reading and taking apart included")
+    for sink, found in times.items():
+        median = statistics.median(found)
+        print(f"{sink:16} {median / records * 1e6:6.2f} us/record  {median / base:5.2f} x file")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 from harness import (RUNG, WEIR, Totals, Weir, check, check_clean_end, check_empty,
                      compile_program, flags, note, parse_record, require_weir, run_main,
@@ -134,6 +135,53 @@ def run_stopped(server, program):
     check_empty(missing, "stopped: everything is logged again afterwards")
 
 
+def small_share(pid):
+    """A control group of version 1 or 2 in which a process has 5 % of a CPU; None without such."""
+    for base, limit, share in ((Path("/sys/fs/cgroup/cpu"), "cpu.cfs_quota_us", "5000"),
+                               (Path("/sys/fs/cgroup"), "cpu.max", "5000 100000")):
+        group = base / f"weir-share-{pid}"
+        try:
+            group.mkdir()
+            (group / limit).write_text(share)
+            (group / "cgroup.procs").write_text(str(pid))
+            return group
+        except OSError:
+            if group.is_dir():
+                group.rmdir()
+    return None
+
+
+def wait_until_idle(pid):
+    """Until what was waiting is worked off: no CPU time in 0.3 s."""
+    spent, before = None, ()
+    while spent != before:
+        before = spent
+        time.sleep(0.3)
+        spent = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+
+
+def run_in_small_share(server, program):
+    """weir may use a twentieth of a CPU while more comes than it can take, and all of it later."""
+    with Weir("--port", server.port, "--ring-size", SMALL_RING) as weir:
+        weir.server_port = server.port
+        group = small_share(weir.process.pid)
+        if not group:
+            note("left out: no control group with a limit of CPU time can be made here")
+            return
+        sent = run_numbered(program, server, "share", LANES, 2, 2000)
+        throttled = (group / "cpu.stat").read_text()
+        (group.parent / "cgroup.procs").write_text(str(weir.process.pid))
+        group.rmdir()
+        wait_until_idle(weir.process.pid)
+        sent += run_numbered(program, server, "after", LANES, 1, 300)
+        check_clean_end(weir)
+    records = check_losses(weir, sent, "5 % of a CPU")
+    note(f"5 % of a CPU: {sent} sent, {weir.totals}")
+    check("nr_throttled 0" not in throttled, "5 % of a CPU: it was held back", throttled)
+    missing = LANES * 300 - sum(name.startswith("after-") for name in numbers_in(records)[0])
+    check(missing == 0, "5 % of a CPU: all is logged again afterwards", f"{missing} are missing")
+
+
 def run_stopped_amid_connections(server, program):
     """Long connections that live through overflow and recovery: still no wrong pair."""
     with Weir("--port", server.port, "--ring-size", SMALL_RING) as weir:
@@ -242,6 +290,7 @@ def main():
             return
         run_in_time(server, program)
         run_stopped(server, program)
+        run_in_small_share(server, program)
         run_stopped_amid_connections(server, program)
         run_slow_output(server, program)
         run_connection_limit()

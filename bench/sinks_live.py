@@ -64,7 +64,8 @@ def options():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=4)
-    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--connections", type=int, default=1,
+                        help="of wrk: few leave the receivers time of the machine")
     parser.add_argument("--varying", action="store_true", help="no two requests are the same")
     chosen = parser.parse_args()
     chosen.pinned = False
@@ -91,4 +92,5 @@ def main():
               f"{sender.served} not logged, {max(sender.memory) // 1024} MiB at most")
 
 
-main()
+if __name__ == "__main__":
+    main()

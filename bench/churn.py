@@ -13,6 +13,7 @@ import re
 import signal
 import socketserver
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -21,6 +22,10 @@ from pathlib import Path
 import machine
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "lib"))
+
+from control_groups import cgroup_root  # noqa: E402
+
 WEIR = os.environ.get("WEIR", str(ROOT / "build" / "weir"))
 LANES, SAMPLES = 2, 20
 TARGET = re.compile(r"GET /containers/([0-9a-f]{64})/json")
@@ -36,14 +41,6 @@ class Runtime(socketserver.StreamRequestHandler):
             "Image": f"image:{number}", "Labels": {"number": str(number)}, "Env": []}}).encode()
         self.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
                          % (len(body), body))
-
-
-def group_root():
-    for line in Path("/proc/mounts").read_text().splitlines():
-        columns = line.split()
-        if columns[2] == "cgroup2":
-            return Path(columns[1])
-    raise SystemExit("bench/churn.py: no cgroup v2 is mounted")
 
 
 def resident_mib(process):
@@ -65,7 +62,7 @@ def start_weir(folder, port):
 
 def come_and_go(program, port, weir, containers, processes):
     """All of them; how large weir is from time to time."""
-    lanes = [subprocess.Popen([program, "run", str(group_root()), str(port), str(lane),
+    lanes = [subprocess.Popen([program, "run", str(cgroup_root()), str(port), str(lane),
                                str(containers), str(LANES), str(processes)])
              for lane in range(LANES)]
     sizes, began = [resident_mib(weir)], time.monotonic()
@@ -135,6 +132,8 @@ def main():
     parser.add_argument("--containers", type=int, default=10000)
     parser.add_argument("--processes", type=int, default=10)
     arguments = parser.parse_args()
+    if not cgroup_root():
+        raise SystemExit("bench/churn.py: no cgroup v2 is mounted")
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as folder:
         os.chmod(folder, 0o755)
         is_right = campaign(Path(folder), arguments.containers, arguments.processes)

@@ -14,6 +14,7 @@ import signal
 import socketserver
 import statistics
 import subprocess
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -22,6 +23,10 @@ import load
 import machine
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "lib"))
+
+from control_groups import cgroup_root  # noqa: E402
+
 WEIR = os.environ.get("WEIR", str(ROOT / "build" / "weir"))
 NUMBER = "e5" * 32  # the container's
 LABELS = {"app": "shop", "tier": "front", "io.kubernetes.pod.name": "shop-7d9f",
@@ -44,11 +49,10 @@ class Runtime(socketserver.StreamRequestHandler):
 
 
 def group_path():
-    for line in Path("/proc/mounts").read_text().splitlines():
-        columns = line.split()
-        if columns[2] == "cgroup2":
-            return Path(columns[1]) / f"docker-{NUMBER}.scope"
-    raise SystemExit("bench/enrichment.py: no cgroup v2 is mounted")
+    root = cgroup_root()
+    if not root:
+        raise SystemExit("bench/enrichment.py: no cgroup v2 is mounted")
+    return root / f"docker-{NUMBER}.scope"
 
 
 def contain(path, leader):

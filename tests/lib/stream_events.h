@@ -1,18 +1,9 @@
 /* stream_events: events as the kernel makes them, for the tests of track/streams. */
 #pragma once
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include "tests/lib/feeder.h"
+#include "tests/lib/fed_records.h"
 
-#define BIT(flag) (1u << RECORD_FLAG_##flag)
 #define SECOND 1000000000ull
 
-static struct feeder feeder;
 static const struct streams_counters *counters;
 
 static inline void start(const struct streams_options *options)
@@ -25,16 +16,6 @@ static inline void stop(void)
 {
     assert_true(feeder_is_balanced(&feeder));
     feeder_done(&feeder);
-}
-
-static inline void expect(size_t index, const char *field, const char *expected)
-{
-    assert_true(index < feeder.record_count);
-    char *value = feeder_value(feeder.records[index], field);
-    if ((!value) != (!expected) || (value && expected && strcmp(value, expected) != 0))
-        fail_msg("record %zu %s: %s, expected %s", index, field, value ? value : "(absent)",
-                 expected ? expected : "(absent)");
-    free(value);
 }
 
 /* An event as the kernel makes it: a head, then `rest` bytes that were not copied. */

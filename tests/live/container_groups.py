@@ -1,32 +1,10 @@
 """Control groups that are named as containers' are, for tests of who a process belongs to."""
 
-import subprocess
-import sys
 from pathlib import Path
 
+from children import finish_child, start_child
 from harness import note, traffic
-
-CHILD = """
-import sys
-sys.path.insert(0, sys.argv[1])
-from play import Stage
-sys.stdin.readline()
-stage = Stage()
-for number in range(3):
-    play = stage.open()
-    play.c(b"GET /container/%d HTTP/1.1\\r\\nHost: c\\r\\n\\r\\n" % number)
-    play.s(b"HTTP/1.1 204 No Content\\r\\n\\r\\n")
-    play.close()
-print(stage.port)
-"""
-
-
-def cgroup_root():
-    for line in Path("/proc/mounts").read_text().splitlines():
-        columns = line.split()
-        if columns[2] == "cgroup2":
-            return Path(columns[1])
-    return None
+from control_groups import cgroup_root
 
 
 class Group:
@@ -50,8 +28,7 @@ class Group:
             path = path.parent
 
     def start(self):
-        child = subprocess.Popen([sys.executable, "-c", CHILD, str(Path(__file__).parent)],
-                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        child = start_child()
         (self.path / "cgroup.procs").write_text(str(child.pid))
         return child
 
@@ -59,8 +36,7 @@ class Group:
 def play(number, weir, count=3, **group_options):
     """Three exchanges within the container; its records."""
     with Group(number, **group_options) as group:
-        child = group.start()
-        port = int(child.communicate(b"\n")[0])
+        port = finish_child(group.start())
         return weir.wait_for_records(count, 30, server_port=port)
 
 

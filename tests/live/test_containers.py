@@ -75,7 +75,7 @@ def check_known(records):
             sorted(f"{name}={value}" for name, value in LABELS.items())]
     check(len(records) == 3, "an answer that takes its time is waited for", str(records)[:600])
     check_empty(bad, "every record is labelled, the first one too")
-    check([record["url.path"] for record in records] == [f"/container/{n}" for n in range(3)],
+    check([record["url.path"] for record in records] == [f"/child/{n}" for n in range(3)],
           "and they keep their order")
 
 

@@ -17,6 +17,7 @@ from harness import (RUNG, WEIR, Totals, Weir, check, check_clean_end, check_emp
                      compile_program, flags, note, parse_record, require_weir, run_main,
                      temporary_directory)
 from harness import servers, traffic
+from control_groups import CPU, LimitedGroup
 from play import Stage
 
 LANES = 4
@@ -135,22 +136,6 @@ def run_stopped(server, program):
     check_empty(missing, "stopped: everything is logged again afterwards")
 
 
-def small_share(pid):
-    """A control group of version 1 or 2 in which a process has 5 % of a CPU; None without such."""
-    for base, limit, share in ((Path("/sys/fs/cgroup/cpu"), "cpu.cfs_quota_us", "5000"),
-                               (Path("/sys/fs/cgroup"), "cpu.max", "5000 100000")):
-        group = base / f"weir-share-{pid}"
-        try:
-            group.mkdir()
-            (group / limit).write_text(share)
-            (group / "cgroup.procs").write_text(str(pid))
-            return group
-        except OSError:
-            if group.is_dir():
-                group.rmdir()
-    return None
-
-
 def wait_until_idle(pid):
     """Until what was waiting is worked off: no CPU time in 0.3 s."""
     spent, before = None, ()
@@ -164,14 +149,14 @@ def run_in_small_share(server, program):
     """weir may use a twentieth of a CPU while more comes than it can take, and all of it later."""
     with Weir("--port", server.port, "--ring-size", SMALL_RING) as weir:
         weir.server_port = server.port
-        group = small_share(weir.process.pid)
-        if not group:
+        group = LimitedGroup(CPU, weir.process.pid, share_us=5000)
+        if not group.path:
             note("left out: no control group with a limit of CPU time can be made here")
             return
         sent = run_numbered(program, server, "share", LANES, 2, 2000)
-        throttled = (group / "cpu.stat").read_text()
-        (group.parent / "cgroup.procs").write_text(str(weir.process.pid))
-        group.rmdir()
+        throttled = (group.path / "cpu.stat").read_text()
+        group.give_back(weir.process.pid)
+        group.remove()
         wait_until_idle(weir.process.pid)
         sent += run_numbered(program, server, "after", LANES, 1, 300)
         check_clean_end(weir)

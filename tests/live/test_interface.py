@@ -16,9 +16,11 @@ import sys
 import time
 from pathlib import Path
 
+from children import finish_child, start_child
 from harness import (RUNG, WEIR, StartFailed, Weir, check, check_clean_end, check_empty, flags,
                      note, require_weir, run_main, temporary_directory)
 from harness import traffic
+from control_groups import cgroup_root
 from play import Stage
 
 COLOUR = re.compile(rb"\x1b\[[0-9;]*m")
@@ -338,31 +340,6 @@ def check_filters():
               f"filter {text}: the totals add up ({weir.totals})")
 
 
-CHILD = """
-import socket, sys
-sys.path.insert(0, sys.argv[1])
-from play import Stage
-sys.stdin.readline()
-stage = Stage()
-for number in range(3):
-    play = stage.open()
-    play.c(b"GET /child/%d HTTP/1.1\\r\\nHost: child.test\\r\\n\\r\\n" % number)
-    play.s(b"HTTP/1.1 204 No Content\\r\\n\\r\\n")
-    play.close()
-print(stage.port)
-"""
-
-
-def start_child():
-    """A process that is both ends of three exchanges, once it is told to begin."""
-    return subprocess.Popen([sys.executable, "-c", CHILD, str(Path(__file__).parent)],
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-
-def finish_child(child):
-    return int(child.communicate(b"\n")[0])
-
-
 def check_pid_and_port():
     stage = Stage()
     child = start_child()
@@ -392,14 +369,6 @@ def check_pid_and_port():
             weir.stop()
             check(len(weir.records()) == wanted, f"{' '.join(arguments)}: {wanted} of two",
                   str(weir.totals))
-
-
-def cgroup_root():
-    for line in Path("/proc/self/mounts").read_text().splitlines():
-        columns = line.split()
-        if columns[2] == "cgroup2":
-            return Path(columns[1])
-    return None
 
 
 def check_cgroup():

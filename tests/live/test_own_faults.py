@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
 from harness import (StartFailed, Weir, check, check_clean_end, note, require_weir, run_main, skip,
                      temporary_directory)  # noqa: E402
 import faults  # noqa: E402
+from control_groups import MEMORY, LimitedGroup  # noqa: E402
 from messages import request, response  # noqa: E402
 from play import Stage  # noqa: E402
 from traffic import wait_until  # noqa: E402
@@ -103,48 +104,16 @@ def without_proc(stage):
         check_clean_end(weir)
 
 
-class Group:
-    """A control group of version 1 or 2 that may have so much memory; None without such a thing."""
-
-    def __init__(self):
-        self.path = None
-        for base, limit in ((Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"),
-                            (Path("/sys/fs/cgroup"), "memory.max")):
-            path = base / f"weir-own-{os.getpid()}"
-            try:
-                path.mkdir()
-                (path / limit).write_text(str(GROUP_BYTES))
-            except OSError:
-                if path.is_dir():
-                    path.rmdir()
-                continue
-            self.path, self.limit = path, path / limit
-            return
-
-    def killed(self):
-        """How many processes the kernel has ended for want of memory."""
-        for name in ("memory.oom_control", "memory.events"):
-            if (self.path / name).exists():
-                lines = (self.path / name).read_text().split()
-                return int(lines[lines.index("oom_kill") + 1]) if "oom_kill" in lines else 0
-        return 0
-
-    def remove(self):
-        wait_until(lambda: not (self.path / "cgroup.procs").read_text())
-        self.path.rmdir()
-
-
 def in_little_memory(stage, folder):
     """64 MiB for weir, its maps and its files: a sink that takes nothing fills its queue."""
-    group = Group()
+    group = LimitedGroup(MEMORY, bytes=GROUP_BYTES)
     if not group.path:
         note("left out: no control group with a limit of memory can be made here")
         return
     sink = f"http=http://127.0.0.1:1 name=dead close-timeout=1s spool={folder}/spool"
     try:
-        join = f'echo $$ > {group.path}/cgroup.procs && exec "$@"'
         with Weir("--port", stage.port, "--no-tls", "--sink", sink,
-                  before=["sh", "-c", join, "sh"]) as weir:
+                  before=group.entry()) as weir:
             for turn in range(6):
                 is_whole(weir, stage, f"little-memory-{turn}")
             check(weir.is_alive() and group.killed() == 0, "64 MiB: nothing is killed")
@@ -153,6 +122,7 @@ def in_little_memory(stage, folder):
         check(failed.status == 3 and "Cannot allocate memory" in str(failed),
               "64 MiB: what is too little is told", str(failed))
     finally:
+        wait_until(group.is_empty)
         group.remove()
 
 

@@ -14,16 +14,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
 from harness import (StartFailed, Weir, check, check_clean_end, flags,  # noqa: E402
                      note, require_weir, run_main, temporary_directory)
+from control_groups import cgroup_root  # noqa: E402
 import servers  # noqa: E402
 import traffic  # noqa: E402
-
-
-def cgroup_root():
-    for line in Path("/proc/self/mounts").read_text().splitlines():
-        columns = line.split()
-        if columns[2] == "cgroup2":
-            return Path(columns[1])
-    return None
 
 
 class Stage:

@@ -46,33 +46,6 @@ static bool has_common(const struct record *record)
     return record->commons[0].common && record_has_common(record, 0);
 }
 
-/* The record as a line; to free(). */
-static char *line_of(const struct record *record)
-{
-    static const struct encoder_options options = {0};
-    struct buffer text;
-    char *line;
-
-    buffer_init(&text, 1 << 20);
-    assert_int_equal(encoder_json.encode(record, &options, &text), 0);
-    line = strndup((const char *)text.data, text.length);
-    buffer_done(&text);
-    return line;
-}
-
-/* The line is the one that the same values make which nobody else has. */
-static void expect_alike(struct record *record)
-{
-    char *line = line_of(record), *alone;
-
-    for (size_t i = 0; i < COMMON_VALUES_OF_RECORD; i++)
-        common_values_unref(&record->commons[i].common);
-    alone = line_of(record);
-    assert_string_equal(line, alone);
-    free(line);
-    free(alone);
-}
-
 static void records_of_a_connection_share_their_values(void **state)
 {
     (void)state;

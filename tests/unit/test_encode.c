@@ -12,9 +12,7 @@
 #include <stdlib.h>
 #include "base/allocate.h"
 #include "encode/encoder.h"
-
-static struct record *record;
-static struct buffer output;
+#include "tests/lib/one_record.h"
 
 static const struct encoder *const encoders[] = {
 #define ENCODER(name) &encoder_##name,
@@ -22,41 +20,6 @@ static const struct encoder *const encoders[] = {
 #undef ENCODER
 };
 enum { ENCODER_COUNT = sizeof(encoders) / sizeof(encoders[0]) };
-
-static int set_up(void **state)
-{
-    (void)state;
-    record = record_new(1 << 20);
-    assert_non_null(record);
-    record->is_masked = true;
-    buffer_init(&output, 1 << 20);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    record_unref(&record);
-    buffer_done(&output);
-    record_pool_done();
-    return 0;
-}
-
-static void renew(void)
-{
-    record_unref(&record);
-    record = record_new(1 << 20);
-    assert_non_null(record);
-}
-
-static void add_header(struct slice name, struct slice value)
-{
-    struct header *header = arena_allocate(record->arena, sizeof(*header));
-
-    header->name = name;
-    header->value = value;
-    record_add_headers(record, FIELD_HTTP_REQUEST_HEADERS, header, 1);
-}
 
 static const char *encode_with(const struct encoder *encoder, bool with_headers)
 {
@@ -92,7 +55,8 @@ static void add_full_record(void)
     record_add_number(record, FIELD_HTTP_RESPONSE_BODY_SIZE, 18446744073709551615u);
     record_add_text(record, FIELD_PROCESS_COMMAND, SLICE_LITERAL("curl"));
     record_add_number(record, FIELD_PROCESS_PID, 7);
-    add_header(SLICE_LITERAL("Host"), SLICE_LITERAL("a\"\\\t\xff"));
+    one_record_add_header(FIELD_HTTP_REQUEST_HEADERS, SLICE_LITERAL("Host"),
+                          SLICE_LITERAL("a\"\\\t\xff"));
     record_set_flag(record, RECORD_FLAG_LATE);
 }
 
@@ -132,7 +96,7 @@ static void test_connection(void **state)
                                            {ADDRESS_IPV4, {10, 0, 0, 2}}};
 
     (void)state;
-    renew();
+    one_record_renew();
     record_add_number(record, FIELD_TIME, 1000000000);
     record_add_text(record, FIELD_TYPE, SLICE_LITERAL("connection"));
     record_add_address(record, FIELD_CLIENT_ADDRESS, &ends[0]);
@@ -165,7 +129,7 @@ static void test_dns(void **state)
         {members, 4}, {members, 4}, {members, 4}, {members, 4}, {members, 4}};
 
     (void)state;
-    renew();
+    one_record_renew();
     record_add_number(record, FIELD_TIME, 1000000000);
     record_add_text(record, FIELD_TYPE, SLICE_LITERAL("dns"));
     record_add_text(record, FIELD_NETWORK_PROTOCOL_NAME, SLICE_LITERAL("mdns"));
@@ -193,7 +157,7 @@ static void test_tls(void **state)
     static struct slice protocols[] = {{(const uint8_t *)"h2", 2}, {(const uint8_t *)"h3", 2}};
 
     (void)state;
-    renew();
+    one_record_renew();
     record_add_number(record, FIELD_TIME, 1000000000);
     record_add_text(record, FIELD_TYPE, SLICE_LITERAL("tls"));
     record_add_text(record, FIELD_NETWORK_PROTOCOL_NAME, SLICE_LITERAL("quic"));
@@ -221,7 +185,7 @@ static void test_times(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        renew();
+        one_record_renew();
         record_add_number(record, FIELD_TIME, cases[i].ns);
         assert_non_null(strstr(encode_with(&encoder_json, false), cases[i].text));
     }
@@ -281,10 +245,11 @@ static void test_each_byte(void **state)
 
             memset(text, 'a', sizeof(text));
             text[place] = (uint8_t)byte;
-            renew();
+            one_record_renew();
             record_add_text(record, FIELD_TYPE, SLICE_LITERAL("http"));
             record_add_text(record, FIELD_URL_ORIGINAL, slice_of(text, sizeof(text)));
-            add_header(slice_of(text, sizeof(text)), slice_of(text, place + 1));
+            one_record_add_header(FIELD_HTTP_REQUEST_HEADERS, slice_of(text, sizeof(text)),
+                                  slice_of(text, place + 1));
             for (size_t i = 0; i < ENCODER_COUNT; i++) {
                 encode_with(encoders[i], true);
                 if (encoders[i]->rows != ENCODER_ROWS_NONE)
@@ -341,7 +306,7 @@ static void test_hidden_characters(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         for (size_t k = 0; k < ENCODER_COUNT; k++) {
-            renew();
+            one_record_renew();
             record_add_text(record, FIELD_HTTP_REQUEST_METHOD, slice_of_string(cases[i].text));
             if (encoders[k]->is_binary || encoders[k]->rows != ENCODER_ROWS_NONE)
                 continue;
@@ -356,7 +321,8 @@ static void test_full_buffer(void **state)
 {
     (void)state;
     add_full_record();
-    add_header(SLICE_LITERAL("X"), SLICE_LITERAL("\x01\x02\x03"));
+    one_record_add_header(FIELD_HTTP_REQUEST_HEADERS, SLICE_LITERAL("X"),
+                          SLICE_LITERAL("\x01\x02\x03"));
     for (size_t k = 0; k < ENCODER_COUNT; k++) {
         const struct encoder_options options = {.with_headers = true, .with_colour = true};
         size_t whole, last;
@@ -419,7 +385,7 @@ static void test_empty_record(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, one_record_set_up, one_record_tear_down)
     const struct CMUnitTest tests[] = {
         CASE(test_golden),
         CASE(test_connection),

@@ -9,30 +9,10 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include "encode/encoder.h"
+#include "tests/lib/one_record.h"
 
-static struct record *record;
-static struct buffer output;
 static const struct address client = {ADDRESS_IPV4, {10, 0, 0, 1}};
 static const struct address server = {ADDRESS_IPV4, {10, 0, 0, 2}};
-
-static int set_up(void **state)
-{
-    (void)state;
-    record = record_new(1 << 20);
-    assert_non_null(record);
-    record->is_masked = true;
-    buffer_init(&output, 1 << 20);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    record_unref(&record);
-    buffer_done(&output);
-    record_pool_done();
-    return 0;
-}
 
 static char *encode_with(const struct encoder *encoder)
 {
@@ -286,7 +266,7 @@ static void test_numbers(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, one_record_set_up, one_record_tear_down)
     const struct CMUnitTest tests[] = {CASE(test_golden), CASE(test_each_byte), CASE(test_bars),
                                        CASE(test_keys), CASE(test_numbers)};
 

@@ -1,41 +1,6 @@
 /* http1: what each kind of exchange becomes (RFC 9110, RFC 9112), well formed and not. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include "tests/lib/feeder.h"
+#include "tests/lib/fed_records.h"
 
-static struct feeder feeder;
-
-static void play(const struct feeder_step *steps)
-{
-    assert_int_equal(feeder_init(&feeder, NULL), 0);
-    feeder_play(&feeder, steps, NULL, NULL);
-    assert_true(feeder_is_balanced(&feeder));
-}
-
-#define PLAY(...) play((const struct feeder_step[]){__VA_ARGS__, {0, NULL, 0}})
-
-static void expect(size_t index, const char *field, const char *expected)
-{
-    assert_true(index < feeder.record_count);
-    char *value = feeder_value(feeder.records[index], field);
-    if ((!value) != (!expected) || (value && strcmp(value, expected) != 0))
-        fail_msg("record %zu %s: %s, expected %s", index, field, value ? value : "(absent)",
-                 expected ? expected : "(absent)");
-    free(value);
-}
-
-static void expect_flags(size_t index, uint32_t flags)
-{
-    assert_true(index < feeder.record_count);
-    assert_int_equal(feeder.records[index]->flags, flags);
-}
-
-#define BIT(flag) (1u << RECORD_FLAG_##flag)
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 static void targets_have_their_parts(void **state)

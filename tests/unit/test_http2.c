@@ -16,16 +16,10 @@ extern const struct feeder_step http2_upgrade[], websocket_chat[];
 
 static struct buffer wire;
 
-static void play(const struct feeder_step *steps)
+static void begin_with(const struct feeder_step *steps)
 {
     start(NULL);
     feeder_play(&feeder, steps, NULL, NULL);
-}
-
-static void expect_flags(size_t index, uint32_t flags)
-{
-    assert_true(index < feeder.record_count);
-    assert_int_equal(feeder.records[index]->flags, flags);
 }
 
 /* ---- frames in the making ------------------------------------------------------------------ */
@@ -64,7 +58,7 @@ static void send_wire(enum direction direction)
 static void a_stream_is_a_record(void **state)
 {
     (void)state;
-    play(http2_plain);
+    begin_with(http2_plain);
     assert_int_equal(feeder.record_count, 3);
     expect(0, "http.request.method", "GET");
     expect(0, "url.original", "/a/b?x=1");
@@ -90,7 +84,7 @@ static void a_stream_is_a_record(void **state)
 static void calls_of_grpc(void **state)
 {
     (void)state;
-    play(http2_grpc);
+    begin_with(http2_grpc);
     assert_int_equal(feeder.record_count, 3);
     expect(0, "rpc.service", "shop.Cart");
     expect(0, "rpc.method", "Add");
@@ -109,7 +103,7 @@ static void calls_of_grpc(void **state)
 static void texts_are_counted(void **state)
 {
     (void)state;
-    play(http2_texts);
+    begin_with(http2_texts);
     assert_int_equal(feeder.record_count, 2);
     expect(0, "rpc.method", "M");
     expect(0, "rpc.request.messages", "1");
@@ -125,7 +119,7 @@ static void texts_are_counted(void **state)
 static void joined_in_the_middle(void **state)
 {
     (void)state;
-    play(http2_joined);
+    begin_with(http2_joined);
     assert_int_equal(feeder.record_count, 3);
     expect(0, "http.request.headers", ":method: GET\n:scheme: https\n:path: /later\nx-new: 1\n");
     expect(0, "url.domain", NULL);
@@ -141,7 +135,7 @@ static void joined_in_the_middle(void **state)
 static void pushes_and_tunnels(void **state)
 {
     (void)state;
-    play(http2_others);
+    begin_with(http2_others);
     assert_int_equal(feeder.record_count, 5);
     expect(0, "url.path", "/pushed.css");
     expect_flags(0, BIT(PUSHED));
@@ -158,7 +152,7 @@ static void pushes_and_tunnels(void **state)
 static void an_upgrade_is_one_exchange(void **state)
 {
     (void)state;
-    play(http2_upgrade);
+    begin_with(http2_upgrade);
     assert_int_equal(feeder.record_count, 2);
     expect(0, "url.original", "/up?x");
     expect(0, "http.response.interim", "101");
@@ -172,7 +166,7 @@ static void an_upgrade_is_one_exchange(void **state)
 static void a_websocket_is_counted(void **state)
 {
     (void)state;
-    play(websocket_chat);
+    begin_with(websocket_chat);
     assert_int_equal(feeder.record_count, 2);
     expect(0, "http.response.status_code", "101");
     expect(1, "network.protocol.name", "websocket");

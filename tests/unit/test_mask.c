@@ -11,14 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "encode/encoder.h"
+#include "tests/lib/one_record.h"
 #include "model/mask_names.h"
 #include "refine/mask.h"
 
 #define CANARY "KaNaRy51"
 
 static void *mask;
-static struct record *record;
-static struct buffer output;
 
 static void *make_mask(const char *key, const char *const *names)
 {
@@ -31,38 +30,16 @@ static void *make_mask(const char *key, const char *const *names)
 
 static int set_up(void **state)
 {
-    (void)state;
     mask = make_mask("", NULL);
-    record = record_new(1 << 20);
-    assert_non_null(record);
-    buffer_init(&output, 1 << 22);
+    one_record_set_up(state);
+    record->is_masked = false;
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    (void)state;
     mask_free(&mask);
-    record_unref(&record);
-    buffer_done(&output);
-    record_pool_done();
-    return 0;
-}
-
-static void renew(void)
-{
-    record_unref(&record);
-    record = record_new(1 << 20);
-    assert_non_null(record);
-}
-
-static void add_header(enum field_id field, struct slice name, struct slice value)
-{
-    struct header *header = arena_allocate(record->arena, sizeof(*header));
-
-    header->name = name;
-    header->value = value;
-    record_add_headers(record, field, header, 1);
+    return one_record_tear_down(state);
 }
 
 /* All that any encoder makes of the masked record. */
@@ -97,8 +74,9 @@ static void expect_header(const char *name, const char *value, const char *expec
 {
     struct value *headers;
 
-    renew();
-    add_header(FIELD_HTTP_REQUEST_HEADERS, slice_of_string(name), slice_of_string(value));
+    one_record_renew();
+    one_record_add_header(FIELD_HTTP_REQUEST_HEADERS, slice_of_string(name),
+                          slice_of_string(value));
     everything();
     headers = record_find(record, FIELD_HTTP_REQUEST_HEADERS);
     if (!slice_is_equal(headers->headers[0].value, slice_of_string(expected)))
@@ -161,9 +139,9 @@ static void test_default_names(void **state)
 
             spell(name->name, way, text);
             for (unsigned shape = 0; shape < 5; shape++) {
-                renew();
-                add_header(fields[(way + shape) % 4], slice_of_string(text),
-                           slice_of_string(value_for(name->manner, shape)));
+                one_record_renew();
+                one_record_add_header(fields[(way + shape) % 4], slice_of_string(text),
+                                      slice_of_string(value_for(name->manner, shape)));
                 expect_hidden(text);
             }
         }
@@ -197,16 +175,16 @@ static void test_name_patterns(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         for (unsigned again = 0; again < 2; again++) { /* the second time from memory */
-            renew();
-            add_header(FIELD_HTTP_RESPONSE_HEADERS, slice_of_string(names[i]),
-                       SLICE_LITERAL(CANARY));
+            one_record_renew();
+            one_record_add_header(FIELD_HTTP_RESPONSE_HEADERS, slice_of_string(names[i]),
+                                  SLICE_LITERAL(CANARY));
             expect_hidden(names[i]);
         }
     }
     memset(longest, 'x', sizeof(longest));
-    renew();
-    add_header(FIELD_HTTP_RESPONSE_HEADERS, slice_of(longest, sizeof(longest)),
-               SLICE_LITERAL(CANARY));
+    one_record_renew();
+    one_record_add_header(FIELD_HTTP_RESPONSE_HEADERS, slice_of(longest, sizeof(longest)),
+                          SLICE_LITERAL(CANARY));
     expect_hidden("a very long name");
 }
 
@@ -307,9 +285,10 @@ static void test_detectors(void **state)
         char text[300];
         struct slice all;
 
-        renew();
+        one_record_renew();
         snprintf(text, sizeof(text), "%s", values[i]);
-        add_header(FIELD_HTTP_REQUEST_HEADERS, SLICE_LITERAL("X-Anything"), slice_of_string(text));
+        one_record_add_header(FIELD_HTTP_REQUEST_HEADERS, SLICE_LITERAL("X-Anything"),
+                              slice_of_string(text));
         if (i + 1 < sizeof(values) / sizeof(values[0])) { /* entropy is for headers alone */
             record_add_text(record, FIELD_URL_PATH, slice_of_string(text));
             record_add_text(record, FIELD_REQUEST_ID, slice_of_string(text));
@@ -325,7 +304,7 @@ static void test_detectors(void **state)
 static void expect_target(const char *original, const char *path, const char *query,
                           const char *expected)
 {
-    renew();
+    one_record_renew();
     record_add_text(record, FIELD_URL_ORIGINAL, slice_of_string(original));
     if (path)
         record_add_text(record, FIELD_URL_PATH, slice_of_string(path));
@@ -358,7 +337,7 @@ static void test_targets(void **state)
 static void test_star_target(void **state)
 {
     (void)state;
-    renew();
+    one_record_renew();
     record_add_text(record, FIELD_URL_ORIGINAL, SLICE_LITERAL("*"));
     everything();
     assert_true(slice_is_equal(record_find(record, FIELD_URL_ORIGINAL)->text, SLICE_LITERAL("*")));
@@ -373,12 +352,14 @@ static void test_derived_fields(void **state)
     (void)state;
     mask_free(&mask);
     mask = make_mask("", names);
-    add_header(FIELD_HTTP_REQUEST_HEADERS, SLICE_LITERAL("X-Request-ID"), slice_of_string(bytes));
+    one_record_add_header(FIELD_HTTP_REQUEST_HEADERS, SLICE_LITERAL("X-Request-ID"),
+                          slice_of_string(bytes));
     record_add_text(record, FIELD_REQUEST_ID, slice_of_string(bytes));
     record_add_text(record, FIELD_TRACE_ID, slice_of(bytes, 8));
     expect_hidden("request_id");
-    renew();
-    add_header(FIELD_HTTP_REQUEST_HEADERS, SLICE_LITERAL("Host"), SLICE_LITERAL(CANARY ":80"));
+    one_record_renew();
+    one_record_add_header(FIELD_HTTP_REQUEST_HEADERS, SLICE_LITERAL("Host"),
+                          SLICE_LITERAL(CANARY ":80"));
     record_add_text(record, FIELD_URL_DOMAIN, SLICE_LITERAL(CANARY));
     expect_hidden("url.domain");
 }
@@ -452,10 +433,10 @@ static void test_abundance(void **state)
     (void)state;
     while (length + 32 < sizeof(text))
         length += (size_t)sprintf(text + length, "&token=" CANARY "&q=a@b.cd=");
-    renew();
+    one_record_renew();
     record_add_text(record, FIELD_URL_QUERY, slice_of(text, length));
     expect_hidden("many parameters");
-    renew();
+    one_record_renew();
     while (arena_allocate(record->arena, 64))
         ;
     record_add_text(record, FIELD_URL_QUERY, SLICE_LITERAL("x=1&token=" CANARY));

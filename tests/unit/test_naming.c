@@ -70,32 +70,6 @@ static void begin(void)
     open_end(1, false);
 }
 
-/* The record as a line; to free(). */
-static char *line_of(const struct record *record)
-{
-    static const struct encoder_options options = {0};
-    struct buffer text;
-    char *line;
-
-    buffer_init(&text, 1 << 20);
-    assert_int_equal(encoder_json.encode(record, &options, &text), 0);
-    line = strndup((const char *)text.data, text.length);
-    buffer_done(&text);
-    return line;
-}
-
-static void expect_alike(struct record *record)
-{
-    char *line = line_of(record), *alone;
-
-    for (size_t i = 0; i < COMMON_VALUES_OF_RECORD; i++)
-        common_values_unref(&record->commons[i].common);
-    alone = line_of(record);
-    assert_string_equal(line, alone);
-    free(line);
-    free(alone);
-}
-
 static bool has_common_names(const struct record *record)
 {
     return record->commons[COMMON_OF_NAMES].common && record_has_common(record, COMMON_OF_NAMES);

@@ -7,7 +7,7 @@ static __always_inline int scan_chunk_line(struct work *work, struct stream *str
 {
     __u32 at = work->at;
 
-    for (int i = 0; i < 128; i++) {
+    for (int i = 0; i < 32; i++) {
         __u8 byte, digit;
 
         if (at >= work->filled) {

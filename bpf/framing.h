@@ -51,6 +51,7 @@ static __always_inline void head_ends(struct work *work)
     struct stream *stream = &work->stream;
     bool is_response = stream->kind == KIND_RESPONSE;
 
+    stream->column = COLUMN_MARK;
     if (!is_response)
         stream->is_events = 0;
     if (is_response) {

@@ -92,11 +92,16 @@ struct stream {
     __u8 is_unwanted;  /* the filter does not take this message */
     __u8 framing;      /* PHASE_COPY: enum framing */
     __u8 is_payload;   /* PHASE_COPY: nobody needs to see what is left of the frame */
-    __u8 is_events;    /* the body is server-sent events, which are shown, see weir_events */
+    __u8 is_events;    /* the body is server-sent events, see event_stream.h */
+    __u8 column;       /* of the line, as far as it matters there */
     __u8 first[24] __attribute__((aligned(8))); /* the start line's first bytes, or a frame's */
     __u8 name[WEIR_NAME_LENGTH] __attribute__((aligned(8)));
 };
 #define FOREVER (~0ull)
+enum {                  /* stream.column */
+       COLUMN_MARK = 5, /* the body begins: EF BB BF may */
+       COLUMN_OVER = 8  /* what kind of line it is, is known */
+};
 
 /* Why a connection is not looked into. */
 enum off {

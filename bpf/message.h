@@ -1,22 +1,17 @@
 /*
  * message.h: one call's bytes, step by step: messages start and end (RFC 9112 §6), heads,
- * chunk-size lines and trailers are handed over, bodies are only counted.
+ * chunk-size lines and trailers are handed over, bodies are only counted, but for event_stream.h.
  */
 #pragma once
 #include "bpf/chunks.h"
 #include "bpf/copy.h"
+#include "bpf/event_stream.h"
 #include "bpf/framing.h"
 #include "bpf/hmac.h"
 #include "bpf/scan.h"
 #include "bpf/whole.h"
 
-enum {
-    STEPS_INNER = 16,
-    STEPS_OUTER = 4096,
-    HEAD_HARD_MAXIMUM = 1 << 20,
-    LOST_FILL = 32,
-    EVENTS_CALL = 64 * 1024 /* bytes of server-sent events that one call shows */
-};
+enum { STEPS_INNER = 16, STEPS_OUTER = 4096, HEAD_HARD_MAXIMUM = 1 << 20, LOST_FILL = 32 };
 
 /* Copies more behind what there is, or makes room for it. */
 static __always_inline int more_bytes(struct work *work, __u32 slot, __u32 want)
@@ -113,42 +108,6 @@ static __always_inline int step_head(struct work *work, __u32 slot, bool was_los
     wanted_decide(slot);
     head_is_whole(work);
     return weir_flush(slot);
-}
-
-/*
- * In a body of server-sent events (HTML Living Standard §9.2), which is handed over with what is
- * around it, since events need not begin where calls or chunks do. A call that brings too much of
- * it ends that for this message. True: the message is over.
- */
-__noinline int weir_events(__u32 slot)
-{
-    struct work *work = work_get(slot);
-    struct stream *stream;
-    __u64 piece;
-
-    if (!work)
-        return 0;
-    stream = &work->stream;
-    piece = work->filled - work->at;
-    if (piece > stream->remaining)
-        piece = stream->remaining;
-    work->at += piece;
-    work->shown += piece;
-    if (work->shown > EVENTS_CALL)
-        stream->is_events = 0;
-    if (stream->remaining == FOREVER)
-        return 0;
-    stream->remaining -= piece;
-    if (stream->remaining)
-        return 0;
-    stream->number = 0;
-    stream->number_state = NUMBER_NONE;
-    if (stream->phase == PHASE_CHUNK_DATA) {
-        stream->phase = PHASE_CHUNK;
-        return 0;
-    }
-    stream->phase = PHASE_START;
-    return 1;
 }
 
 /* One step of a call. STEP_AGAIN while there is something to do. */

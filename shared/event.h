@@ -199,6 +199,7 @@ enum weir_loss {
     WEIR_LOSS_TLS_CONFLICT,   /* one TLS session seemed to use two connections */
     WEIR_LOSS_TLS_SESSIONS,   /* no room for one more TLS session */
     WEIR_LOSS_TLS_CALLS,      /* no room to remember one more call into a TLS library */
+    WEIR_LOSS_EVENT_STREAM,   /* server-sent events of a call that moved too many of them */
     WEIR_LOSS_COUNT,
 };
 

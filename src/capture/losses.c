@@ -18,5 +18,6 @@ const char *const loss_names[] = {
     [WEIR_LOSS_TLS_CONFLICT] = "tls_conflict",
     [WEIR_LOSS_TLS_SESSIONS] = "tls_sessions_full",
     [WEIR_LOSS_TLS_CALLS] = "tls_calls_full",
+    [WEIR_LOSS_EVENT_STREAM] = "event_stream",
 };
 _Static_assert(sizeof(loss_names) / sizeof(*loss_names) == WEIR_LOSS_COUNT, "one name a reason");

@@ -166,6 +166,7 @@ struct http1_direction {
     uint8_t pattern;      /* what its last head was like (head_memory_pattern) */
     bool wants_pattern;   /* the head at hand is to become one */
     bool counts_events;   /* body: it is a text/event-stream, all of which was seen so far */
+    bool has_lost_events; /* it was one, and not all of it was seen */
     uint8_t extension;    /* CHUNK_EXTENSION: of http1_scan_extension */
     uint32_t line_length; /* CHUNK_*: of the size line so far */
     uint32_t masked_count, masked_capacity;

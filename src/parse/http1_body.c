@@ -26,6 +26,8 @@ static void conclude(struct http1_call *call, bool is_whole)
             record_set_flag(record, RECORD_FLAG_GAP);
         if (direction->counts_events && !direction->is_body_unknown && !direction->is_untrusted)
             record_add_number(record, FIELD_HTTP_RESPONSE_EVENTS, direction->events.events);
+        if (direction->has_lost_events)
+            record_set_flag(record, RECORD_FLAG_EVENTS_UNKNOWN);
         if (!is_request && is_whole)
             record->end_time_ns = call->emitter->time_ns;
     }
@@ -37,7 +39,7 @@ static void conclude(struct http1_call *call, bool is_whole)
     direction->has_gap = false;
     direction->was_gap = false;
     direction->has_ignored = false;
-    direction->counts_events = false;
+    direction->counts_events = direction->has_lost_events = false;
 }
 
 void http1_body_done(struct http1_call *call, bool is_lost)
@@ -318,6 +320,7 @@ bool http1_body_pass_gap(struct http1_call *call, struct gap gap)
     /* Sources that follow messages pass over bodies: only the events are unknown then. */
     if (!direction->counts_events || !call->emitter->marks_starts || gap.messages > 0)
         direction->has_gap = true;
+    direction->has_lost_events |= direction->counts_events;
     direction->counts_events = false;
     if (gap.messages <= 0 && gap.bytes != UINT64_MAX) {
         if (is_data && gap.bytes <= direction->remaining) {

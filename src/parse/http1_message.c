@@ -194,13 +194,6 @@ static void take_upgrade(struct http1_call *call, struct http1_exchange *exchang
     http1_exchange_upgrade(call, carries);
 }
 
-/* Of a media type the parameters say nothing here (HTML Living Standard §9.2.5). */
-static bool is_event_stream(struct slice type)
-{
-    type = slice_trim_ows(slice_part(type, 0, slice_find(type, ';')));
-    return slice_is_equal_ignoring_case(type, SLICE_LITERAL("text/event-stream"));
-}
-
 static void take_response(struct http1_call *call, struct http1_message *message)
 {
     struct http1_direction *direction = call->direction;
@@ -232,7 +225,7 @@ static void take_response(struct http1_call *call, struct http1_message *message
                        (method == HTTP1_METHOD_HEAD || head.status == 204 || head.status == 304);
     bool is_coded = head.has_content_coding || head.framing.has_other;
     direction->counts_events = !has_no_body && !direction->over && !is_coded &&
-                               is_event_stream(head.content_type);
+                               event_stream_is_type(head.content_type);
     direction->events = (struct event_stream){0};
     http1_body_start(call, &head.framing, has_no_body);
 }

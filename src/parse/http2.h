@@ -86,6 +86,7 @@ struct http2_half {
     bool is_body_unknown; /* bytes of it may be missing */
     bool counts_messages; /* of gRPC, none of which was missed */
     bool counts_events;   /* of text/event-stream, likewise */
+    bool has_lost_events; /* it was one, and some were missed */
     uint64_t body_size;
     struct http2_messages messages;
     struct event_stream events;
@@ -115,6 +116,7 @@ struct http2_head {
     struct slice host, user_agent, content_type, grpc_status;
     struct http_ids ids;
     bool has_pseudo;
+    bool has_content_coding;
     uint32_t reasons;
 };
 
@@ -254,6 +256,8 @@ void http2_stream_done(struct http2_state *state);
 /* http2_data.c */
 /* Bytes of a DATA frame's content. */
 void http2_data_take(struct http2_half *half, struct slice bytes);
+/* Some of them may be missing. */
+void http2_data_miss(struct http2_half *half);
 /* `count` of them have passed unseen. */
 void http2_data_pass(struct http2_half *half, uint64_t count, bool is_missing);
 /* How many of the next `left` bytes need not be seen. */

@@ -90,6 +90,12 @@ void http2_data_take(struct http2_half *half, struct slice bytes)
         event_stream_take(&half->events, bytes);
 }
 
+void http2_data_miss(struct http2_half *half)
+{
+    half->has_lost_events |= half->counts_events;
+    half->counts_messages = half->counts_events = false;
+}
+
 void http2_data_pass(struct http2_half *half, uint64_t count, bool is_missing)
 {
     struct http2_messages *messages = &half->messages;
@@ -101,7 +107,7 @@ void http2_data_pass(struct http2_half *half, uint64_t count, bool is_missing)
         if (!messages->left)
             end_message(messages);
     } else if (count && is_missing) {
-        half->counts_messages = half->counts_events = false;
+        http2_data_miss(half);
     }
 }
 
@@ -154,6 +160,8 @@ void http2_data_add_fields(struct http2_stream *stream)
     if (stream->halves[HTTP2_RESPONSE].counts_events)
         record_add_number(stream->record, FIELD_HTTP_RESPONSE_EVENTS,
                           stream->halves[HTTP2_RESPONSE].events.events);
+    if (stream->halves[HTTP2_RESPONSE].has_lost_events)
+        record_set_flag(stream->record, RECORD_FLAG_EVENTS_UNKNOWN);
     if (stream->is_websocket &&
         !websocket_fields_add(stream->record, stream->halves[HTTP2_REQUEST].websocket,
                               stream->halves[HTTP2_RESPONSE].websocket))

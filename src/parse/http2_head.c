@@ -89,9 +89,14 @@ static inline void take_header(struct http2_head *head, struct slice name, struc
         else
             take_id(&head->ids, name, value);
         break;
+    case 16:
+        if (IS(name, "content-encoding"))
+            head->has_content_coding = true;
+        else
+            take_id(&head->ids, name, value);
+        break;
     case 2:
     case 14:
-    case 16:
         take_id(&head->ids, name, value);
         break;
     default:
@@ -286,8 +291,8 @@ void http2_head_add_response(struct http2_stream *stream, const struct http2_hea
         add_grpc_status(stream, head);
     if (stream->is_grpc && !stream->halves[HTTP2_REQUEST].has_head)
         http2_data_expect(stream);
-    struct slice type = slice_part(head->content_type, 0, slice_find(head->content_type, ';'));
-    stream->halves[HTTP2_RESPONSE].counts_events = IS(type, "text/event-stream");
+    stream->halves[HTTP2_RESPONSE].counts_events = !head->has_content_coding &&
+                                                   event_stream_is_type(head->content_type);
     if (!is_good)
         record_set_flag(record, RECORD_FLAG_TRUNCATED);
     bool is_whole = !block->list.is_partial && !block->list.is_truncated;

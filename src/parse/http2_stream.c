@@ -218,7 +218,7 @@ void http2_stream_miss(struct http2_call *call)
             continue;
         at->has_gap = true;
         at->halves[side].is_body_unknown = true;
-        at->halves[side].counts_messages = at->halves[side].counts_events = false;
+        http2_data_miss(&at->halves[side]);
         if (at->halves[side].websocket)
             at->halves[side].websocket->is_broken = true;
     }

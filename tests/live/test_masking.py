@@ -19,6 +19,7 @@ from harness import traffic
 from play import Stage
 
 CANARY = re.compile(rb"CANARY\d+Z")
+SPLINTERS = b"SPLINTER" * 9  # of which nothing may be found either
 REPEATED = 60  # exchanges of a connection whose heads repeat
 KEY = "a key of the live tests, 32 bytes"
 NAME_PATTERN = re.compile(r'\{"([^"]+)",\s*(MASK_\w+)\}')
@@ -43,6 +44,7 @@ class Plan:
         self.canaries = {}
         self.expected = []
         self.markers = 0
+        self.events = None  # of each body of server-sent events
 
     def canary(self, where):
         word = f"CANARY{len(self.canaries):05}Z"
@@ -196,6 +198,38 @@ def play_long(plan):
         plan.exchange(lines, [lines[0].replace("Authorization: Bearer", "X-Amz-Security-Token:")])
 
 
+def chunks_of(body, size):
+    pieces = [body[at:at + size] for at in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
+def play_event_streams(plan):
+    """
+    Bodies of server-sent events leave the kernel for their lines' ends and kinds only: secrets in
+    data, names, numbers and comments, cut by calls, chunks and receiving buffers.
+    """
+    kind = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+
+    def body(where):
+        word = plan.canary(where).encode() + SPLINTERS
+        lines = [b"data: %s" % word, b"data:%s" % word, b"data" + word, b"da%s: 1" % word,
+                 b"id: " + word, b":" + word, word, b"data", b"datadata:" + word, b" data:" + word]
+        return (b"\xef\xbb\xbf" + b"".join(line + b"\n\n" for line in lines)
+                + b"\r\n\r\ndata: %s\r\r" % word + b"data: %s\n" % word)
+    plan.events = 4  # the two in front, the lone name and that with CR
+    for size in (1, 2, 3, 5, 7, 11, 64, 1000):
+        play = plan.stage.open()
+        whole = body(f"events by {size}")
+        pieces = [whole[at:at + size] for at in range(0, len(whole), size)]
+        play.c(b"GET /events HTTP/1.1\r\nHost: live.test\r\n\r\n" * 3)
+        play.s(kind + b"Content-Length: %d\r\n\r\n" % len(whole) + pieces[0], *pieces[1:])
+        whole = chunks_of(body(f"events in chunks of {size}"), size)
+        play.s(kind + b"Transfer-Encoding: chunked\r\n\r\n" + whole[:20])
+        play.s(whole[20:], cuts=(len(whole) // 3,))
+        play.s(kind + b"\r\n", *body(f"events to the end by {size}").splitlines(keepends=True))
+        play.close()
+
+
 def play_everything(plan):
     plan.user_space = set()
     play_names(plan, default_names())
@@ -206,6 +240,7 @@ def play_everything(plan):
     play_trailers(plan)
     play_places(plan)
     play_long(plan)
+    play_event_streams(plan)
 
 
 def find_canaries(plan, data, allowed=frozenset()):
@@ -239,6 +274,10 @@ def check_values(weir, plan):
                 if record.get("url.original") == "/trailer"
                 and ["X-Plain", "seen"] not in record.get("http.request.trailers", [])]
     check_empty(unmasked, "trailers that are no secret are kept")
+    if plan.events:
+        events = [record.get("http.response.events") for record in weir.records()
+                  if record.get("url.original") == "/events"]
+        check(events == [plan.events] * 24, f"events are counted by what is shown: {events}")
 
 
 def check_formats():
@@ -271,6 +310,8 @@ def check_ring(weir, plan, output):
     ring = weir.ring_path.read_bytes()
     check_empty(find_canaries(plan, ring, plan.user_space),
                 f"{output}: no canary in {len(ring)} raw ring bytes")
+    check_empty([part for part in (b"SPL", b"LIN", b"NTE", b"RSP") if part in ring],
+                f"{output}: no part of an event in the raw ring bytes")
     check(ring.count(b"MARKER") >= plan.markers * 0.9,
           f"{output}: the markers are in the raw ring bytes ({ring.count(b'MARKER')})")
 

@@ -20,6 +20,8 @@ from harness import servers, traffic
 LANES, REQUESTS = 6, 25
 SIZES = (11, 300, 2000, 40000)
 CANARY = "canary-of-tls-that-nobody-may-see"
+EVENTS = 5
+EVENT = r"data: SECRET-OF-EVENTS\n\n"  # as nginx's configuration writes it
 
 
 def client_context():
@@ -34,7 +36,8 @@ def nginx(directory, certificate):
     port = servers.free_port()
     server = servers.nginx(directory, extra=(
         f"listen 127.0.0.1:{port} ssl http2; ssl_certificate {certificate[0]}; "
-        f"ssl_certificate_key {certificate[1]};"))
+        f"ssl_certificate_key {certificate[1]}; location /events/ {{ "
+        f'default_type text/event-stream; return 200 "{EVENT * EVENTS}"; }}'))
     server.port = port
     return server
 
@@ -174,13 +177,24 @@ def check_clients(weir, server, clients):
     check_empty(bad, f"{server.name}: version and both processes are told")
 
 
-def url_of(port):
-    return f"https://127.0.0.1:{port}/bytes/11"
+def check_events(weir, server):
+    """Server-sent events are counted; what is in them is hidden, which the ring's check tells."""
+    numbers = [f"events-{server.name}-{turn}" for turn in range(3)]
+    for number in numbers:
+        command, _ = curl("--http1.1", "-N", target=f"/events/{EVENTS}")(server.port, number)
+        run(command)
+    bad = [record for records in by_number(weir, server, numbers).values() for record in records
+           if (record.get("http.response.events"), flags(record)) != (EVENTS, set())]
+    check_empty(bad, f"{server.name}: the events of a text/event-stream are counted")
 
 
-def curl(*options):
+def url_of(port, target="/bytes/11"):
+    return f"https://127.0.0.1:{port}{target}"
+
+
+def curl(*options, target="/bytes/11"):
     return lambda port, number: ([servers.find_program("curl"), "-sk", *options, "-o", "/dev/null",
-                                  "-H", f"X-Seq: {number}", url_of(port)], None)
+                                  "-H", f"X-Seq: {number}", url_of(port, target)], None)
 
 
 def wget(port, number):
@@ -303,11 +317,13 @@ def main():
                 check_secrets(weir, server)
         for server in before[:2]:
             check_clients(weir, server, clients_of(server, database))
+            check_events(weir, server)
         check_others(weir, directory, certificate, database)
         check_killed(weir, directory, certificate)
         check_clean_end(weir)
-        check(CANARY.encode() not in weir.ring_path.read_bytes(),
-              "no masked value has left the kernel")
+        ring = weir.ring_path.read_bytes()
+        check(CANARY.encode() not in ring and b"SECRET-OF" not in ring,
+              "no masked value and nothing of an event has left the kernel")
         missed = {name: weir.totals.missed[name] for name in weir.totals.missed
                   if name.startswith("tls_")}
         check(not missed, "no plaintext is without its connection", str(missed))

@@ -27,6 +27,26 @@ static void events_of_a_stream_are_counted(void **state)
     feeder_done(&feeder);
 }
 
+/* §9.2.5: one byte order mark in front is no part of the first line; a second one is. */
+static void a_mark_in_front_is_passed_over(void **state)
+{
+#define MARK "\xef\xbb\xbf"
+    static const char *const bodies[] = {MARK "data: 1\n\ndata: 2\n\n", MARK MARK "data: 1\n\n",
+                                         "\xef\xbb"
+                                         "data: 1\n\ndata: 2\n\n",
+                                         MARK "\n\n" MARK "data: 1\n\n", "\xef\n\ndata: 1\n\n"};
+    static const char *const counts[] = {"2", "0", "1", "0", "1"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++) {
+        char answer[256];
+        snprintf(answer, sizeof(answer), STREAM "\r\n%s", bodies[i]);
+        PLAY({'>', GET, 0}, {'<', answer, 0}, {'{', NULL, 0});
+        assert_int_equal(feeder.record_count, 1);
+        expect(0, "http.response.events", counts[i]);
+        feeder_done(&feeder);
+    }
+}
+
 /* What is missing of a stream may have been events: their number is not known, only the size. */
 static void events_in_a_gap_are_not_guessed(void **state)
 {
@@ -42,6 +62,7 @@ static void events_in_a_gap_are_not_guessed(void **state)
     assert_int_equal(feeder.record_count, 1);
     expect(0, "http.response.events", NULL);
     expect(0, "http.response.body.size", "30");
+    expect_flags(0, BIT(EVENTS_UNKNOWN) | BIT(GAP));
     feeder_done(&feeder);
 }
 
@@ -56,6 +77,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_of_a_stream_are_counted),
+        cmocka_unit_test(a_mark_in_front_is_passed_over),
         cmocka_unit_test(events_in_a_gap_are_not_guessed),
     };
     return cmocka_run_group_tests(tests, NULL, finish);

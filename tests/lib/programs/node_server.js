@@ -1,5 +1,6 @@
-// Node.js http server of the live tests: /bytes/N gives N bytes, chunked, with a trailer. A
-// certificate and its key behind the other arguments: over TLS.
+// Node.js http server of the live tests: /bytes/N gives N bytes, chunked, with a trailer; /events/N
+// a text/event-stream of N events, each written apart, with a secret in it. A certificate and its
+// key behind the other arguments: over TLS.
 'use strict';
 const fs = require('fs');
 const http = require('http');
@@ -15,6 +16,13 @@ function answer(request, response) {
     const size = Number((request.url.match(/^\/bytes\/(\d+)/) || [])[1] || 0);
     response.setHeader('X-Seq', sequence);
     response.setHeader('X-Repeated', ['one', 'two']);
+    const events = Number((request.url.match(/^\/events\/(\d+)/) || [])[1] || 0);
+    if (events) {
+      response.setHeader('Content-Type', 'text/event-stream');
+      for (let event = 0; event < events; event++) {
+        response.write(`id: ${event}\ndata: SECRET-OF-EVENTS\n\n`);
+      }
+    }
     if (size > 512) {
       response.setHeader('Trailer', 'X-Checked');
       response.addTrailers({ 'X-Checked': String(size) });

@@ -121,83 +121,79 @@ static bool is_clean_byte(uint8_t byte)
 
 #ifdef __SSE2__
 
-/* Copies whole blocks while they are clean; returns how many bytes. */
-static inline size_t copy_clean(uint8_t *to, const uint8_t *from, size_t length)
+/* Up to 16 bytes; what is behind them is zero. */
+static inline __m128i load_up_to_16(const uint8_t *data, size_t length)
 {
-    size_t done = 0;
+    uint64_t low = 0, high = 0;
+    uint32_t first, last;
 
-    for (; length - done >= 16; done += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(from + done));
-        /* signed comparison: bytes from 0x80 on are below the space, too */
-        __m128i bad = _mm_or_si128(_mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(' ')),
-                                                _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f))),
-                                   _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
-                                                _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
-        unsigned mask = (unsigned)_mm_movemask_epi8(bad);
-
-        _mm_storeu_si128((__m128i *)(to + done), bytes);
-        if (mask)
-            return done + (size_t)__builtin_ctz(mask);
+    if (length >= 16)
+        return _mm_loadu_si128((const __m128i *)data);
+    if (length >= 8) {
+        memcpy(&low, data, 8);
+        memcpy(&high, data + length - 8, 8);
+        high = length > 8 ? high >> (8 * (16 - length)) : 0;
+    } else if (length >= 4) {
+        memcpy(&first, data, 4);
+        memcpy(&last, data + length - 4, 4);
+        low = first | (uint64_t)last << (8 * (length - 4));
+    } else {
+        for (size_t i = length; i-- > 0;)
+            low = low << 8 | data[i];
     }
-    return done;
+    return _mm_set_epi64x((long long)high, (long long)low);
+}
+
+/* Copies a block, and may scribble behind it; bit n: byte n needs an escape, or a look. */
+static inline unsigned copy_block(uint8_t *to, const uint8_t *from, size_t length)
+{
+    __m128i bytes = load_up_to_16(from, length);
+    /* signed comparison: bytes from 0x80 on are below the space, too */
+    __m128i bad = _mm_or_si128(_mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(' ')),
+                                            _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f))),
+                               _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
+                                            _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
+
+    _mm_storeu_si128((__m128i *)to, bytes);
+    return (unsigned)_mm_movemask_epi8(bad) & (length < 16 ? (1u << length) - 1 : 0xffff);
 }
 
 #else
 
-static inline size_t copy_clean(uint8_t *to, const uint8_t *from, size_t length)
+static inline unsigned copy_block(uint8_t *to, const uint8_t *from, size_t length)
 {
-    (void)to, (void)from, (void)length;
-    return 0;
+    unsigned bad = 0;
+
+    for (size_t i = 0; i < length && i < 16; i++) {
+        to[i] = from[i];
+        bad |= (unsigned)!is_clean_byte(from[i]) << i;
+    }
+    return bad;
 }
 
 #endif
 
-static inline size_t copy_words(uint8_t *to, const uint8_t *from, size_t length)
-{
-    size_t done = 0;
-    uint64_t word;
-
-    for (; length - done >= 8; done += 8) {
-        memcpy(&word, from + done, 8);
-        if (put_word_is_odd(word))
-            return done;
-        memcpy(to + done, &word, 8);
-    }
-    if (done < length && length >= 8) {
-        memcpy(&word, from + length - 8, 8);
-        if (!put_word_is_odd(word)) {
-            memcpy(to + length - 8, &word, 8);
-            return length;
-        }
-    } else if (length >= 4 && done == 0) {
-        uint32_t low, high;
-
-        memcpy(&low, from, 4);
-        memcpy(&high, from + length - 4, 4);
-        if (!put_word_is_odd((uint64_t)high << 32 | low)) {
-            memcpy(to, &low, 4);
-            memcpy(to + length - 4, &high, 4);
-            return length;
-        }
-    }
-    return done;
-}
-
 uint8_t *put_escaped_slow(uint8_t *at, struct slice text, enum writer_style style, bool *has_binary)
 {
-    size_t done = 0, used;
+    const uint8_t *from = text.data, *end = text.data + text.length;
 
-    while (done < text.length) {
-        size_t clean = copy_clean(at, text.data + done, text.length - done);
+    while (from < end) {
+        size_t left = (size_t)(end - from), used = left < 16 ? left : 16;
+        unsigned bad = copy_block(at, from, left);
 
-        clean += copy_words(at + clean, text.data + done + clean, text.length - done - clean);
-        done += clean;
-        at += clean;
-        while (done < text.length && is_clean_byte(text.data[done]))
-            *at++ = text.data[done++];
-        if (done < text.length) {
-            at += put_character(at, text.data + done, text.length - done, style, &used, has_binary);
-            done += used;
+        if (bad)
+            used = (size_t)__builtin_ctz(bad);
+        from += used;
+        at += used;
+        while (from < end && !is_clean_byte(*from)) {
+            if (*from == '"' && style == WRITER_QUOTED) { /* most are */
+                memcpy(at, "\\\"", 2);
+                at += 2;
+                from++;
+                continue;
+            }
+            at += put_character(at, from, (size_t)(end - from), style, &used, has_binary);
+            from += used;
         }
     }
     return at;

@@ -8,6 +8,7 @@
 static void put_fields(const struct common_values *common, struct json_text *text, uint8_t *start)
 {
     const struct value *values[FIELD_COUNT] = {NULL};
+    const uint8_t first = 0;
     uint8_t *at = start;
 
     for (uint32_t i = common->count; i-- > 0;)
@@ -18,7 +19,7 @@ static void put_fields(const struct common_values *common, struct json_text *tex
         if (field >= FIELD_COUNT || !values[field])
             continue;
         text->present[field / 64] |= (uint64_t)1 << (field & 63);
-        at = json_values_put(at, NULL, &values[field], 1, &text->has_binary);
+        at = json_values_put(at, NULL, &values[field], &first, 1, &text->has_binary);
     }
     text->offsets[JSON_PRESENT_WORDS * 64] = (uint16_t)(at - start);
     text->bytes = slice_of(start, (size_t)(at - start));

@@ -53,6 +53,31 @@ static struct head_memo *memo_of(const struct record *record, const struct value
     return memo && value->headers == memo->shown ? memo : NULL;
 }
 
+/* Are the headers like a pattern's, of whose text lines can be copied? */
+static bool is_like(const struct head_likeness *likeness, const struct value *value)
+{
+    const struct head_memo *memo = likeness ? likeness->memo : NULL;
+
+    return memo && likeness->shown == value->headers && likeness->count == value->count &&
+           memo->encoded_by == &encoder_json && memo->offsets && !memo->has_binary;
+}
+
+static size_t longest_alike(const struct head_likeness *likeness, const struct value *value,
+                            size_t *escaped)
+{
+    const struct header *header = value->headers;
+    size_t count = 0;
+
+    for (uint32_t i = 0; i < likeness->run_count; i++) {
+        if (likeness->runs[i].line == HEAD_LINE_DIFFERS) {
+            *escaped += header->name.length + header->value.length;
+            count++;
+        }
+        header += likeness->runs[i].count;
+    }
+    return likeness->memo->encoded.length + count * sizeof("[\"\",\"\"],");
+}
+
 static size_t longest_headers(const struct value *value, size_t *escaped)
 {
     for (uint32_t i = 0; i < value->count; i++)
@@ -85,7 +110,10 @@ size_t json_values_longest_list(const struct record *record, const struct value 
         memo = record ? memo_of(record, value) : NULL;
         if (memo && memo->encoded_by == &encoder_json)
             return length + memo->encoded.length;
-        length += longest_headers(value, &escaped);
+        if (record && is_like(record_likeness(record, value), value))
+            length += longest_alike(record_likeness(record, value), value, &escaped);
+        else
+            length += longest_headers(value, &escaped);
         break;
     default:
         break;
@@ -150,42 +178,31 @@ static uint8_t *put_memo(uint8_t *at, struct head_memo *memo, const struct value
     return at;
 }
 
-/* A pattern's text, of which lines can be copied; `value` are headers like those. */
-static const struct head_memo *pattern_of(const struct head_likeness *likeness,
-                                          const struct value *value)
-{
-    const struct head_memo *memo = likeness ? likeness->memo : NULL;
-
-    if (!memo || likeness->shown != value->headers || likeness->count != value->count ||
-        memo->encoded_by != &encoder_json || !memo->offsets || memo->has_binary)
-        return NULL;
-    return memo;
-}
-
 /* Lines of the pattern that follow each other are copied at once. */
-static uint8_t *put_alike(uint8_t *at, const struct head_memo *memo, const uint8_t *lines,
-                          const struct value *value, bool *has_binary)
+static uint8_t *put_alike(uint8_t *at, const struct head_likeness *likeness,
+                          const struct header *headers, bool *has_binary)
 {
+    const struct head_memo *memo = likeness->memo;
+    const uint8_t *text = memo->encoded.data;
+    const uint32_t *offsets = memo->offsets;
     bool is_binary = false;
 
     *at++ = '[';
-    for (uint32_t i = 0; i < value->count;) {
-        uint32_t line = lines[i], start, length;
+    for (uint32_t i = 0; i < likeness->run_count; i++) {
+        struct head_run run = likeness->runs[i];
 
-        if (line == HEAD_LINE_DIFFERS) {
-            at = put_header(at, &value->headers[i++], &is_binary);
-            continue;
+        if (run.line == HEAD_LINE_DIFFERS) {
+            at = put_header(at, headers, &is_binary);
+        } else {
+            size_t length = offsets[run.line + run.count] - offsets[run.line];
+
+            memcpy(at, text + offsets[run.line], length);
+            at += length;
+            at[-1] = ','; /* behind the last header the text has none */
         }
-        start = memo->offsets[line];
-        while (i < value->count && lines[i] == line)
-            i++, line++;
-        length = memo->offsets[line] - start;
-        memcpy(at, memo->encoded.data + start, length);
-        /* Behind the last header the text has no comma. */
-        at += length;
-        at[-1] = ',';
+        headers += run.count;
     }
-    at -= value->count > 0;
+    at -= likeness->run_count > 0;
     *at++ = ']';
     *has_binary |= is_binary;
     return at;
@@ -286,23 +303,23 @@ static uint8_t *put_known_headers(uint8_t *at, const struct record *record,
                                   const struct value *value, bool *has_binary)
 {
     const struct head_likeness *likeness = record_likeness(record, value);
-    const struct head_memo *pattern = pattern_of(likeness, value);
     struct head_memo *memo = memo_of(record, value);
 
     if (memo)
         return put_memo(at, memo, value, has_binary);
-    if (pattern)
-        return put_alike(at, pattern, likeness->lines, value, has_binary);
+    if (is_like(likeness, value))
+        return put_alike(at, likeness, value->headers, has_binary);
     return put_value(at, value, has_binary);
 }
 
 uint8_t *json_values_put(uint8_t *at, const struct record *record,
-                         const struct value *const *values, uint64_t which, bool *has_binary)
+                         const struct value *const *values, const uint8_t *order, uint32_t count,
+                         bool *has_binary)
 {
     bool is_binary = false; /* a local, so that the bytes written cannot be taken for it */
 
-    for (; which; which &= which - 1) {
-        const struct value *value = values[__builtin_ctzll(which)];
+    for (uint32_t i = 0; i < count; i++) {
+        const struct value *value = values[order[i]];
 
         at = put_padded(at, keys[value->field].text, key_lengths[value->field]);
         if (value->kind == VALUE_TEXT) { /* most are */

@@ -22,11 +22,12 @@ static inline size_t json_values_longest(const struct record *record, const stru
 }
 
 /*
- * Writes a comma, the key and the value of each of the set's `values`, and may scribble over
- * PUT_SLACK bytes behind them. Sets *has_binary where bytes are not UTF-8. Returns the place behind
- * the last one.
+ * Writes a comma, the key and the value of each of `count` values, of which `order` has the
+ * numbers, and may scribble over PUT_SLACK bytes behind them. Sets *has_binary where bytes are not
+ * UTF-8. Returns the place behind the last one.
  */
 uint8_t *json_values_put(uint8_t *at, const struct record *record,
-                         const struct value *const *values, uint64_t which, bool *has_binary);
+                         const struct value *const *values, const uint8_t *order, uint32_t count,
+                         bool *has_binary);
 /* The same for flags, of which there is one at least. */
 uint8_t *json_values_put_flags(uint8_t *at, uint32_t flags);

@@ -190,33 +190,32 @@ static void put_memo(struct writer *writer, unsigned field, struct head_memo *me
     writer->has_binary |= was_binary;
 }
 
-/* A pattern's attributes, of which lines can be copied; `value` are headers like those. */
-static const struct head_memo *pattern_of(const struct head_likeness *likeness,
-                                          const struct value *value, const void *owner)
+/* Can lines of the pattern's attributes be copied? `value` are headers like those. */
+static bool is_like(const struct head_likeness *likeness, const struct value *value,
+                    const void *owner)
 {
     const struct head_memo *memo = likeness ? likeness->memo : NULL;
 
-    if (!memo || likeness->shown != value->headers || likeness->count != value->count ||
-        memo->encoded_by != owner || !memo->offsets || memo->has_binary || has_repeats(value))
-        return NULL;
-    return memo;
+    return memo && likeness->shown == value->headers && likeness->count == value->count &&
+           memo->encoded_by == owner && memo->offsets && !memo->has_binary && !has_repeats(value);
 }
 
 /* Lines of the pattern that follow each other are copied at once. */
-static void put_alike(struct writer *writer, unsigned field, const struct head_memo *memo,
-                      const uint8_t *lines, const struct value *value)
+static void put_alike(struct writer *writer, unsigned field, const struct head_likeness *likeness,
+                      const struct value *value)
 {
-    for (uint32_t i = 0; i < value->count;) {
-        uint32_t line = lines[i], start;
+    const struct head_memo *memo = likeness->memo;
+    uint32_t at = 0;
 
-        if (line == HEAD_LINE_DIFFERS) {
-            put_header(writer, field, value, i++);
-            continue;
-        }
-        start = memo->offsets[line];
-        while (i < value->count && lines[i] == line)
-            i++, line++;
-        writer_bytes(writer, memo->encoded.data + start, memo->offsets[line] - start);
+    for (uint32_t i = 0; i < likeness->run_count; i++) {
+        struct head_run run = likeness->runs[i];
+
+        if (run.line == HEAD_LINE_DIFFERS)
+            put_header(writer, field, value, at);
+        else
+            writer_bytes(writer, memo->encoded.data + memo->offsets[run.line],
+                         memo->offsets[run.line + run.count] - memo->offsets[run.line]);
+        at += run.count;
     }
 }
 
@@ -225,12 +224,11 @@ void otlp_put_headers(struct writer *writer, unsigned field, const struct record
 {
     struct head_memo *memo = record && owner ? record_memo(record, value) : NULL;
     const struct head_likeness *likeness = record && owner ? record_likeness(record, value) : NULL;
-    const struct head_memo *pattern = pattern_of(likeness, value, owner);
 
     if (memo && value->headers == memo->shown)
         put_memo(writer, field, memo, value, owner);
-    else if (pattern)
-        put_alike(writer, field, pattern, likeness->lines, value);
+    else if (is_like(likeness, value, owner))
+        put_alike(writer, field, likeness, value);
     else
         put_headers(writer, field, value);
 }

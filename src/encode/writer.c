@@ -25,24 +25,42 @@ uint8_t *writer_room_slow(struct writer *writer, size_t more)
     return writer->buffer->data + writer->buffer->length;
 }
 
+/* Of a number of five digits at least. */
+static uint8_t *put_long_number(uint8_t *at, uint64_t number)
+{
+    unsigned length = 5;
+    uint8_t *end, *place;
+
+    for (uint64_t left = number / 100000; left; left /= 10)
+        length++;
+    for (place = end = at + length; number >= 100; number /= 100)
+        memcpy(place -= 2, digit_pairs + number % 100 * 2, 2);
+    if (number >= 10)
+        memcpy(at, digit_pairs + number * 2, 2);
+    else
+        *at = (uint8_t)('0' + number);
+    return end;
+}
+
 uint8_t *put_number(uint8_t *at, uint64_t number)
 {
-    char text[PUT_SLACK];
-    size_t start = PUT_NUMBER_MAXIMUM;
+    unsigned low, high;
 
-    while (number >= 100) {
-        start -= 2;
-        memcpy(text + start, digit_pairs + number % 100 * 2, 2);
-        number /= 100;
+    if (number >= 10000)
+        return put_long_number(at, number);
+    high = (unsigned)number / 100;
+    low = (unsigned)number % 100;
+    if (high >= 10) {
+        memcpy(at, digit_pairs + high * 2, 2);
+        at += 2;
+    } else if (high) {
+        *at++ = (uint8_t)('0' + high);
+    } else if (low < 10) {
+        *at++ = (uint8_t)('0' + low);
+        return at;
     }
-    if (number >= 10) {
-        start -= 2;
-        memcpy(text + start, digit_pairs + number * 2, 2);
-    } else {
-        text[--start] = (char)('0' + number);
-    }
-    memcpy(at, text + start, PUT_NUMBER_MAXIMUM - start);
-    return at + PUT_NUMBER_MAXIMUM - start;
+    memcpy(at, digit_pairs + low * 2, 2);
+    return at + 2;
 }
 
 void writer_number(struct writer *writer, uint64_t number)

@@ -67,13 +67,29 @@ enum {
     HEAD_LINE_DIFFERS = 255, /* no line of the pattern is the same */
 };
 
-/* Headers of a record beside those of a pattern. */
+/* Headers that follow each other, and the lines of a pattern that are the same. */
+struct head_run {
+    uint8_t line;  /* of the first, ascending from run to run; HEAD_LINE_DIFFERS: none is */
+    uint8_t count; /* 1 where none is the same */
+};
+
+/* One bit for each of the first `count` lines. */
+static inline uint64_t head_line_bits(uint32_t count)
+{
+    return count < HEAD_LINES_MAXIMUM ? ((uint64_t)1 << count) - 1 : ~UINT64_C(0);
+}
+
+/*
+ * Headers of a record beside those of a pattern. Names and values of lines that are the same lie in
+ * the memo's bytes, not in the record's arena.
+ */
 struct head_likeness {
     struct head_memo *memo;
     const struct header *shown; /* the record's headers, as soon as they are masked: those of lines
                                    that are the same are as the memo shows them; NULL: not so */
-    uint32_t count;
-    uint8_t lines[]; /* of each header: the line of the memo that is the same; ascending */
+    uint32_t count;             /* headers */
+    uint32_t run_count;
+    struct head_run runs[];
 };
 
 struct head_memory_counters {

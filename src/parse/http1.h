@@ -275,19 +275,21 @@ struct http1_message {
 struct http1_known {
     struct http1_head head;
     uint64_t notable; /* bit n: header n may say something that is needed; of a pattern */
+    uint64_t moving;  /* bit n: line n was another one in a head that was set beside the pattern */
     /* Of a pattern: where each header line begins in the memo's bytes, and where the last ends. */
     uint16_t starts[HEAD_LINES_MAXIMUM + 1];
 };
 
-/* A head beside a pattern: where its header lines are, and which of the pattern is the same. */
+/* A head beside a pattern: its header lines, and which of the pattern's are the same. */
 struct http1_alike {
     struct head_memo *pattern;
     uint32_t length; /* of the head with its empty line */
-    uint32_t count;
+    uint32_t count;  /* of header lines */
+    uint32_t run_count;
     uint32_t same_bytes; /* in lines that are the same */
     uint64_t hash;       /* of all others */
-    uint16_t starts[HEAD_LINES_MAXIMUM + 1];
-    uint8_t lines[HEAD_LINES_MAXIMUM]; /* HEAD_LINE_DIFFERS: none */
+    struct head_run runs[HEAD_LINES_MAXIMUM];
+    uint16_t starts[HEAD_LINES_MAXIMUM + 1]; /* of the runs, and where the last ends */
 };
 
 /* http1_message.c */
@@ -329,11 +331,13 @@ void http1_alike_prepare(struct head_memo *memo, const struct http1_lines *lines
  * something in it is not as it should be, which only a thorough look can judge.
  */
 bool http1_alike_find(struct head_memo *pattern, struct slice bytes, struct http1_alike *ret_alike);
-/* As http1_head_split, of bytes as those that were found. False: a thorough look is needed. */
+/*
+ * As http1_head_split for a record, whose headers of lines that are the same lie in the pattern's
+ * bytes: the record gets a reference to it. False: a thorough look is needed, or memory is out.
+ */
 bool http1_alike_split(const struct http1_alike *alike, struct slice bytes,
-                       const uint8_t *readable_end, enum http1_role role, struct http1_head *head);
-/* The record's headers were split in this way. */
-void http1_alike_keep(struct record *record, const struct http1_alike *alike, enum http1_role role);
+                       const uint8_t *readable_end, enum http1_role role, struct record *record,
+                       struct http1_head *head);
 
 /* http1_fields.c */
 bool http1_fields_add_request(struct record *record, const struct http1_head *head);

@@ -39,47 +39,71 @@ static inline uint64_t word_at(const uint8_t *data)
     return word;
 }
 
-/* Is a byte among these eight below SP, or DEL? */
-static inline bool has_control(uint64_t word)
+static inline bool is_control(uint8_t byte)
 {
-    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
-    uint64_t no_delete = word ^ ones * 0x7f;
-    uint64_t below = (word - ones * ' ') & ~word, deleted = (no_delete - ones) & ~no_delete;
-    return (below | deleted) & tops;
+    return byte < ' ' || byte == 0x7f;
 }
 
-/* A line that differs, up to its CR: no control character in it; its bytes go into the hash. */
-static bool take_text(const uint8_t *data, size_t length, uint64_t *hash)
+/* Bytes up to the first below SP, or DEL; all of them where there is none. */
+static inline size_t text_length(const uint8_t *data, size_t length)
 {
-    const uint64_t factor = 0x9E3779B97F4A7C15u;
-    uint64_t word = 0, sum = (*hash ^ length) * factor;
     size_t at = 0;
-    for (; at + 8 <= length; at += 8) {
-        word = word_at(data + at);
-        if (has_control(word))
-            return false;
-        sum = (sum ^ word ^ sum >> 29) * factor;
+#ifdef __SSE2__
+    const __m128i highest = _mm_set1_epi8(' ' - 1), deleted = _mm_set1_epi8(0x7f);
+    while (length >= 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at));
+        __m128i below = _mm_cmpeq_epi8(_mm_min_epu8(bytes, highest), bytes);
+        unsigned found =
+            (unsigned)_mm_movemask_epi8(_mm_or_si128(below, _mm_cmpeq_epi8(bytes, deleted)));
+        if (found)
+            return at + (size_t)__builtin_ctz(found);
+        if (at == length - 16)
+            return length;
+        at = at + 16 < length - 16 ? at + 16 : length - 16; /* the last step overlaps */
     }
-    if (at < length) {
-        word = 0x2020202020202020u;
-        memcpy(&word, data + at, length - at);
-        if (has_control(word))
-            return false;
-        sum = (sum ^ word ^ sum >> 29) * factor;
-    }
-    *hash = sum ^ sum >> 32;
-    return true;
+#endif
+    while (at < length && !is_control(data[at]))
+        at++;
+    return at;
 }
 
-/* The line that begins at `start`; its end, behind CR LF, or 0: it is none. */
+/* Of all bytes; 16 or more are mixed two words a step, the last step overlapping. */
+static inline uint64_t hash_text(const uint8_t *data, size_t length, uint64_t hash)
+{
+    const uint64_t factor = 0x9E3779B97F4A7C15u, other = 0xD6E8FEB86659FD93u;
+    uint64_t a = (hash ^ length) * factor, b = 0;
+    if (length < 16) {
+        uint8_t padded[16] = {0};
+        memcpy(padded, data, length);
+        a ^= word_at(padded);
+        b = word_at(padded + 8);
+    } else {
+        size_t last = length - 16;
+        for (size_t at = 0; at < last; at += 16) {
+            a = (a ^ word_at(data + at)) * factor;
+            b = (b ^ word_at(data + at + 8)) * other;
+            a ^= a >> 29;
+            b ^= b >> 31;
+        }
+        a ^= word_at(data + last);
+        b ^= word_at(data + last + 8);
+    }
+    a = a * factor ^ b * other;
+    return a ^ a >> 32;
+}
+
+/*
+ * The line that begins at `start`, with no control character in it: its end, behind CR LF, or 0: it
+ * is none. Its bytes go into the hash.
+ */
 static size_t take_line(struct slice bytes, size_t start, uint64_t *hash)
 {
-    const uint8_t *feed = memchr(bytes.data + start, '\n', bytes.length - start);
-    size_t end = feed ? (size_t)(feed - bytes.data) : 0;
-    if (end < start + 2 || bytes.data[end - 1] != '\r' ||
-        !take_text(bytes.data + start, end - 1 - start, hash))
+    const uint8_t *data = bytes.data + start;
+    size_t left = bytes.length - start, length = text_length(data, left);
+    if (length + 2 > left || data[length] != '\r' || data[length + 1] != '\n')
         return 0;
-    return end + 1;
+    *hash = hash_text(data, length, *hash);
+    return start + length + 2;
 }
 
 void http1_alike_prepare(struct head_memo *memo, const struct http1_lines *lines)
@@ -101,46 +125,70 @@ void http1_alike_prepare(struct head_memo *memo, const struct http1_lines *lines
 /* A walk over the head's lines, and those of the pattern. */
 struct walk {
     struct slice bytes;
-    const struct http1_known *known;
+    struct http1_known *known;
     const uint8_t *pattern;
     size_t at;
     uint32_t line; /* of the pattern: the next */
     uint32_t differences;
 };
 
-static inline bool add_line(struct http1_alike *alike, size_t start, unsigned line)
+/* Lines from `start` on. False: too many. */
+static inline bool add_run(struct http1_alike *alike, size_t start, uint32_t line, uint32_t count)
 {
-    if (alike->count == HEAD_LINES_MAXIMUM)
+    struct head_run *last = &alike->runs[alike->run_count - (alike->run_count > 0)];
+    if (alike->count + count > HEAD_LINES_MAXIMUM)
         return false;
-    alike->starts[alike->count] = (uint16_t)start;
-    alike->lines[alike->count++] = (uint8_t)line;
+    alike->count += count;
+    if (alike->run_count && last->line != HEAD_LINE_DIFFERS && last->line + last->count == line) {
+        last->count = (uint8_t)(last->count + count);
+        return true;
+    }
+    alike->starts[alike->run_count] = (uint16_t)start;
+    alike->runs[alike->run_count++] = (struct head_run){(uint8_t)line, (uint8_t)count};
     return true;
+}
+
+/*
+ * Which line of the pattern follows the lines that are the same from here on. First they are taken
+ * to be the same up to the next that is known to move, which one comparison can tell.
+ */
+static uint32_t find_difference(const struct walk *walk)
+{
+    const struct http1_known *known = walk->known;
+    const uint16_t *starts = known->starts;
+    uint32_t line = walk->line, end = known->head.count;
+    uint64_t moving = known->moving >> line;
+    const uint8_t *data = walk->bytes.data + walk->at, *pattern = walk->pattern + starts[line];
+    size_t left = walk->bytes.length - walk->at, same;
+    if (moving)
+        end = line + (moving & 1 ? 1 : (uint32_t)__builtin_ctzll(moving));
+    same = (size_t)starts[end] - starts[line];
+    if (same <= left && memcmp(pattern, data, same) == 0)
+        return end;
+    if (moving & 1)
+        return line;
+    same = starts[line] + same_length(pattern, data, same < left ? same : left);
+    while (line < end && starts[line + 1] <= same)
+        line++;
+    return line;
 }
 
 /* As many lines as are the same from here on. False: too many. */
 static bool pass_same(struct walk *walk, struct http1_alike *alike)
 {
     const uint16_t *starts = walk->known->starts;
-    uint32_t end = walk->known->head.count, line = walk->line, count = alike->count;
-    size_t start = starts[line], left = walk->bytes.length - walk->at;
-    size_t most = (size_t)starts[end] - start, shift = walk->at - start;
-    size_t same = start + same_length(walk->pattern + start, walk->bytes.data + walk->at,
-                                      most < left ? most : left);
-    for (; line < end && starts[line + 1] <= same; line++, count++) {
-        if (count == HEAD_LINES_MAXIMUM)
-            return false;
-        alike->starts[count] = (uint16_t)(starts[line] + shift);
-        alike->lines[count] = (uint8_t)line;
-    }
-    alike->count = count;
-    alike->same_bytes += starts[line] - (uint32_t)start;
-    walk->line = line;
-    walk->at = starts[line] + shift;
+    uint32_t line = walk->line, end = find_difference(walk);
+    uint32_t length = (uint32_t)starts[end] - starts[line];
+    if (end > line && !add_run(alike, walk->at, line, end - line))
+        return false;
+    alike->same_bytes += length;
+    walk->line = end;
+    walk->at += length;
     return true;
 }
 
 /* Which line of the pattern the next one may be: one of the same name, if there is one near. */
-static void find_line(struct walk *walk)
+static bool find_line(struct walk *walk)
 {
     const struct http1_head *head = &walk->known->head;
     size_t left = walk->bytes.length - walk->at;
@@ -149,29 +197,25 @@ static void find_line(struct walk *walk)
         if (length <= left && memcmp(walk->pattern + walk->known->starts[i],
                                      walk->bytes.data + walk->at, length) == 0) {
             walk->line = i;
-            return;
+            return true;
         }
     }
+    return false;
 }
 
 /* A line that is not the same, and the pattern's line of that name. */
 static bool pass_different(struct walk *walk, struct http1_alike *alike)
 {
-    const struct http1_head *head = &walk->known->head;
     size_t start = walk->at;
     uint32_t line = walk->line, count = alike->count;
-    find_line(walk);
+    bool is_found = find_line(walk);
     if (walk->line != line && (!pass_same(walk, alike) || alike->count > count))
         return alike->count > count;
-    if (walk->line < head->count) {
-        struct slice name = head->headers[walk->line].name;
-        if (name.length < walk->bytes.length - start &&
-            memcmp(name.data, walk->bytes.data + start, name.length + 1) == 0)
-            walk->line++;
-    }
+    if (is_found)
+        walk->known->moving |= (uint64_t)1 << walk->line++;
     walk->at = take_line(walk->bytes, start, &alike->hash);
     return walk->at && ++walk->differences <= DIFFERENCES_MAXIMUM &&
-           add_line(alike, start, HEAD_LINE_DIFFERS);
+           add_run(alike, start, HEAD_LINE_DIFFERS, 1);
 }
 
 static inline bool is_at_end(const struct walk *walk)
@@ -183,10 +227,10 @@ static inline bool is_at_end(const struct walk *walk)
 bool http1_alike_find(struct head_memo *pattern, struct slice bytes, struct http1_alike *ret_alike)
 {
     struct walk walk = {.bytes = slice_part(bytes, 0, UINT16_MAX),
-                        .known = pattern->parsed,
+                        .known = (struct http1_known *)pattern->parsed,
                         .pattern = pattern->bytes.data};
     ret_alike->pattern = pattern;
-    ret_alike->count = ret_alike->same_bytes = 0;
+    ret_alike->count = ret_alike->run_count = ret_alike->same_bytes = 0;
     ret_alike->hash = pattern->hash;
     walk.at = take_line(walk.bytes, 0, &ret_alike->hash);
     if (!walk.at)
@@ -195,64 +239,61 @@ bool http1_alike_find(struct head_memo *pattern, struct slice bytes, struct http
         uint32_t before = ret_alike->count;
         if (walk.line < walk.known->head.count && !pass_same(&walk, ret_alike))
             return false;
-        if (is_at_end(&walk))
-            break;
         if (ret_alike->count == before && !pass_different(&walk, ret_alike))
             return false;
     }
-    ret_alike->starts[ret_alike->count] = (uint16_t)walk.at;
+    ret_alike->starts[ret_alike->run_count] = (uint16_t)walk.at;
     ret_alike->length = (uint32_t)walk.at + 2;
     return true;
 }
 
-/* The line is that of the pattern: so is where its name and value are. */
-static inline struct header header_of(const struct http1_known *known, uint32_t line,
-                                      const uint8_t *start)
+/* The record's headers were split in this way. False: no memory. */
+static bool keep(struct record *record, const struct http1_alike *alike, enum http1_role role)
 {
-    const struct header *header = &known->head.headers[line];
-    return (struct header){
-        .name = {start, header->name.length},
-        .value = {start + (header->value.data - header->name.data), header->value.length},
-    };
+    size_t length = alike->run_count * sizeof(*alike->runs);
+    struct head_likeness *likeness = arena_allocate(record->arena, sizeof(*likeness) + length);
+    if (!likeness || record->likenesses[role == HTTP1_RESPONSE])
+        return false;
+    likeness->memo = head_memo_ref(alike->pattern);
+    likeness->shown = NULL;
+    likeness->count = alike->count;
+    likeness->run_count = alike->run_count;
+    memcpy(likeness->runs, alike->runs, length);
+    record_set_likeness(record, role == HTTP1_RESPONSE, likeness);
+    return true;
+}
+
+/* Headers of the pattern, and what they say. */
+static void add_same(const struct http1_known *known, struct head_run run, struct http1_head *head)
+{
+    const struct header *headers = &known->head.headers[run.line];
+    uint64_t notable = known->notable >> run.line & head_line_bits(run.count);
+    memcpy(&head->headers[head->count], headers, run.count * sizeof(*headers));
+    head->count += run.count;
+    for (; notable; notable &= notable - 1)
+        http1_head_note(head, &headers[__builtin_ctzll(notable)]);
 }
 
 bool http1_alike_split(const struct http1_alike *alike, struct slice bytes,
-                       const uint8_t *readable_end, enum http1_role role, struct http1_head *head)
+                       const uint8_t *readable_end, enum http1_role role, struct record *record,
+                       struct http1_head *head)
 {
-    const struct http1_known *known = alike->pattern->parsed;
     struct http1_head fresh = {.headers = head->headers, .capacity = head->capacity};
     if (fresh.capacity < alike->count)
         return false;
     fresh.is_start_complete = true;
     http1_start_split(slice_of(bytes.data, alike->starts[0] - 2u), role, &fresh);
-    for (uint32_t i = 0; i < alike->count; i++) {
-        const uint8_t *start = bytes.data + alike->starts[i];
-        uint32_t line = alike->lines[i];
-        struct slice text = {start, (size_t)alike->starts[i + 1] - alike->starts[i] - 2};
-        if (line == HEAD_LINE_DIFFERS) {
-            if (!http1_head_add_line(&fresh, text, readable_end))
-                return false;
-            continue;
-        }
-        fresh.headers[fresh.count] = header_of(known, line, start);
-        if (known->notable >> line & 1)
-            http1_head_note(&fresh, &fresh.headers[fresh.count]);
-        fresh.count++;
+    for (uint32_t i = 0; i < alike->run_count; i++) {
+        size_t start = alike->starts[i];
+        struct slice text = {bytes.data + start, alike->starts[i + 1] - start - 2};
+        if (alike->runs[i].line != HEAD_LINE_DIFFERS)
+            add_same(alike->pattern->parsed, alike->runs[i], &fresh);
+        else if (!http1_head_add_line(&fresh, text, readable_end))
+            return false;
     }
     http1_head_conclude(&fresh, role);
+    if (!keep(record, alike, role))
+        return false;
     *head = fresh;
     return true;
-}
-
-void http1_alike_keep(struct record *record, const struct http1_alike *alike, enum http1_role role)
-{
-    struct head_likeness *likeness =
-        arena_allocate(record->arena, sizeof(*likeness) + alike->count);
-    if (!likeness)
-        return;
-    likeness->memo = head_memo_ref(alike->pattern);
-    likeness->shown = NULL;
-    likeness->count = alike->count;
-    memcpy(likeness->lines, alike->lines, alike->count);
-    record_set_likeness(record, role == HTTP1_RESPONSE, likeness);
 }

@@ -94,12 +94,9 @@ static void split(struct http1_call *call, struct http1_exchange *exchange,
     }
     if (record)
         readable_end = message->bytes.data + message->bytes.length + HTTP1_PADDING;
-    if (!message->alike ||
-        !http1_alike_split(message->alike, message->bytes, readable_end, call->role, head)) {
+    if (!message->alike || !record ||
+        !http1_alike_split(message->alike, message->bytes, readable_end, call->role, record, head))
         split_thoroughly(call, message, readable_end, head);
-    } else if (record) {
-        http1_alike_keep(record, message->alike, call->role);
-    }
     if (direction->over) {
         http1_framing_merge(&head->framing, &direction->over->framing);
         if (direction->over->has_fold && (head->framing.has_length || head->framing.has_coding))

@@ -276,8 +276,10 @@ bool http1_scan_has_control(struct slice text)
             return true;
     }
     word = UINT64_C(0x4141414141414141);
-    if (at < text.length)
-        memcpy(&word, text.data + at, text.length - at);
+    if (at < text.length && at)
+        memcpy(&word, text.data + text.length - 8, 8); /* some of them once more */
+    else if (at < text.length)
+        memcpy(&word, text.data, text.length);
     return word_has_control(word);
 }
 

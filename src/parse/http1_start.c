@@ -8,6 +8,11 @@
 static struct slice take_version(struct http1_head *head, struct slice line)
 {
     size_t start = line.length;
+    bool has_usual = start >= 8 && (start == 8 || http1_is_white(line.data[start - 9]));
+    if (has_usual && memcmp(line.data + start - 8, "HTTP/1.1", 8) == 0) {
+        head->version = slice_part(line, start - 3, 3);
+        return slice_trim_ows(slice_part(line, 0, start - 8));
+    }
     while (start > 0 && !http1_is_white(line.data[start - 1]))
         start--;
     struct slice word = slice_part(line, start, SIZE_MAX);

@@ -9,6 +9,7 @@
 #include "refine/mask_detectors.h"
 #include "refine/mask_query.h"
 #include "refine/mask_scan.h"
+#include "refine/mask_suspects.h"
 
 enum {
     PART_MINIMUM = 8, /* a derived field this long inside a masked value is a part of it */
@@ -109,27 +110,46 @@ static void mask_headers(struct mask_context *mask, struct record *record, struc
         mask_line(mask, record, head, &headers[i]);
 }
 
+/* As the pattern shows those of the run's lines that are masked there. */
+static void mask_run(struct mask_context *mask, struct record *record, const struct head_memo *memo,
+                     struct head_run run, struct header *headers)
+{
+    uint64_t changed = memo->changed >> run.line & head_line_bits(run.count);
+
+    for (; changed; changed &= changed - 1) {
+        uint32_t i = (uint32_t)__builtin_ctzll(changed);
+        struct slice before = headers[i].value;
+
+        headers[i].value = memo->shown[run.line + i].value;
+        record_set_flag(record, RECORD_FLAG_MASKED);
+        remember(mask, before, headers[i].value);
+    }
+}
+
 /* Of lines that are the same as the pattern's, what was found out of those is used. */
 static void mask_alike(struct mask_context *mask, struct record *record, struct slice head,
                        struct head_likeness *likeness, const struct value *value)
 {
     struct head_memo *memo = likeness->memo;
-    bool is_of_use = memo->masked_by == mask->generation && likeness->count == value->count;
+    bool is_of_use = memo->masked_by == mask->generation;
+    struct header *headers = value->headers;
 
     if (memo->masked_by && !is_of_use)
         memo->is_stale = true;
-    for (uint32_t i = 0; i < value->count; i++) {
-        struct header *header = &value->headers[i];
-        uint8_t line = is_of_use ? likeness->lines[i] : HEAD_LINE_DIFFERS;
-        struct slice before = header->value;
+    if (likeness->count != value->count) {
+        mask_headers(mask, record, (struct slice){NULL, 0}, headers, value->count);
+        return;
+    }
+    for (uint32_t i = 0; i < likeness->run_count; i++) {
+        struct head_run run = likeness->runs[i];
 
-        if (line == HEAD_LINE_DIFFERS) {
-            mask_line(mask, record, head, header);
-        } else if (memo->changed >> line & 1) {
-            header->value = memo->shown[line].value;
-            record_set_flag(record, RECORD_FLAG_MASKED);
-            remember(mask, before, header->value);
-        }
+        if (run.line == HEAD_LINE_DIFFERS)
+            mask_line(mask, record, head, headers);
+        else if (is_of_use)
+            mask_run(mask, record, memo, run, headers);
+        else
+            mask_headers(mask, record, memo->bytes, headers, run.count);
+        headers += run.count;
     }
     if (is_of_use)
         likeness->shown = value->headers;
@@ -207,9 +227,16 @@ static void mask_memo(struct mask_context *mask, struct record *record, struct h
     record->flags |= flags;
 }
 
-static inline bool is_in_head(const struct record *record, struct slice text)
+static bool is_in_head(const struct record *record, struct slice text)
 {
-    return is_inside(text, record->heads[0].bytes) || is_inside(text, record->heads[1].bytes);
+    for (size_t side = 0; side < 2; side++) {
+        const struct head_likeness *likeness = record->likenesses[side];
+
+        if (is_inside(text, record->heads[side].bytes) ||
+            (likeness && is_inside(text, likeness->memo->bytes)))
+            return true;
+    }
+    return false;
 }
 
 /* A field that was made from a header: when the header was masked, so is the field. */
@@ -266,34 +293,6 @@ static struct slice mask_query(struct mask_context *mask, struct record *record,
     return mask->spans.count ? mask_text_rebuild(mask, record, text) : text;
 }
 
-/* The fields whose text may hold a secret: mask_value looks at them. */
-static const bool is_looked_at[FIELD_COUNT] = {
-    [FIELD_URL_ORIGINAL] = true,
-    [FIELD_URL_DOMAIN] = true,
-    [FIELD_URL_PATH] = true,
-    [FIELD_URL_QUERY] = true,
-    [FIELD_DB_QUERY_TEXT] = true,
-    [FIELD_ERROR_MESSAGE] = true,
-    [FIELD_DB_OPERATION_NAME] = true,
-    [FIELD_DB_STATEMENT_NAME] = true,
-    [FIELD_DB_NAMESPACE] = true,
-    [FIELD_DB_USER] = true,
-    [FIELD_DB_CLIENT_NAME] = true,
-    [FIELD_MESSAGING_CLIENT_ID] = true,
-    [FIELD_HTTP_REQUEST_METHOD] = true,
-    [FIELD_HTTP_RESPONSE_REASON] = true,
-    [FIELD_MALFORMED_REASON] = true,
-    [FIELD_USER_AGENT_ORIGINAL] = true,
-    [FIELD_REQUEST_ID] = true,
-    [FIELD_TRACE_ID] = true,
-    [FIELD_SPAN_ID] = true,
-};
-
-static inline bool is_text_to_look_at(const struct value *value)
-{
-    return is_looked_at[value->field] && value->kind == VALUE_TEXT;
-}
-
 static void mask_value(struct mask_context *mask, struct record *record, struct value *value)
 {
     enum mask_text kind = MASK_TEXT_HEADER;
@@ -328,54 +327,6 @@ static void mask_value(struct mask_context *mask, struct record *record, struct 
     value->text = mask_text_replace(mask, record, value->text, kind, false);
 }
 
-static bool is_harmless(struct common_values *common)
-{
-    if (common->is_judged)
-        return common->is_harmless;
-    common->is_judged = common->is_harmless = true;
-    for (uint32_t i = 0; i < common->count; i++)
-        common->is_harmless &= common->values[i].kind != VALUE_HEADERS &&
-                               !is_text_to_look_at(&common->values[i]);
-    return common->is_harmless;
-}
-
-/* Values that may hold a secret, by their index. */
-struct suspects {
-    uint8_t headers[RECORD_VALUES_MAXIMUM], texts[RECORD_VALUES_MAXIMUM];
-    size_t header_count, text_count;
-};
-
-static void find_suspects(const struct record *record, size_t at, size_t end,
-                          struct suspects *suspects)
-{
-    for (; at < end; at++) {
-        const struct value *value = &record->values[at];
-
-        if (value->kind == VALUE_HEADERS)
-            suspects->headers[suspects->header_count++] = (uint8_t)at;
-        else if (is_text_to_look_at(value))
-            suspects->texts[suspects->text_count++] = (uint8_t)at;
-    }
-}
-
-/* All but the values of the connection and its names, where there is nothing to look for. */
-static void find_all_suspects(const struct record *record, struct suspects *suspects)
-{
-    static const enum common_place_number passed[] = {COMMON_OF_CONNECTION, COMMON_OF_NAMES};
-    size_t at = 0;
-
-    suspects->header_count = suspects->text_count = 0;
-    for (size_t i = 0; i < sizeof(passed) / sizeof(*passed); i++) {
-        const struct common_place *place = &record->commons[passed[i]];
-
-        if (!place->common || place->first < at || !is_harmless(place->common))
-            continue;
-        find_suspects(record, at, place->first, suspects);
-        at = place->first + place->common->count;
-    }
-    find_suspects(record, at, record->value_count, suspects);
-}
-
 /* The values that come from the request's head, when they are masked, for the next time. */
 static void remember_values(struct head_memo *memo, const struct value *values, uint32_t flags)
 {
@@ -407,7 +358,7 @@ static void remember_values(struct head_memo *memo, const struct value *values, 
  * nothing in the response's head can have to do with them.
  */
 static void mask_values(struct mask_context *mask, struct record *record,
-                        const struct suspects *suspects)
+                        const struct mask_suspects *suspects)
 {
     struct head_memo *memo = record->memos[0];
     size_t first = record->memo_values, end = 0;
@@ -425,14 +376,14 @@ static void mask_values(struct mask_context *mask, struct record *record,
     } else if (end) {
         record->flags = 0;
         for (size_t i = first; i < end; i++) {
-            if (is_text_to_look_at(&record->values[i]))
+            if (mask_looks[record->values[i].field] == MASK_LOOK_TEXT)
                 mask_value(mask, record, &record->values[i]);
         }
         remember_values(memo, &record->values[first], record->flags);
         record->flags |= flags;
     }
     for (size_t i = 0; i < suspects->text_count; i++) {
-        size_t at = suspects->texts[i];
+        size_t at = suspects->values[i];
 
         if (at < first || at >= end)
             mask_value(mask, record, &record->values[at]);
@@ -442,7 +393,7 @@ static void mask_values(struct mask_context *mask, struct record *record,
 static enum stage_verdict refine(void *context, struct record *record)
 {
     struct mask_context *mask = context;
-    struct suspects suspects;
+    struct mask_suspects suspects;
 
     record->is_masked = true;
     if (mask->is_disabled)
@@ -450,9 +401,9 @@ static enum stage_verdict refine(void *context, struct record *record)
     mask->change_count = 0;
     mask->has_more_changes = false;
     mask->clean_target = (struct slice){NULL, 0};
-    find_all_suspects(record, &suspects);
-    for (size_t i = 0; i < suspects.header_count; i++) {
-        struct value *value = &record->values[suspects.headers[i]];
+    mask_suspects_find(record, &suspects);
+    for (size_t i = RECORD_VALUES_MAXIMUM; i-- > suspects.first_header;) {
+        struct value *value = &record->values[suspects.values[i]];
         bool is_response = value->field == FIELD_HTTP_RESPONSE_HEADERS;
 
         if (record_memo(record, value))

@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <stdint.h>
 #include "refine/mask_detectors.h"
+#include "refine/mask_runs.h"
 #include "refine/mask_scan.h"
 
 enum { EMAIL_LOCAL_MAXIMUM = 64, EMAIL_DOMAIN_MAXIMUM = 255 };
@@ -36,26 +37,22 @@ static const uint8_t classes_of[256] = {
     [' '] = CLASS_NUMBER,
 };
 
-static bool is_alphanumeric(uint8_t byte)
+static inline bool is_alphanumeric(uint8_t byte)
 {
     return classes_of[byte] & CLASS_ALPHANUMERIC;
 }
 
-static bool is_digit(uint8_t byte)
+static inline bool is_digit(uint8_t byte)
 {
     return (uint8_t)(byte - '0') < 10;
-}
-
-static bool is_run_byte(uint8_t byte)
-{
-    return classes_of[byte] & CLASS_RUN;
 }
 
 /*
  * Where the next run of `minimum` bytes of a class begins, or a shorter one, from `at` on; the
  * text's end: nowhere. Such a run holds one of each `minimum` bytes, so that few are looked at.
  */
-static size_t next_run(struct slice text, size_t at, size_t minimum, unsigned of_class)
+static inline __attribute__((always_inline)) size_t next_run(struct slice text, size_t at,
+                                                             size_t minimum, unsigned of_class)
 {
     while (at + minimum <= text.length) {
         size_t start = at + minimum - 1;
@@ -177,11 +174,13 @@ static size_t word_end(struct slice text, size_t at)
 /* Tokens of known issuers and IBANs begin at a word of a long run. Returns the run's end. */
 static size_t find_in_run(struct slice text, size_t start, size_t end, struct mask_spans *spans)
 {
-    for (size_t word = start; end - word >= RUN_MINIMUM; word++) {
+    size_t next;
+
+    /* A word begins behind each byte that is neither letter nor digit. */
+    for (size_t word = start; word + RUN_MINIMUM <= end; word = next + 1) {
         size_t tail = end;
 
-        if (word > start && is_alphanumeric(text.data[word - 1]))
-            continue;
+        next = word + mask_runs_length(text.data + word, end - word, false);
         if (is_token(text, word, end)) {
             while (tail < text.length && is_base64_byte(text.data[tail]))
                 tail++;
@@ -202,8 +201,7 @@ static void find_tokens(struct slice text, struct mask_spans *spans)
     size_t at = next_run(text, 0, PEM_MINIMUM, CLASS_RUN), end;
 
     for (; at < text.length; at = next_run(text, end + 1, PEM_MINIMUM, CLASS_RUN)) {
-        for (end = at; end < text.length && is_run_byte(text.data[end]);)
-            end++;
+        end = at + mask_runs_length(text.data + at, text.length - at, true);
         if (end - at >= PEM_MINIMUM && text.data[at] == '-' && has_prefix(text, at, "-----BEGIN")) {
             mask_spans_add(spans, at, text.length);
             return;

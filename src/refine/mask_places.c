@@ -5,19 +5,15 @@
  */
 #include "refine/mask_places.h"
 
-static bool is_alphanumeric(uint8_t byte)
+static inline bool is_name_byte(uint8_t byte)
 {
-    return (uint8_t)((byte | 0x20) - 'a') < 26 || (uint8_t)(byte - '0') < 10;
-}
-
-static bool is_name_byte(uint8_t byte)
-{
-    static const uint8_t is_other[256] = {
-        ['_'] = 1, ['-'] = 1, ['.'] = 1, ['%'] = 1, ['['] = 1, [']'] = 1,
-        ['$'] = 1, [':'] = 1, ['~'] = 1, ['*'] = 1, ['!'] = 1, [0x80 ... 0xff] = 1,
+    static const uint8_t is_name[256] = {
+        ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1, ['_'] = 1, ['-'] = 1,
+        ['.'] = 1,         ['%'] = 1,         ['['] = 1,         [']'] = 1, ['$'] = 1,
+        [':'] = 1,         ['~'] = 1,         ['*'] = 1,         ['!'] = 1, [0x80 ... 0xff] = 1,
     };
 
-    return is_alphanumeric(byte) || is_other[byte];
+    return is_name[byte];
 }
 
 static bool is_one_of(uint8_t byte, const char *set)

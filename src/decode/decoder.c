@@ -70,16 +70,26 @@ static void enter_stripped_tag(struct packet *packet, const struct frame *frame)
         packet->vlans[packet->vlan_count++] = frame->stripped_vlan_tci & 0xfff;
 }
 
-void decoder_decode(struct decoder *decoder, const struct frame *frame, struct packet *ret_packet)
+static void walk_frame(struct decoder *decoder, const struct frame *frame, struct packet *packet)
 {
-    struct packet *packet = ret_packet;
     struct walk walk = {.decoder = decoder,
                         .frame = frame,
                         .packet = packet,
                         .bytes = frame->bytes,
                         .length = frame->length};
 
-    /* The layers need no zeros: layer_count says how many there are. */
+    if (walk.length < walk.bytes.length)
+        walk.length = walk.bytes.length;
+    if (frame->has_stripped_vlan)
+        enter_stripped_tag(packet, frame);
+    walk_link(&walk, frame->link_type);
+}
+
+void decoder_decode(struct decoder *decoder, const struct frame *frame, struct packet *ret_packet)
+{
+    struct packet *packet = ret_packet;
+
+    /* Layers and tunnels need no zeros: their counts say how many there are. */
     memset(packet, 0, offsetof(struct packet, layers));
     memset((uint8_t *)packet + offsetof(struct packet, layer_count), 0,
            sizeof(*packet) - offsetof(struct packet, layer_count));
@@ -87,11 +97,8 @@ void decoder_decode(struct decoder *decoder, const struct frame *frame, struct p
     packet->frame = frame;
     packet->direction = (uint8_t)frame->direction;
     decoder->counters[DECODER_FRAMES]++;
-    if (walk.length < walk.bytes.length)
-        walk.length = walk.bytes.length;
-    if (frame->has_stripped_vlan)
-        enter_stripped_tag(packet, frame);
-    walk_link(&walk, frame->link_type);
+    if (decoder->options.is_thorough || !usual_decode(frame, packet))
+        walk_frame(decoder, frame, packet);
     if (packet->state == PACKET_CUT)
         decoder->counters[DECODER_CUT]++;
     else if (packet->state == PACKET_MALFORMED)

@@ -12,6 +12,7 @@ struct decoder_options {
     uint64_t fragment_timeout_ns;        /* since the first fragment, packet time; 0: 30 s */
     uint64_t hash_seed;                  /* live: random, so that nobody can aim at one chain */
     bool without_tunnels;                /* what tunnels carry is their payload */
+    bool is_thorough;                    /* no short way for usual frames, as tests compare both */
 };
 
 enum decoder_counter {

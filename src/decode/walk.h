@@ -163,6 +163,8 @@ static inline void walk_limit(struct walk *walk, uint64_t length)
         walk->bytes.length = walk->length;
 }
 
+/* usual.c: false: the frame is none of the usual ones, and nothing has changed. */
+bool usual_decode(const struct frame *frame, struct packet *packet);
 /* link.c: the header that the frame's link type says. */
 void walk_link(struct walk *walk, uint32_t link_type);
 void walk_ethernet(struct walk *walk);

@@ -163,6 +163,7 @@ struct flows {
     struct table table; /* by hash; more of one hash are chained */
     struct flow_ends lists[LIST_COUNT];
     uint64_t now_ns;
+    uint64_t calm_until_ns; /* no flow's time is up before */
     uint64_t statistics_ns; /* when the last round was */
 };
 
@@ -209,6 +210,8 @@ bool ports_is_service(uint8_t protocol, uint16_t port);
 
 /* tcp.c: one segment of side `side` */
 void tcp_take(struct flows *flows, struct flow *flow, int side, const struct packet *packet);
+/* tcp_usual.c: false: it is no usual one, and nothing has changed. */
+bool tcp_take_usual(struct flows *flows, struct flow *flow, int side, const struct packet *packet);
 /* The same with a wrong checksum. */
 void tcp_doubt(struct flows *flows, struct flow *flow, int side, const struct packet *packet);
 /* Is this SYN the first packet of another connection between the same ends? */
@@ -241,6 +244,9 @@ void tcp_read_options(struct flow *flow, int side, const struct packet *packet);
 void tcp_note_window(struct flow *flow, int side, const struct packet *packet);
 void tcp_note_ack(struct flow *flow, int side, const struct packet *packet,
                   const struct tcp_segment *segment);
+/* `sending` was acknowledged: how long did that take? */
+void tcp_take_round_trip(struct flow_side *acknowledging, struct flow_side *sending,
+                         uint64_t now_ns);
 void tcp_note_sent(struct flow *flow, int side, const struct tcp_segment *segment);
 /* May these payload bytes be where they say they are? */
 bool tcp_is_believable(struct flow *flow, int side, const struct tcp_segment *segment);

@@ -13,6 +13,11 @@ static uint64_t mix(uint64_t hash, uint64_t word)
 static uint64_t hash_end(const struct endpoint *end, uint64_t seed)
 {
     uint64_t words[2];
+    uint32_t word;
+    if (end->address.family == ADDRESS_IPV4) {
+        memcpy(&word, end->address.bytes, sizeof(word));
+        return mix(seed, (uint64_t)end->port << 32 | word);
+    }
     memcpy(words, end->address.bytes, sizeof(words));
     return mix(mix(mix(seed, words[0]), words[1]), (uint64_t)end->address.family << 16 | end->port);
 }
@@ -27,8 +32,11 @@ uint64_t flow_key_hash(const struct flow_key *key, uint64_t seed)
 
 static bool is_same_end(const struct endpoint *a, const struct endpoint *b)
 {
-    return a->port == b->port && a->address.family == b->address.family &&
-           memcmp(a->address.bytes, b->address.bytes, sizeof(a->address.bytes)) == 0;
+    uint64_t one[2], other[2];
+    memcpy(one, a->address.bytes, sizeof(one));
+    memcpy(other, b->address.bytes, sizeof(other));
+    return one[0] == other[0] && one[1] == other[1] && a->port == b->port &&
+           a->address.family == b->address.family;
 }
 
 int flow_key_side(const struct flow_key *own, const struct flow_key *key)

@@ -81,6 +81,6 @@ void flow_take(struct flows *flows, struct flow *flow, int side, const struct pa
     }
     if (is_udp)
         take_datagram(flows, flow, side, packet);
-    else
+    else if (flows->options.is_thorough || !tcp_take_usual(flows, flow, side, packet))
         tcp_take(flows, flow, side, packet);
 }

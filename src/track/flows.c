@@ -103,17 +103,26 @@ static const char *reason_of(const struct flow *flow)
 
 static void expire(struct flows *flows)
 {
+    if (flows->now_ns < flows->calm_until_ns)
+        return;
+    /* What is listed from now on has its time before it. */
+    flows->calm_until_ns = flows->now_ns + timeouts_ns[LIST_CLOSED];
     for (size_t i = 0; i < LIST_COUNT; i++) {
         struct flow_ends *list = &flows->lists[i];
         while (list->oldest && is_overdue(flows, list->oldest))
             end_flow(flows, list->oldest, reason_of(list->oldest));
+        if (list->oldest && list->oldest->listed_ns + timeouts_ns[i] < flows->calm_until_ns)
+            flows->calm_until_ns = list->oldest->listed_ns + timeouts_ns[i];
     }
 }
 
 /* Packet time goes forward; a step back is believed when it is no mere disorder. */
 static void set_time(struct flows *flows, uint64_t time_ns)
 {
-    if (time_ns > flows->now_ns || time_ns + CLOCK_STEP_SECONDS * SECOND_NS < flows->now_ns)
+    bool is_step = time_ns + CLOCK_STEP_SECONDS * SECOND_NS < flows->now_ns;
+    if (is_step)
+        flows->calm_until_ns = 0;
+    if (is_step || time_ns > flows->now_ns)
         flows->now_ns = time_ns;
 }
 
@@ -291,15 +300,15 @@ void flows_packet(struct flows *flows, const struct packet *packet)
     flows->counters.packets++;
     flow_key_make(packet, &key);
     uint64_t hash = flow_key_hash(&key, flows->options.hash_seed);
+    bool is_syn = (packet->tcp_flags & TCP_SYN) && flow_is_tcp(packet);
     struct flow *flow = find(flows, &key, hash, packet, &side);
     if (flow && flow->syn && tcp_answers_syn(flow, side, packet)) {
         flow = begin_again(flows, flow);
         side = flow ? flow_key_side(&flow->key, &key) : 0;
-    } else if (flow && flow_is_tcp(packet) && tcp_keep_syn(flow, side, packet)) {
+    } else if (flow && is_syn && tcp_keep_syn(flow, side, packet)) {
         return; /* of which connection it is will be told by the answer */
     }
-    if (!flow || is_overdue(flows, flow) ||
-        (flow_is_tcp(packet) && tcp_is_reuse(flow, side, packet)))
+    if (!flow || is_overdue(flows, flow) || (is_syn && tcp_is_reuse(flow, side, packet)))
         flow = replace(flows, flow, packet, &side);
     if (!flow)
         return;

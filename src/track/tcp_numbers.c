@@ -145,8 +145,8 @@ bool tcp_is_believable(struct flow *flow, int side, const struct tcp_segment *se
     return false;
 }
 
-static void take_round_trip(struct flow_side *acknowledging, struct flow_side *sending,
-                            uint64_t now_ns)
+void tcp_take_round_trip(struct flow_side *acknowledging, struct flow_side *sending,
+                         uint64_t now_ns)
 {
     if (!sending->sample_ns || sending->acknowledged < sending->sample_end)
         return;
@@ -192,7 +192,7 @@ void tcp_note_ack(struct flow *flow, int side, const struct packet *packet,
     if (is_broken || position <= peer->acknowledged)
         return;
     peer->acknowledged = position;
-    take_round_trip(own, peer, segment->time_ns);
+    tcp_take_round_trip(own, peer, segment->time_ns);
 }
 
 /* Is every byte of [start, end) known already? */

@@ -150,6 +150,28 @@ static void a_table_finds_again_what_moves_and_goes(void **state)
     assert_null(table_find_again(&table, 8));
 }
 
+static uint16_t folded(uint64_t sum)
+{
+    while (sum >> 16)
+        sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)sum;
+}
+
+static void words_of_many_bytes_have_room(void **state)
+{
+    (void)state;
+    size_t length = 300001;
+    uint8_t *bytes = allocate(length);
+    memset(bytes, 0xff, length);
+    assert_int_equal(folded(words_sum(slice_of(bytes, length))), 0xff);
+    assert_int_equal(folded(words_sum(slice_of(bytes, length - 1))), 0xffff);
+    memset(bytes, 0, length);
+    assert_int_equal(words_sum(slice_of(bytes, length)), 0);
+    bytes[length - 1] = 7;
+    assert_int_equal(folded(words_sum(slice_of(bytes, length))), 7);
+    deallocate(bytes);
+}
+
 static void words_are_summed_alike_at_any_length(void **state)
 {
     (void)state;
@@ -166,7 +188,7 @@ static void words_are_summed_alike_at_any_length(void **state)
                 memcpy(&word, padded + at, 4);
                 expected += word;
             }
-            assert_true(words_sum(slice_of(bytes + start, length)) == expected);
+            assert_int_equal(folded(words_sum(slice_of(bytes + start, length))), folded(expected));
         }
 }
 
@@ -247,6 +269,7 @@ int main(void)
         cmocka_unit_test(a_table_finds_again_what_moves_and_goes),
         cmocka_unit_test(a_table_survives_a_failed_growth),
         cmocka_unit_test(words_are_summed_alike_at_any_length),
+        cmocka_unit_test(words_of_many_bytes_have_room),
         cmocka_unit_test(a_reader_sticks_to_its_first_error),
         cmocka_unit_test(a_text_holds_numbers_and_encodings),
     };

@@ -8,14 +8,18 @@
 #include "base/allocate.h"
 #include "decode/packet_record.h"
 #include "tests/lib/frames.h"
+#include "tests/lib/packet_alike.h"
 
-static struct decoder *decoder;
-static struct packet packet; /* static: it is large, and must be cleared by the decoder itself */
+static struct decoder *decoder, *thorough;
+/* static: they are large, and must be cleared by the decoder itself */
+static struct packet packet, thorough_packet;
 
 static int set_up(void **state)
 {
     (void)state;
     memset(&packet, 0xa5, sizeof(packet));
+    memset(&thorough_packet, 0x5a, sizeof(thorough_packet));
+    decoder_new(&(struct decoder_options){.is_thorough = true}, &thorough);
     return decoder_new(NULL, &decoder);
 }
 
@@ -23,6 +27,7 @@ static int tear_down(void **state)
 {
     (void)state;
     decoder_free(&decoder);
+    decoder_free(&thorough);
     record_pool_done();
     return 0;
 }
@@ -63,6 +68,8 @@ static void check_packet(const struct frame *frame)
     struct record *record;
 
     decoder_decode(decoder, frame, &packet);
+    decoder_decode(thorough, frame, &thorough_packet);
+    assert_true(packet.is_reassembled || packet_is_alike(&packet, &thorough_packet));
     assert_true(packet.layer_count <= PACKET_LAYERS_MAXIMUM);
     assert_true(packet.payload.length <= packet.payload_length);
     assert_true(packet.payload_length <= frame->length);

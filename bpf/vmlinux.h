@@ -155,6 +155,12 @@ struct sock {
     int sk_err;
     struct socket *sk_socket;
 };
+struct unix_address;
+struct unix_sock {
+    struct sock sk;
+    struct unix_address *addr;
+    struct sock *peer;
+};
 struct net_device {
     int ifindex;
     possible_net_t nd_net;

@@ -12,6 +12,7 @@ char weir_license[] SEC("license") = "Dual BSD/GPL";
 #include "bpf/hooks/socket_ready.bpf.c"
 #include "bpf/hooks/syscall.bpf.c"
 #include "bpf/hooks/fentry.bpf.c"
+#include "bpf/hooks/unix.bpf.c"
 #include "bpf/hooks/udp.bpf.c"
 #include "bpf/hooks/udp_peer.bpf.c"
 #include "bpf/hooks/tls.bpf.c"

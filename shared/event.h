@@ -16,6 +16,7 @@ enum weir_event_type {
     WEIR_EVENT_SOCKET = 8,    /* struct weir_event_socket */
     WEIR_EVENT_IDENTITY = 9,  /* struct weir_event_identity, before what names it */
     WEIR_EVENT_DATAGRAM = 10, /* struct weir_event_datagram, then its bytes */
+    WEIR_EVENT_UNIX = 11,     /* struct weir_event_unix */
 };
 
 enum weir_direction {
@@ -56,7 +57,7 @@ struct weir_event_open {
     __u8 remote[16];
     __u16 local_port; /* host order */
     __u16 remote_port;
-    __u32 family; /* AF_INET or AF_INET6 */
+    __u32 family; /* AF_INET, AF_INET6 or AF_UNIX, whose ends have no address */
     __u64 network_namespace;
     __u32 first_sequence; /* TCP sequence number at position 0 of head.direction */
     __u32 has_first_sequence;
@@ -181,6 +182,15 @@ struct weir_event_socket {
     __u32 resets_sent, resets_received;
 };
 
+/* What a process has moved through a Unix socket, which lives (FLAG_LIVES) or is over. */
+struct weir_event_unix {
+    struct weir_event_head head;
+    __u64 socket; /* its address, with the process what tells it from others */
+    __u64 bytes[WEIR_DIRECTIONS];
+    __u64 calls[WEIR_DIRECTIONS]; /* that moved bytes */
+    struct weir_process process;
+};
+
 /* Why something was not handed over. The names users see stand in capture/losses.c. */
 enum weir_loss {
     WEIR_LOSS_RING_FULL,      /* the ring had no room */
@@ -225,3 +235,4 @@ _Static_assert(sizeof(struct weir_event_digest) == 40, "layout");
 _Static_assert(sizeof(struct weir_event_end) == 40, "layout");
 _Static_assert(sizeof(struct weir_event_datagram) == 112, "layout");
 _Static_assert(sizeof(struct weir_event_socket) == 192, "layout");
+_Static_assert(sizeof(struct weir_event_unix) == 104, "layout");

@@ -116,10 +116,7 @@ int observer_setup_run(struct observer_setup *setup, struct run_options *options
         result = choose_sources(observer, options, message);
     if (result == 0)
         result = add_filter(setup, &options->filter, message);
-    if (result == 0 && !observer->is_dropping_unix && !options->is_quiet)
-        fputs("weir: DropUnixSocket is false, but Unix sockets carry no network traffic and have "
-              "no rows\n",
-              stderr);
+    options->with_unix = !observer->is_dropping_unix;
     return result;
 }
 

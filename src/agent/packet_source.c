@@ -255,7 +255,8 @@ struct stream_listener packet_source_listen(struct packet_source *source,
 
 void packet_source_note(struct packet_source *source, const struct flow_summary *socket)
 {
-    claims_note(source->claims, &socket->ends[0], &socket->ends[1], socket->closed_ns);
+    if (!socket->is_unix)
+        claims_note(source->claims, &socket->ends[0], &socket->ends[1], socket->closed_ns);
 }
 
 int packet_source_start(struct packet_source *source)

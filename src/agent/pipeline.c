@@ -390,6 +390,7 @@ static int capture_start(struct pipeline *pipeline)
         .process_context = pipeline->enrichment,
         .with_command_line = options->with_command_line,
         .with_socket_wait = options->with_socket_wait,
+        .with_unix = options->with_unix,
     };
     char message[1024];
     int result;

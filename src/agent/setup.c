@@ -131,4 +131,6 @@ void setup_tell_restart(const struct run_options *old, const struct run_options 
         if (!(option->traits & OPTION_IS_LIVE) && !option_is_equal(option, old, fresh))
             fprintf(stderr, "weir: %s has changed; that needs a restart\n", option->name);
     }
+    if (fresh->with_unix && !old->with_unix)
+        fputs("weir: DropUnixSocket has changed; that needs a restart\n", stderr);
 }

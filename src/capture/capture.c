@@ -81,6 +81,7 @@ static int rung_try(enum capture_rung rung, const struct capture_options *option
             bpf_program__set_autoload(program, true);
     }
     sockets_prepare(skeleton, options);
+    unix_sockets_prepare(skeleton, options, rung);
     if (result == 0 && options->with_socket_wait && rung_can_wait(skeleton))
         bpf_program__set_autoload(skeleton->progs.weir_socket_ready, true);
     if (result == 0) {

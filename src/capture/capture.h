@@ -53,6 +53,7 @@ struct capture_options {
     void (*on_process)(void *context, const struct process_description *process);
     void *process_context;
     bool with_command_line; /* of processes */
+    bool with_unix;         /* Unix sockets too; needs on_summary */
     bool with_socket_wait;  /* when bytes came into sockets, to the nanosecond, from 6.3 */
 };
 

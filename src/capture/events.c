@@ -1,4 +1,5 @@
 /* events: ring records (shared/event.h) to events of contract/source.h. */
+#include <sys/socket.h>
 #include <unistd.h>
 #include "capture/program.h"
 
@@ -20,12 +21,15 @@ static void handle_open(struct capture *capture, const struct weir_event_open *e
                                                                 : DIRECTION_B_TO_A,
         .has_first_sequence = event->has_first_sequence,
         .is_silent = event->head.flags & WEIR_FLAG_SILENT,
-        .local.port = event->local_port,
-        .remote.port = event->remote_port,
+        .is_unix = event->family == AF_UNIX,
     };
 
-    address_of_ring(event->local, &open.local.address);
-    address_of_ring(event->remote, &open.remote.address);
+    if (!open.is_unix) {
+        open.local.port = event->local_port;
+        open.remote.port = event->remote_port;
+        address_of_ring(event->local, &open.local.address);
+        address_of_ring(event->remote, &open.remote.address);
+    }
     capture->listener.on_open(capture->listener.context, &open);
 }
 
@@ -192,4 +196,6 @@ void events_handle(void *context, void *record, size_t size)
     else if (size >= sizeof(struct weir_event_socket) && head->type == WEIR_EVENT_SOCKET &&
              capture->on_summary)
         sockets_handle(capture, record);
+    else if (size >= sizeof(struct weir_event_unix) && head->type == WEIR_EVENT_UNIX)
+        unix_sockets_handle(capture, record);
 }

@@ -20,7 +20,7 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
 }
 
-static bool has_iterators(void)
+bool iterators_exist(void)
 {
     struct btf *btf = btf__load_vmlinux_btf();
     bool has = btf && btf__find_by_name_kind(btf, "bpf_iter__task_file", BTF_KIND_STRUCT) > 0 &&
@@ -32,7 +32,7 @@ static bool has_iterators(void)
 
 void sockets_prepare(struct weir *skeleton, const struct capture_options *options)
 {
-    bool with_living = options->on_summary && options->statistics_interval_ns && has_iterators();
+    bool with_living = options->on_summary && options->statistics_interval_ns && iterators_exist();
 
     /* Programs for connections name the table; 5.10 wants to see it. */
     if (!options->on_summary) {
@@ -48,8 +48,10 @@ void sockets_prepare(struct weir *skeleton, const struct capture_options *option
     bpf_program__set_autoattach(skeleton->progs.weir_socket_round, false);
 }
 
-static void event_take(struct capture *capture, const struct weir_event_socket *event)
+static void event_take(struct capture *capture, const void *bytes)
 {
+    const struct weir_event_socket *event = bytes;
+
     if (event->head.type == WEIR_EVENT_SOCKET)
         sockets_handle(capture, event);
     else if (event->head.type == WEIR_EVENT_CLOSE)
@@ -57,28 +59,33 @@ static void event_take(struct capture *capture, const struct weir_event_socket *
                             &event->head.connection);
 }
 
-/* Runs the iterator to its end. */
-static void iterator_read(struct capture *capture, struct bpf_link *link)
+void iterator_read(struct capture *capture, struct bpf_link *link, size_t size,
+                   iterator_handler handle)
 {
-    struct weir_event_socket events[EVENTS_AT_ONCE];
+    __u64 bytes[EVENTS_AT_ONCE * sizeof(struct weir_event_socket) / sizeof(__u64)];
     int file = bpf_iter_create(bpf_link__fd(link));
     size_t filled = 0;
     ssize_t got;
 
     if (file < 0)
         return;
-    while ((got = read(file, (char *)events + filled, sizeof(events) - filled)) > 0 ||
+    while ((got = read(file, (char *)bytes + filled, sizeof(bytes) - filled)) > 0 ||
            (got < 0 && (errno == EAGAIN || errno == EINTR))) {
         size_t count;
 
         filled += got > 0 ? (size_t)got : 0;
-        count = filled / sizeof(*events);
+        count = filled / size;
         for (size_t i = 0; i < count; i++)
-            event_take(capture, &events[i]);
-        filled -= count * sizeof(*events);
-        memmove(events, &events[count], filled);
+            handle(capture, (char *)bytes + i * size);
+        filled -= count * size;
+        memmove(bytes, (char *)bytes + count * size, filled);
     }
     close(file);
+}
+
+static void sockets_read(struct capture *capture, struct bpf_link *link)
+{
+    iterator_read(capture, link, sizeof(struct weir_event_socket), event_take);
 }
 
 void living_open(struct capture *capture)
@@ -88,6 +95,7 @@ void living_open(struct capture *capture)
         .map.map_fd = (__u32)bpf_map__fd(capture->skeleton->maps.weir_socket_life)};
     LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &map, .link_info_len = sizeof(map));
 
+    unix_sockets_open(capture, now_ns());
     if (!bpf_program__autoload(capture->skeleton->progs.weir_socket_round))
         return;
     living->survey = bpf_program__attach_iter(capture->skeleton->progs.weir_socket_survey, NULL);
@@ -97,7 +105,7 @@ void living_open(struct capture *capture)
         return;
     }
     living->told_ns = now_ns();
-    iterator_read(capture, living->survey);
+    sockets_read(capture, living->survey);
 }
 
 void living_tick(struct capture *capture, bool is_end)
@@ -105,11 +113,12 @@ void living_tick(struct capture *capture, bool is_end)
     struct living *living = &capture->living;
     uint64_t time_ns = now_ns();
 
+    unix_sockets_tick(capture, time_ns, is_end);
     if (!living->round || (!is_end && time_ns < living->told_ns + living->interval_ns))
         return;
     living->told_ns = time_ns;
-    iterator_read(capture, living->survey); /* whose sockets they are */
-    iterator_read(capture, living->round);
+    sockets_read(capture, living->survey); /* whose sockets they are */
+    sockets_read(capture, living->round);
 }
 
 void capture_change_statistics(struct capture *capture, uint64_t interval_ns)
@@ -126,4 +135,5 @@ void living_close(struct capture *capture)
     if (living->round)
         bpf_link__destroy(living->round);
     living->survey = living->round = NULL;
+    unix_sockets_close(capture);
 }

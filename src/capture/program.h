@@ -42,6 +42,10 @@ struct capture {
         uint64_t interval_ns, told_ns;   /* 0: sockets that live are not told of */
         struct bpf_link *survey, *round; /* NULL: this kernel has no such iterators */
     } living;
+    struct unix_sockets {
+        struct bpf_link *survey, *round; /* NULL: Unix sockets are not looked at */
+        uint64_t round_ns, told_ns;
+    } unix_sockets;
     struct datagrams datagrams;
     struct bpf_link *peer_links[2]; /* of datagram_peers.c */
     bool is_datagram;               /* the event in hand is one */
@@ -66,6 +70,21 @@ void sockets_prepare(struct weir *skeleton, const struct capture_options *option
 void living_open(struct capture *capture);
 void living_tick(struct capture *capture, bool is_end);
 void living_close(struct capture *capture);
+typedef void (*iterator_handler)(struct capture *capture, const void *event);
+/* Runs the iterator to its end; its events are of one size. */
+void iterator_read(struct capture *capture, struct bpf_link *link, size_t size,
+                   iterator_handler handle);
+/* Does this kernel have those of files and of tables? */
+bool iterators_exist(void);
+
+/* unix_sockets.c: what is done for Unix sockets, if anything. Before loading. */
+void unix_sockets_prepare(struct weir *skeleton, const struct capture_options *options,
+                          enum capture_rung rung);
+void unix_sockets_open(struct capture *capture, uint64_t time_ns);
+void unix_sockets_tick(struct capture *capture, uint64_t time_ns, bool is_end);
+void unix_sockets_close(struct capture *capture);
+/* One that was told of in the ring. */
+void unix_sockets_handle(struct capture *capture, const struct weir_event_unix *event);
 
 /* identities.c: what a process is. */
 void identities_handle(struct capture *capture, const struct weir_event_identity *event,

@@ -72,14 +72,15 @@ static const struct option table[] = {
     FLAG("Common.ProtocolProcess", with_protocols, "true", "Common",
          "Rows of calls (HTTP, DNS, databases). Without it only the statistics of connections."),
     FLAG("Common.DropUnixSocket", is_dropping_unix, "true", "Common",
-         "Unix sockets do not appear. weir never looks at them, which is what the default asks "
-         "for; with false it says so when it starts."),
+         "Unix sockets do not appear. With false they have rows of the socket type unix_socket, "
+         "and what is spoken in their streams has rows, too."),
     FLAG("Common.DropLocalConnections", is_dropping_local, "true", "Common",
          "Connections whose other end is an address of this host do not appear. With false each "
          "end of them has its rows."),
-    FLAG("Common.DropUnknownSocket", is_dropping_unknown, "true", "Common",
-         "Sockets of other families than IPv4, IPv6 and Unix do not appear. weir looks at IPv4 and "
-         "IPv6 only, as iLogtail's kernel part does."),
+    FLAG(
+        "Common.DropUnknownSocket", is_dropping_unknown, "true", "Common",
+        "Sockets whose ends could not be found out do not appear. weir reads each socket's own, so "
+        "that there are none."),
     {.name = "Common.IncludeProtocols",
      .kind = OPTION_TEXTS,
      VALUE(protocols),

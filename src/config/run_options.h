@@ -68,6 +68,7 @@ struct run_options {
     bool with_packet_records;
     bool with_drops;
     bool with_connections;
+    bool with_unix; /* Unix sockets; said by DropUnixSocket of --ilogtail-config */
     bool with_socket_wait;
     uint64_t packet_ring_bytes; /* a power of two */
     uint64_t packet_message_bytes;

@@ -1,7 +1,7 @@
 /*
  * flow_summary: what the kernel has counted of a flow, from packets (by hooks that aggregate) or
- * from a TCP socket (when it closes, and while it lives). Side A is the end that opened it; where
- * that was not seen, the end that was seen first. Times are since 1970 UTC.
+ * from a TCP or Unix socket (when it closes, and while it lives). Side A is the end that opened it;
+ * where that was not seen, the end that was seen first. Times are since 1970 UTC.
  */
 #pragma once
 #include "contract/source.h"
@@ -46,6 +46,7 @@ struct flow_summary {
 
     /* Of a socket only (is_socket). */
     bool is_socket;
+    bool is_unix;      /* a Unix socket: no addresses; `data_packets` are calls */
     bool is_initiator; /* the local end is side A */
     bool has_role;     /* that is certain */
     uint8_t state_count;

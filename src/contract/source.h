@@ -58,6 +58,7 @@ struct stream_open {
     bool is_observed;  /* seen from outside (packets, captures): side A is the end that opened the
                           connection, `local` is its address; role is observer; no local peer */
     bool is_silent;    /* nothing of this end will come, and nothing of the other is wanted */
+    bool is_unix;      /* a Unix socket: its ends have no addresses */
     bool is_datagram;  /* UDP: each stream_data is one whole datagram, positions count bytes */
 };
 

@@ -121,7 +121,11 @@ static void put_statistics(struct ilogtail_row *row)
     ilogtail_put_text(row, "type", SLICE_LITERAL("statistics"));
     put_process(row);
     put_remote(row);
-    ilogtail_put_text(row, "socket_type", SLICE_LITERAL("inet_socket"));
+    ilogtail_put_text(
+        row, "socket_type",
+        slice_is_equal(ilogtail_text(row, FIELD_NETWORK_TRANSPORT), SLICE_LITERAL("unix"))
+            ? SLICE_LITERAL("unix_socket")
+            : SLICE_LITERAL("inet_socket"));
     put_role(row);
     put_numbers(row, names, fields);
     ilogtail_put_number(row, "send_total_latency", 0, true);

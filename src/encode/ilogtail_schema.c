@@ -84,7 +84,7 @@ static void put_connection(struct ilogtail_row *row, const char *type)
     ilogtail_put_number(row, "conn_id", ilogtail_number(row, FIELD_CONNECTION_ID), true);
     ilogtail_put_number(row, "interval",
                         ilogtail_number(row, FIELD_AGGREGATE_INTERVAL_NS) / SECOND_NS, false);
-    ilogtail_put_text(row, "role", row->is_server ? SLICE_LITERAL("s") : SLICE_LITERAL("c"));
+    ilogtail_put_text(row, "role", slice_part(ilogtail_text(row, FIELD_ROLE), 0, 1));
 }
 
 static void put_extra(struct ilogtail_row *row)

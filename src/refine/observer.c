@@ -13,8 +13,9 @@ enum { ROW_RECORD_BYTES = 64 * 1024, SERVICES_MAXIMUM = 1024 };
 /* What was told of a connection. Calls may come behind its end, which told the whole of it. */
 struct told {
     uint64_t numbers[OBSERVER_NUMBERS];
-    uint8_t age;     /* 0: it lives; else intervals since its end, from 1 */
-    bool is_counted; /* its socket tells its bytes from time to time: calls need not */
+    uint8_t protocol; /* of a Unix socket: 1 + enum observer_protocol; 0: not known */
+    uint8_t age;      /* 0: it lives; else intervals since its end, from 1 */
+    bool is_counted;  /* its socket tells its bytes from time to time: calls need not */
 };
 
 struct observer {
@@ -22,7 +23,7 @@ struct observer {
     uint64_t intervals_ns[2]; /* of calls, of statistics */
     uint64_t sampling, pid;
     unsigned protocols; /* bit set of enum observer_protocol */
-    bool is_dropping_local;
+    bool is_dropping_local, is_dropping_unix;
     struct observer_choice *choice;
     struct observer_names *names; /* NULL: not asked for */
     struct observer_rows *rows;
@@ -77,6 +78,7 @@ static void copy_options(struct observer *observer, const struct observer_option
     observer->sampling = options->sampling;
     observer->pid = options->pid;
     observer->is_dropping_local = options->is_dropping_local;
+    observer->is_dropping_unix = options->is_dropping_unix;
     for (unsigned i = 0; options->with_protocols && i < OBSERVER_PROTOCOL_COUNT; i++)
         if (observer_options_has_protocol(options, (enum observer_protocol)i))
             observer->protocols |= 1u << i;
@@ -180,7 +182,8 @@ static bool is_wanted(const struct observer *observer, const struct observer_vie
         return false;
     if (observer->pid && pid_of(record) != observer->pid)
         return false;
-    if (observer->is_dropping_local && is_local(observer, view))
+    if (view->is_unix ? observer->is_dropping_unix
+                      : observer->is_dropping_local && is_local(observer, view))
         return false;
     if (lot_of(view->connection) >= observer->sampling)
         return false;
@@ -218,6 +221,13 @@ static struct told *told_of(struct observer *observer, uint64_t connection)
         told = NULL;
     }
     return told;
+}
+
+static uint8_t protocol_of(const struct observer *observer, const struct observer_view *view)
+{
+    const struct told *told = table_find(&observer->connections, view->connection);
+
+    return told ? told->protocol : 0;
 }
 
 /* What is new of the connection since it was last told of. False: it cannot be known. */
@@ -277,6 +287,12 @@ static void take_traffic(struct observer *observer, const struct record *record)
     unsigned kind = view->kind;
     struct told *told;
 
+    if (view->is_unix) {
+        told = told_of(observer, view->connection); /* its bytes are told of as they are moved */
+        if (told)
+            told->protocol = (uint8_t)(kind + 1);
+        return;
+    }
     if (observer->settings.is_timed_by_records ||
         (is_datagram && !observer->settings.with_datagrams) ||
         (kind == OBSERVER_HTTP &&
@@ -301,11 +317,13 @@ static enum observer_verdict take_view(struct observer *observer, const struct r
     enum observer_verdict verdict;
 
     if (view->kind == OBSERVER_STATISTICS) {
+        uint8_t protocol = service ? service->protocol : protocol_of(observer, view);
+
         if (!subtract_told(observer, view))
             return OBSERVER_FILTERED;
         if (!view->numbers[0] && !view->numbers[1]) /* all of it was told before */
             return OBSERVER_TAKEN;
-        return add(observer, view, service ? service->protocol : 0);
+        return add(observer, view, protocol);
     }
     if (service)
         service->protocol = (uint8_t)(view->kind + 1);

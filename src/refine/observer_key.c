@@ -125,6 +125,31 @@ static void add_process(struct observer_view *view, const struct record *record)
     }
 }
 
+/* Unix sockets have the unspecified address, and the port 0, as there. */
+static void add_unix_ends(struct observer_view *view, bool with_connections)
+{
+    static const struct address nowhere = {.family = ADDRESS_IPV4};
+    enum field_id fields[] = {view->is_server ? FIELD_CLIENT_ADDRESS : FIELD_SERVER_ADDRESS,
+                              view->is_server ? FIELD_SERVER_ADDRESS : FIELD_CLIENT_ADDRESS};
+
+    view->local = view->remote = &nowhere;
+    for (int i = 0; i < 1 + with_connections; i++) {
+        struct value *value = add(view, fields[i]);
+
+        if (value)
+            value->address = &nowhere;
+    }
+}
+
+static struct slice role_of(const struct observer_view *view, const struct record *record)
+{
+    if (view->is_server)
+        return SLICE_LITERAL("server");
+    if (view->is_unix && !text_of(record, FIELD_ROLE).length)
+        return SLICE_LITERAL("unknown");
+    return SLICE_LITERAL("client");
+}
+
 /* A server's clients have many ports, which mean nothing but to whom looks at each connection. */
 static void add_ends(struct observer_view *view, const struct record *record, bool with_connections)
 {
@@ -133,7 +158,10 @@ static void add_ends(struct observer_view *view, const struct record *record, bo
     view->local = address_of(record, view->is_server ? FIELD_SERVER_ADDRESS : FIELD_CLIENT_ADDRESS);
     view->remote =
         address_of(record, view->is_server ? FIELD_CLIENT_ADDRESS : FIELD_SERVER_ADDRESS);
-    add_text(view, FIELD_ROLE, view->is_server ? SLICE_LITERAL("server") : SLICE_LITERAL("client"));
+    view->is_unix = is_text(record, FIELD_NETWORK_TRANSPORT, "unix");
+    add_text(view, FIELD_ROLE, role_of(view, record));
+    if (view->is_unix)
+        add_unix_ends(view, with_connections);
     if (with_connections || view->is_server)
         copy_address(view, record, FIELD_CLIENT_ADDRESS);
     if (with_connections)

@@ -20,6 +20,7 @@ struct observer_view {
      * received, packets sent, received */
     uint64_t numbers[OBSERVER_NUMBERS];
     bool is_over; /* of a connection */
+    bool is_unix; /* a Unix socket */
     bool is_cut;
     size_t count;
     struct value values[OBSERVER_KEY_VALUES_MAXIMUM];

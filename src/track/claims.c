@@ -171,7 +171,8 @@ static void on_open(void *context, const struct stream_open *open)
 {
     struct claims *claims = context;
 
-    claim_add(claims, open);
+    if (!open->is_unix)
+        claim_add(claims, open);
     claims->next.on_open(claims->next.context, open);
 }
 

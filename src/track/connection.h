@@ -52,6 +52,7 @@ struct connection {
     uint64_t carrier; /* plaintext under TLS: the connection that is encrypted; else 0 */
     bool is_late;
     bool is_observed;
+    bool is_unix;   /* a Unix socket: its ends have no addresses */
     bool is_silent; /* this end; had_silent_peer: the other one, on this host */
     bool had_silent_peer;
     unsigned unknown_datagrams; /* that no parser wanted */

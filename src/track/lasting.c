@@ -81,7 +81,9 @@ static void add_values(const struct connection *connection, const struct lasting
     record_add_text(record, FIELD_ROLE, slice_of_string(role));
     add_ends(connection, record, is_client);
     record_add_text(record, FIELD_NETWORK_TRANSPORT,
-                    key->traits & LASTING_DATAGRAM ? SLICE_LITERAL("udp") : SLICE_LITERAL("tcp"));
+                    connection->is_unix              ? SLICE_LITERAL("unix")
+                    : key->traits & LASTING_DATAGRAM ? SLICE_LITERAL("udp")
+                                                     : SLICE_LITERAL("tcp"));
     if (parser->protocol)
         record_add_text(record, FIELD_NETWORK_PROTOCOL_NAME, slice_of_string(parser->protocol));
     record_add_number(record, FIELD_CONNECTION_ID, key->carrier ? key->carrier : connection->id);

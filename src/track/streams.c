@@ -115,6 +115,7 @@ static void on_open(void *context, const struct stream_open *open)
     connection->is_late = open->is_late;
     connection->is_observed = open->is_observed;
     connection->is_silent = open->is_silent;
+    connection->is_unix = open->is_unix;
     *(open->first_sequence_of == DIRECTION_A_TO_B ? &connection->sent_origin
                                                   : &connection->read_origin) =
         (struct sequence_origin){open->first_sequence, open->has_first_sequence};

@@ -123,10 +123,14 @@ static void add_network(const struct flow_summary *summary, uint16_t community_i
         .protocol = summary->protocol,
         .has_ports = has_ports(summary),
     };
-    uint64_t *vlans = arena_allocate(record->arena, sizeof(*vlans) * 2);
+    uint64_t *vlans;
     char id[COMMUNITY_ID_LENGTH];
     struct slice copy;
 
+    if (summary->is_unix) {
+        add_text(record, FIELD_NETWORK_TRANSPORT, "unix");
+        return;
+    }
     add_text(record, FIELD_NETWORK_TRANSPORT, flow_transport_name(summary->protocol));
     add_text(record, FIELD_NETWORK_TYPE,
              summary->ends[0].address.family == ADDRESS_IPV4 ? "ipv4" : "ipv6");
@@ -145,6 +149,7 @@ static void add_network(const struct flow_summary *summary, uint16_t community_i
     copy = arena_copy(record->arena, slice_of(id, sizeof(id)));
     if (copy.length)
         record_add_text(record, FIELD_NETWORK_COMMUNITY_ID, copy);
+    vlans = arena_allocate(record->arena, sizeof(*vlans) * 2);
     for (int i = 0; vlans && i < 2; i++)
         vlans[i] = summary->vlans[i];
     if (vlans && summary->vlan_count)
@@ -233,6 +238,16 @@ static void add_side(const struct flow_summary *summary, int index, int client,
     add_positive(record, fields->resets, side->resets);
 }
 
+/* NULL: which end is which cannot be told. */
+static const char *role_of(const struct flow_summary *summary, int client)
+{
+    if (!summary->is_socket)
+        return "observer";
+    if (summary->is_unix && !summary->has_role)
+        return NULL;
+    return summary->is_initiator == (client == 0) ? "client" : "server";
+}
+
 /* The socket knows its process, and the way to the other end. */
 static void add_socket(const struct flow_summary *summary, const struct process_details *details,
                        int client, struct record *record)
@@ -261,11 +276,9 @@ struct record *summary_record(const struct flow_summary *summary,
     add_text(record, FIELD_TYPE, summary->is_over ? "connection" : "statistics");
     record_add_number(record, FIELD_ID, record_next_id(time_ns));
     add_text(record, FIELD_SOURCE, summary->source);
-    add_text(record, FIELD_ROLE,
-             !summary->is_socket                      ? "observer"
-             : summary->is_initiator == (client == 0) ? "client"
-                                                      : "server");
-    add_ends(summary, client, record);
+    add_text(record, FIELD_ROLE, role_of(summary, client));
+    if (!summary->is_unix)
+        add_ends(summary, client, record);
     add_network(summary, community_id_seed, record);
     add_connection(summary, client, record);
     if (summary->interface_name.length)

@@ -44,20 +44,22 @@ static struct record *begin(const struct caller *caller, const char *type, const
     struct address *ends = arena_allocate(record->arena, 2 * sizeof(*ends));
     bool is_server = role[0] == 's';
 
-    succeed(address_parse(SLICE_LITERAL("192.0.2.77"), &ends[is_server]));
-    succeed(address_parse(slice_of_string(caller->remote), &ends[!is_server]));
     record->time_ns = CALLERS_TIME_NS;
     add_text(record, FIELD_TYPE, type);
     add_text(record, FIELD_ROLE, role);
-    record_add_address(record, FIELD_CLIENT_ADDRESS, &ends[0]);
-    record_add_number(record, FIELD_CLIENT_PORT, 40000);
-    record_add_address(record, FIELD_SERVER_ADDRESS, &ends[1]);
-    record_add_number(record, FIELD_SERVER_PORT, 80);
+    if (caller->remote) {
+        succeed(address_parse(SLICE_LITERAL("192.0.2.77"), &ends[is_server]));
+        succeed(address_parse(slice_of_string(caller->remote), &ends[!is_server]));
+        record_add_address(record, FIELD_CLIENT_ADDRESS, &ends[0]);
+        record_add_number(record, FIELD_CLIENT_PORT, 40000);
+        record_add_address(record, FIELD_SERVER_ADDRESS, &ends[1]);
+        record_add_number(record, FIELD_SERVER_PORT, 80);
+    }
     record_add_number(record, FIELD_CONNECTION_ID, caller->pid);
     record_add_number(record, FIELD_PROCESS_PID, caller->pid);
     record_add_number(record, FIELD_DURATION_NS, 1000);
     add_text(record, FIELD_PROCESS_COMMAND_LINE, caller->command);
-    add_text(record, FIELD_NETWORK_TRANSPORT, "tcp");
+    add_text(record, FIELD_NETWORK_TRANSPORT, caller->remote ? "tcp" : "unix");
     add_text(record, FIELD_CONTAINER_ID, caller->container);
     add_text(record, FIELD_CONTAINER_NAME, caller->container);
     add_text(record, FIELD_K8S_POD_NAME, caller->pod);

@@ -20,6 +20,7 @@ import tempfile
 import time
 
 import smoke_dns
+from smoke_rows import try_rows
 from smoke_run import Wrong, expect, run_weir
 from smoke_tls import try_tls
 
@@ -282,6 +283,20 @@ def try_all_tls(weir, peer, rungs):
     return is_right
 
 
+def try_all_rows(weir, rungs):
+    """False: something was wrong."""
+    is_right = True
+    for rung in rungs:
+        start = time.monotonic()
+        try:
+            try_rows(weir, rung)
+            print(f"rows, {rung}: ok, {time.monotonic() - start:.1f} s")
+        except (Wrong, KeyError, OSError, subprocess.TimeoutExpired) as problem:
+            print(f"rows, {rung}: FAILED: {problem!r}")
+            is_right = False
+    return is_right
+
+
 def main():
     if len(sys.argv) < 3:
         sys.exit("usage: smoke.py WEIR PEER RUNG...")
@@ -307,6 +322,7 @@ def main():
             failed = True
     failed = not try_all_tls(weir, peer, rungs) or failed
     failed = not try_all_packets(weir, peer) or failed
+    failed = not try_all_rows(weir, rungs) or failed
     sys.exit(1 if failed else 0)
 
 

@@ -16,12 +16,12 @@ def expect(found, wanted, what):
         raise Wrong(f"{what}: {found!r}, expected {wanted!r}")
 
 
-def run_weir(weir, arguments, folder, during):
+def run_weir(weir, arguments, folder, during, output="json"):
     """Runs weir while `during` runs; (records, raw output, messages of weir, during's result)."""
-    output, ready = os.path.join(folder, "records"), os.path.join(folder, "ready")
+    path, ready = os.path.join(folder, "records"), os.path.join(folder, "ready")
     messages = os.path.join(folder, "messages")
     with open(messages, "wb") as errors:
-        child = subprocess.Popen([weir, "run", *arguments, "-o", "json", "-w", output,
+        child = subprocess.Popen([weir, "run", *arguments, "-o", output, "-w", path,
                                   "--ready-file", ready], stdout=errors, stderr=errors)
     try:
         end = time.monotonic() + 240
@@ -37,7 +37,7 @@ def run_weir(weir, arguments, folder, during):
         if child.poll() is None:
             child.kill()
             child.wait()
-    with open(output, "rb") as lines:
+    with open(path, "rb") as lines:
         raw = lines.read()
     with open(messages) as lines:
         said = lines.read()

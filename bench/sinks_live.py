@@ -67,6 +67,7 @@ def options():
     parser.add_argument("--connections", type=int, default=1,
                         help="of wrk: few leave the receivers time of the machine")
     parser.add_argument("--varying", action="store_true", help="no two requests are the same")
+    parser.add_argument("--only", metavar="NAME", nargs="+", help="file, kafka ...: no others")
     chosen = parser.parse_args()
     chosen.pinned = False
     return chosen
@@ -76,7 +77,8 @@ def main():
     chosen = options()
     with tempfile.TemporaryDirectory(prefix="weir-bench-sinks-") as folder:
         with sinks.receivers(Path(folder)) as found:
-            senders = [Sender(folder, name, sink) for name, sink in found.items()]
+            senders = [Sender(folder, name, sink) for name, sink in found.items()
+                       if not chosen.only or name in chosen.only]
             for _ in range(chosen.rounds):
                 for sender in senders:
                     sender.turn(chosen)

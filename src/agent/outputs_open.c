@@ -235,7 +235,8 @@ static struct outlet_options outlet_options_of(const struct output *output, unsi
         .close_timeout_ms = common->close_timeout_ns
                                 ? (unsigned)(common->close_timeout_ns / MILLISECOND_NS)
                                 : options->close_timeout_ms,
-        .batch_bytes = common->batch_bytes,
+        .batch_bytes = common->batch_bytes ? common->batch_bytes
+                                           : output->settings->sink->batch_bytes,
         .batch_records = common->batch_records,
         .batch_age_ns = output->settings->sink->is_stream ? 0 : common->batch_age_ns,
         .is_retrying = !common->is_giving_up,

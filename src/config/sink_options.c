@@ -94,11 +94,11 @@ static const struct option options[] = {
      .kind = OPTION_SIZE,
      VALUE(batch_bytes),
      .argument = "SIZE",
-     .default_text = "1MiB",
      .minimum = 1 * KIB,
      .maximum = 64 * MIB,
      .group = "Queue",
-     .help = "Send when so many bytes wait, before compression."},
+     .help = "Send when so many bytes wait, before compression. Without it 1MiB, for kafka "
+             "640KiB."},
     {.name = "batch-count",
      .kind = OPTION_NUMBER,
      VALUE(batch_records),

@@ -72,6 +72,7 @@ struct sink {
     const char *target;         /* option that --sink NAME=TARGET sets; NULL: none */
     const char *format;         /* encoder, where the user names none */
     const char *const *formats; /* encoders it takes, NULL-terminated; NULL: all of text */
+    size_t batch_bytes;         /* of a batch, where the user says nothing; 0: the common default */
     struct sink_part parts[SINK_PARTS_MAXIMUM];
     /*
      * Not NULL: this sink takes no records but metrics (refine/metrics.h), every `interval` of the

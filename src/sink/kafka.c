@@ -3,64 +3,22 @@
  * each is confirmed or refused by its own delivery report. Topic and key are made of a template
  * whose values from traffic are letters, digits, '.', '_' and '-', and of topics that are allowed.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include "base/allocate.h"
 #include "sink/kafka_options.h"
 #include "sink/labels.h"
+#include "sink/kafka_template.h"
 #include "sink/secret.h"
 #ifdef WEIR_WITH_KAFKA
 #include <librdkafka/rdkafka.h>
 #endif
 
-enum { TOPIC_BYTES = 250, KEY_BYTES = 256, TEMPLATE_PARTS = 8 };
-
-/* Text with fields in it: "weir-{type}". */
-struct template_part {
-    struct slice text;
-    enum field_id field; /* FIELD_COUNT: the text */
-};
-
-struct template
-{
-    size_t count;
-    struct template_part parts[TEMPLATE_PARTS];
-};
-
-static int template_make(const char *text, struct template *ret_template, char *message)
-{
-    ret_template->count = 0;
-    while (*text) {
-        struct template_part *part = &ret_template->parts[ret_template->count++];
-        size_t length = strcspn(text, "{");
-
-        if (length) {
-            *part = (struct template_part){slice_of(text, length), FIELD_COUNT};
-        } else {
-            length = strcspn(text, "}");
-            part->text = slice_of(text + 1, length - 1);
-            part->field = field_find(part->text);
-            length += text[length] == '}';
-        }
-        if ((*text == '{' && part->field == FIELD_COUNT) ||
-            (ret_template->count == TEMPLATE_PARTS && text[length])) {
-            snprintf(message, SINK_MESSAGE_BYTES, "'%.80s' is no template, or too long", text);
-            return -EINVAL;
-        }
-        text += length;
-    }
-    return 0;
-}
-
-static size_t template_fields(const struct template *template, enum field_id *fields, size_t count)
-{
-    for (size_t i = 0; i < template->count && count < SINK_ATTRIBUTES_MAXIMUM; i++)
-        if (template->parts[i].field != FIELD_COUNT)
-            fields[count++] = template->parts[i].field;
-    return count;
-}
+enum { TOPIC_BYTES = 250, KEY_BYTES = 256, TOPICS_MAXIMUM = 64 };
+/* What a message has beside key, value and headers, and which share of a request is its own. */
+enum { MESSAGE_OVERHEAD = 40, REQUEST_SHARE = 16 };
 
 /* Properties whose values are secrets, or whole keys. */
 static bool is_secret(const char *property)
@@ -79,7 +37,7 @@ static bool is_secret(const char *property)
 static int check(const struct sink_options *sink_options, char message[SINK_MESSAGE_BYTES])
 {
     const struct kafka_options *own = sink_options->values[0];
-    struct template template;
+    struct kafka_template template;
     struct labels labels;
 
 #ifndef WEIR_WITH_KAFKA
@@ -99,8 +57,13 @@ static int check(const struct sink_options *sink_options, char message[SINK_MESS
         snprintf(message, SINK_MESSAGE_BYTES, "topic: a template needs topics, which are allowed");
         return -EINVAL;
     }
-    if (template_make(own->topic, &template, message) < 0 ||
-        template_make(own->key, &template, message) < 0 || tls_files_check(&own->tls, message) < 0)
+    if (own->topics.count > TOPICS_MAXIMUM) {
+        snprintf(message, SINK_MESSAGE_BYTES, "topics: at most %d", TOPICS_MAXIMUM);
+        return -EINVAL;
+    }
+    if (kafka_template_make(own->topic, &template, message) < 0 ||
+        kafka_template_make(own->key, &template, message) < 0 ||
+        tls_files_check(&own->tls, message) < 0)
         return -EINVAL;
     return labels_make(&own->headers, false, &labels, message);
 }
@@ -109,14 +72,14 @@ static size_t attributes(const struct sink_options *sink_options, enum field_id 
 {
     const struct kafka_options *own = sink_options->values[0];
     char message[SINK_MESSAGE_BYTES];
-    struct template template;
+    struct kafka_template template;
     struct labels labels;
     size_t count = 0;
 
-    if (template_make(own->topic, &template, message) == 0)
-        count = template_fields(&template, ret_fields, count);
-    if (template_make(own->key, &template, message) == 0)
-        count = template_fields(&template, ret_fields, count);
+    if (kafka_template_make(own->topic, &template, message) == 0)
+        count = kafka_template_fields(&template, ret_fields, count);
+    if (kafka_template_make(own->key, &template, message) == 0)
+        count = kafka_template_fields(&template, ret_fields, count);
     return labels_make(&own->headers, false, &labels, message) == 0
                ? labels_fields(&labels, ret_fields, count)
                : count;
@@ -126,9 +89,11 @@ static size_t attributes(const struct sink_options *sink_options, enum field_id 
 struct kafka {
     const struct kafka_options *options;
     rd_kafka_t *producer;
-    struct template topic, key;
+    rd_kafka_topic_t *topics[TOPICS_MAXIMUM]; /* those that are allowed; without any, the one */
+    struct kafka_template topic, key;
     struct labels headers;
-    size_t outstanding;
+    size_t request_bytes, request_messages; /* what a request takes, of messages together */
+    size_t outstanding, outstanding_bytes;
     bool has_hopeless; /* one of those that were sent will never be taken */
     char reason[SINK_REASON_BYTES];
     atomic_bool is_interrupted;
@@ -166,38 +131,17 @@ static void on_log(const rd_kafka_t *producer, int level, const char *facility, 
     (void)producer, (void)level, (void)facility, (void)text; /* counters and reasons say it */
 }
 
-/* The template's text for the entry; characters that no name has become '_'. */
-static size_t template_fill(const struct template *template, const struct sink_entry *entry,
-                            char *text, size_t size)
-{
-    size_t length = 0;
-
-    for (size_t i = 0; i < template->count; i++) {
-        const struct template_part *part = &template->parts[i];
-        struct label label = {.field = part->field, .text = part->text};
-        struct slice value = labels_value(&label, entry);
-
-        for (size_t j = 0; j < value.length && length < size - 1; j++) {
-            char byte = (char)value.data[j];
-            bool is_good = isalnum((unsigned char)byte) || strchr("._-", byte);
-
-            text[length++] = is_good && byte ? byte : '_';
-        }
-    }
-    text[length] = '\0';
-    return length;
-}
-
-static const char *choose_topic(const struct kafka *kafka, const struct sink_entry *entry,
-                                char text[TOPIC_BYTES])
+static rd_kafka_topic_t *choose_topic(const struct kafka *kafka, const struct sink_entry *entry)
 {
     const struct text_list *allowed = &kafka->options->topics;
+    char text[TOPIC_BYTES];
 
-    template_fill(&kafka->topic, entry, text, TOPIC_BYTES);
-    for (size_t i = 0; i < allowed->count; i++)
+    if (allowed->count > 1)
+        kafka_template_fill(&kafka->topic, entry, text, sizeof(text));
+    for (size_t i = 1; i < allowed->count; i++)
         if (strcmp(allowed->items[i], text) == 0)
-            return text;
-    return allowed->count ? allowed->items[0] : text;
+            return kafka->topics[i];
+    return kafka->topics[0];
 }
 
 static rd_kafka_headers_t *make_headers(const struct kafka *kafka, const struct sink_entry *entry)
@@ -215,18 +159,43 @@ static rd_kafka_headers_t *make_headers(const struct kafka *kafka, const struct 
     return headers;
 }
 
-/* Hands a record to librdkafka, which does not copy it: it stays until its report. */
+/*
+ * Waits until each message has its report. Each has a time-out of its own, after which the report
+ * comes in any case. Nothing more joins these, so nobody lingers.
+ */
+static void await_reports(struct kafka *kafka)
+{
+    enum { POLL_MS = 100 };
+
+    while (kafka->outstanding) {
+        if (atomic_load(&kafka->is_interrupted))
+            rd_kafka_purge(kafka->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+        rd_kafka_flush(kafka->producer, POLL_MS);
+    }
+    kafka->outstanding_bytes = 0;
+}
+
+/*
+ * Hands a record to librdkafka, which does not copy it: it stays until its report. What is more
+ * than one request takes has to wait for its answer first: the thread of an idempotent producer
+ * that has messages left while others of the partition are under way asks for news without pause.
+ */
 static void produce(struct kafka *kafka, struct sink_entry *entry)
 {
-    char topic[TOPIC_BYTES], key[KEY_BYTES];
-    size_t key_length = template_fill(&kafka->key, entry, key, sizeof(key));
+    char key[KEY_BYTES];
+    size_t key_length = kafka_template_fill(&kafka->key, entry, key, sizeof(key));
     rd_kafka_headers_t *headers = make_headers(kafka, entry);
     size_t length = entry->payload.length;
+    size_t bytes = length + key_length + MESSAGE_OVERHEAD +
+                   (headers ? 2 * entry->attributes.length : 0);
     rd_kafka_resp_err_t error;
 
     if (length && entry->payload.data[length - 1] == '\n')
         length--;
-    error = rd_kafka_producev(kafka->producer, RD_KAFKA_V_TOPIC(choose_topic(kafka, entry, topic)),
+    if (kafka->outstanding == kafka->request_messages ||
+        kafka->outstanding_bytes + bytes > kafka->request_bytes)
+        await_reports(kafka);
+    error = rd_kafka_producev(kafka->producer, RD_KAFKA_V_RKT(choose_topic(kafka, entry)),
                               RD_KAFKA_V_KEY(key_length ? key : NULL, key_length),
                               RD_KAFKA_V_VALUE((void *)(uintptr_t)entry->payload.data, length),
                               RD_KAFKA_V_TIMESTAMP((int64_t)(entry->time_ns / 1000000)),
@@ -240,6 +209,7 @@ static void produce(struct kafka *kafka, struct sink_entry *entry)
             entry->verdict = SINK_REJECTED;
     } else {
         kafka->outstanding++;
+        kafka->outstanding_bytes += bytes;
     }
 }
 
@@ -248,12 +218,23 @@ static void kafka_interrupt(void *context)
     atomic_store(&((struct kafka *)context)->is_interrupted, true);
 }
 
+static void stop(struct kafka *kafka)
+{
+    for (size_t i = 0; i < TOPICS_MAXIMUM; i++) {
+        if (kafka->topics[i])
+            rd_kafka_topic_destroy(kafka->topics[i]);
+        kafka->topics[i] = NULL;
+    }
+    if (kafka->producer)
+        rd_kafka_destroy(kafka->producer);
+    kafka->producer = NULL;
+}
+
 static void kafka_close(void *context)
 {
     struct kafka *kafka = context;
 
-    if (kafka->producer)
-        rd_kafka_destroy(kafka->producer);
+    stop(kafka);
     deallocate(kafka);
 }
 
@@ -284,15 +265,20 @@ static bool configure(rd_kafka_conf_t *configuration, const struct kafka_options
     bool is_plain = own->is_not_idempotent || strcmp(own->acknowledgements, "all") != 0;
     const char *protocol = own->mechanism ? (own->is_tls ? "sasl_ssl" : "sasl_plaintext")
                                           : (own->is_tls ? "ssl" : "plaintext");
-    char timeout[24];
+    unsigned long long timeout_ms = own->timeout_ns / 1000000;
+    char timeout[24], linger[24];
 
-    snprintf(timeout, sizeof(timeout), "%llu", (unsigned long long)(own->timeout_ns / 1000000));
+    /* A batch is complete when it is flushed, and goes as one request; no part of it before. */
+    snprintf(timeout, sizeof(timeout), "%llu", timeout_ms);
+    snprintf(linger, sizeof(linger), "%llu", timeout_ms / 2 < 10000 ? timeout_ms / 2 : 10000);
     return set(configuration, "bootstrap.servers", own->brokers, message) &&
            set(configuration, "client.id", "weir", message) &&
            set(configuration, "acks", own->acknowledgements, message) &&
            set(configuration, "enable.idempotence", is_plain ? "false" : "true", message) &&
            set(configuration, "compression.type", own->compression, message) &&
            set(configuration, "message.timeout.ms", timeout, message) &&
+           set(configuration, "linger.ms", linger, message) &&
+           set(configuration, "sticky.partitioning.linger.ms", "10", message) &&
            set(configuration, "security.protocol", protocol, message) &&
            set(configuration, "ssl.ca.location", own->tls.ca_file, message) &&
            set(configuration, "ssl.certificate.location", own->tls.certificate_file, message) &&
@@ -301,6 +287,47 @@ static bool configure(rd_kafka_conf_t *configuration, const struct kafka_options
            set(configuration, "sasl.username", own->mechanism ? own->user : NULL, message) &&
            set(configuration, "sasl.password", password->length ? password->text : NULL, message) &&
            set_properties(configuration, own, message);
+}
+
+static size_t number_of(const rd_kafka_conf_t *configuration, const char *name)
+{
+    char text[24] = "";
+    size_t size = sizeof(text);
+
+    return rd_kafka_conf_get(configuration, name, text, &size) == RD_KAFKA_CONF_OK
+               ? (size_t)strtoull(text, NULL, 10)
+               : 0;
+}
+
+static void note_limits(struct kafka *kafka, const rd_kafka_conf_t *configuration)
+{
+    size_t batch = number_of(configuration, "batch.size");
+    size_t most = number_of(configuration, "message.max.bytes");
+
+    kafka->request_bytes = batch < most ? batch : most;
+    kafka->request_bytes -= kafka->request_bytes / REQUEST_SHARE;
+    kafka->request_messages = number_of(configuration, "batch.num.messages");
+}
+
+/* The topics' handles, which spare looking for the name with each message. */
+static int open_topics(struct kafka *kafka, char *message)
+{
+    const struct text_list *allowed = &kafka->options->topics;
+    size_t count = allowed->count ? allowed->count : 1;
+    char text[TOPIC_BYTES];
+
+    kafka_template_fill(&kafka->topic, &(struct sink_entry){0}, text, sizeof(text));
+    for (size_t i = 0; i < count; i++) {
+        const char *name = allowed->count ? allowed->items[i] : text;
+
+        kafka->topics[i] = rd_kafka_topic_new(kafka->producer, name, NULL);
+        if (!kafka->topics[i]) {
+            snprintf(message, SINK_MESSAGE_BYTES, "topic '%.80s': %.100s", name,
+                     rd_kafka_err2str(rd_kafka_last_error()));
+            return -EINVAL;
+        }
+    }
+    return 0;
 }
 
 static int start(struct kafka *kafka, char message[SINK_MESSAGE_BYTES])
@@ -316,13 +343,18 @@ static int start(struct kafka *kafka, char message[SINK_MESSAGE_BYTES])
     rd_kafka_conf_set_opaque(configuration, kafka);
     rd_kafka_conf_set_dr_msg_cb(configuration, on_report);
     rd_kafka_conf_set_log_cb(configuration, on_log);
-    if (configure(configuration, own, &password, message))
+    if (configure(configuration, own, &password, message)) {
+        note_limits(kafka, configuration);
         kafka->producer =
             rd_kafka_new(RD_KAFKA_PRODUCER, configuration, message, SINK_MESSAGE_BYTES);
+    }
     if (!kafka->producer)
         rd_kafka_conf_destroy(configuration);
     secret_forget(&password);
-    return kafka->producer ? 0 : -EINVAL;
+    result = kafka->producer ? open_topics(kafka, message) : -EINVAL;
+    if (result < 0)
+        stop(kafka);
+    return result;
 }
 
 /*
@@ -337,8 +369,7 @@ static void forget_fatal(struct kafka *kafka)
     if (!rd_kafka_fatal_error(kafka->producer, text, sizeof(text)))
         return;
     snprintf(kafka->reason, sizeof(kafka->reason), "%.120s", text);
-    rd_kafka_destroy(kafka->producer);
-    kafka->producer = NULL;
+    stop(kafka);
 }
 
 static int renew(struct kafka *kafka)
@@ -353,7 +384,6 @@ static int renew(struct kafka *kafka)
 
 static int kafka_send(void *context, struct sink_batch *batch)
 {
-    enum { POLL_MS = 100 };
     struct kafka *kafka = context;
     bool is_missing = false;
 
@@ -365,15 +395,7 @@ static int kafka_send(void *context, struct sink_batch *batch)
     }
     for (size_t i = 0; i < batch->count; i++)
         produce(kafka, &batch->entries[i]);
-    /*
-     * Each message has a time-out of its own, after which its report comes in any case. Nothing
-     * more joins this batch, so nobody lingers.
-     */
-    while (kafka->outstanding) {
-        if (atomic_load(&kafka->is_interrupted))
-            rd_kafka_purge(kafka->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-        rd_kafka_flush(kafka->producer, POLL_MS);
-    }
+    await_reports(kafka);
     forget_fatal(kafka);
     memcpy(batch->reason, kafka->reason, sizeof(batch->reason));
     batch->is_too_large = kafka->has_hopeless;
@@ -391,9 +413,9 @@ static int kafka_open(const struct sink_options *sink_options, void **ret_contex
     if (!kafka)
         return -ENOMEM;
     kafka->options = sink_options->values[0];
-    result = template_make(kafka->options->topic, &kafka->topic, message);
+    result = kafka_template_make(kafka->options->topic, &kafka->topic, message);
     if (result == 0)
-        result = template_make(kafka->options->key, &kafka->key, message);
+        result = kafka_template_make(kafka->options->key, &kafka->key, message);
     if (result == 0)
         result = labels_make(&kafka->options->headers, false, &kafka->headers, message);
     if (result == 0)
@@ -411,6 +433,7 @@ const struct sink sink_kafka = {
     .help = "Apache Kafka, or what speaks its protocol.",
     .target = "brokers",
     .format = "json",
+    .batch_bytes = 640 * 1024, /* one request, as brokers take it, and most caches, too */
     .parts = {{&kafka_table, sizeof(struct kafka_options)}},
     .check = check,
     .attributes = attributes,

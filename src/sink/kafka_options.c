@@ -95,8 +95,10 @@ static const struct option options[] = {
      VALUE(properties),
      .argument = "NAME=VALUE",
      .traits = OPTION_HAS_COMMAS,
-     .help = "A property of librdkafka, such as linger.ms=50; may be repeated. Passwords are "
-             "refused here."},
+     .help = "A property of librdkafka, such as partitioner=murmur2_random; may be repeated. "
+             "Passwords are refused here. A batch goes to each partition as one request as long as "
+             "it stays below batch.size and message.max.bytes, 1,000,000 bytes; larger ones are "
+             "cut, so for brokers far away raise batch-size and both."},
 };
 
 const struct option_table kafka_table = {

@@ -177,6 +177,24 @@ def the_one_that_is_too_large(case):
     return "too large for a broker: in parts; for ever: 10 dead letters"
 
 
+def nobody_spins(case):
+    """Batches larger than a request, a broker that is slow: what is left waits without asking."""
+    if faults.is_sanitized():
+        return "SKIP: built with sanitizers"
+    cluster, told = Cluster(case.program), case.folder / "polls"
+    cluster.order("slow 100")
+    many = make_capture(case.folder / "many.pcap", 3000)
+    sink = (f"kafka={cluster.brokers} topic=weir-http batch-size=8MiB "
+            "property=batch.size=200000,message.max.bytes=200000")
+    done = read([many], sink, shim=faults.build_shim(case.folder, "polls_shim"),
+                faults={"POLLS_FILE": str(told)})
+    polls = int(told.read_text())
+    assert Totals(done.stderr).logged == 3001 == len(set(cluster.ids())), done.stderr
+    assert polls < 10000, f"{polls} polls for 3001 records"
+    cluster.close()
+    return f"a slow broker: {polls} polls for 3001 records"
+
+
 def killed(case):
     """SIGKILL at any instant: what was on disk arrives; twice comes what had no confirmation."""
     cluster = Cluster(case.program)
@@ -211,7 +229,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="weir-kafka-") as name:
         case = Case(Path(name))
         checks = [check for check in (all_fields_arrive, failures_are_survived, brokers_go_and_come,
-                                      the_end_of_a_producer, the_one_that_is_too_large, killed)
+                                      the_end_of_a_producer, the_one_that_is_too_large,
+                                      nobody_spins, killed)
                   if len(sys.argv) == 1 or check.__name__ in sys.argv]
         with ThreadPoolExecutor() as pool:  # they mostly wait
             for check, said in zip(checks, pool.map(lambda check: timed(check, case), checks)):

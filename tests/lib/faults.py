@@ -33,14 +33,14 @@ def make_capture(path, count, first=0, text=""):
     return path
 
 
-def build_shim(folder):
+def build_shim(folder, name="faults_shim"):
     """None: there is no compiler."""
     compiler = shutil.which("cc")
     if not compiler:
         return None
-    shim = folder / "faults_shim.so"
+    shim = folder / f"{name}.so"
     subprocess.run([compiler, "-shared", "-fPIC", "-O2",
-                    str(ROOT / "tests/lib/programs/faults_shim.c"), "-o", str(shim), "-ldl",
+                    str(ROOT / f"tests/lib/programs/{name}.c"), "-o", str(shim), "-ldl",
                     "-pthread"], check=True)
     return shim
 

@@ -66,9 +66,13 @@ def counted(pid):
     return found
 
 
-def measure_hooks(program, weir):
-    """With the kernel's counting on: what weir's programs took, less what counting took."""
-    empty, empty_ns = hooks.start_empty_program(), None
+def measure_hooks(program, weir, rung):
+    """
+    With the kernel's counting on: what weir's programs took, less what counting took. An empty
+    program runs at the same tracepoint.
+    """
+    place = b"sys_exit" if rung == "syscall" else b"sock_send_length"
+    empty, empty_ns = hooks.start_empty_program(place), None
     with open(hooks.SWITCH) as switch:
         previous = switch.read()
     try:
@@ -98,7 +102,7 @@ def run_rounds(chosen, folder, program):
                     print(f"{rung}: left out: {problem}", file=sys.stderr)
                     break
                 try:
-                    found = measure_hooks(program, weir)
+                    found = measure_hooks(program, weir, rung)
                     found["added_ns"] = measure(program) - bare
                     logged = contenders.count_lines(weir.output, b'"process.command":"calls"')
                     if logged:

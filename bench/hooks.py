@@ -62,10 +62,10 @@ class EmptyProgram:
         return int(fields["run_time_ns"]) / runs if runs else None
 
 
-def start_empty_program():
+def start_empty_program(tracepoint=b"sock_send_length"):
     """None where it is not to be had: kernels before 6.3, other machines."""
     try:
-        return EmptyProgram() if BPF_NUMBER else None
+        return EmptyProgram(tracepoint) if BPF_NUMBER else None
     except OSError:
         return None
 

@@ -207,12 +207,22 @@ static __always_inline __u32 area_take(struct nesting *nesting)
 
 #pragma clang loop unroll(disable)
     for (slot = 0; slot < NESTING; slot++) {
-        __sync_fetch_and_add(&nesting->users[slot], 1);
-        if (!RARELY(*(volatile __u64 *)&nesting->users[slot] != 1))
+        __sync_fetch_and_add(&nesting->came[slot], 1);
+        if (!RARELY(*(volatile __u64 *)&nesting->came[slot] -
+                        *(volatile __u64 *)&nesting->went[slot] !=
+                    1))
             break;
-        __sync_fetch_and_add(&nesting->users[slot], -1);
+        __sync_fetch_and_add(&nesting->came[slot], -1);
     }
     return slot;
+}
+
+/* Gives it back. All of it runs on one CPU, which sees its own writes in their order. */
+static __always_inline void area_release(struct nesting *nesting, __u32 slot)
+{
+    volatile __u64 *went = &nesting->went[slot];
+
+    *went += 1;
 }
 
 static __always_inline void call_handle(struct connection *connection, const struct call *call,
@@ -230,7 +240,7 @@ static __always_inline void call_handle(struct connection *connection, const str
         return;
     }
     call_run(connection, call, ends, slot);
-    __sync_fetch_and_add(&nesting->users[slot], -1);
+    area_release(nesting, slot);
 }
 
 /* What needs no look at the bytes: ends of streams, calls within bodies. */

@@ -415,7 +415,7 @@ static __always_inline void datagram_release(__u32 slot)
     struct nesting *nesting = bpf_map_lookup_elem(&weir_nesting, &zero);
 
     if (nesting && slot < NESTING)
-        __sync_fetch_and_add(&nesting->users[slot], -1);
+        area_release(nesting, slot);
 }
 
 /* Hands over what was found, and gives the work area back. NESTING: nothing was. */

@@ -207,9 +207,14 @@ struct {
     __type(value, struct weir_counters);
 } weir_counters SEC(".maps");
 
-/* Who uses which work area of this CPU: 1 while one program does. */
+/*
+ * Who uses which work area of this CPU: one program, while as many have come as have gone and one
+ * more. Only a program that has the area says that it goes, so that needs no locked instruction,
+ * which would wait for all that was written.
+ */
 struct nesting {
-    __u64 users[NESTING];
+    __u64 came[NESTING];
+    __u64 went[NESTING];
 };
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -3,7 +3,7 @@
  * any time (see struct weir_selections).
  */
 #pragma once
-#include "bpf/emit.h"
+#include "bpf/direct.h"
 
 static __always_inline const struct weir_selection *selection_now(void)
 {
@@ -72,8 +72,25 @@ static __always_inline bool cgroup_holds(const struct weir_cgroup *cgroup)
     return id == cgroup->id;
 }
 
+/* The same by direct reads, for kernels since 6.2. */
+static __always_inline bool cgroup_holds_directly(const struct weir_cgroup *cgroup)
+{
+    __u64 set = KERNEL_FIELD(bpf_get_current_task(), struct task_struct, cgroups, true);
+    __u64 own = KERNEL_FIELD(set, struct css_set, dfl_cgrp, true), node;
+
+    node = KERNEL_FIELD(own, struct cgroup, kn, true);
+    if (KERNEL_FIELD(node, struct kernfs_node, id, true) == cgroup->id)
+        return true; /* levels are counted from the root that user space sees */
+    if (cgroup->level > (__u32)KERNEL_FIELD(own, struct cgroup, level, true))
+        return false;
+    own = kernel_word(
+        own + bpf_core_field_offset(struct cgroup, ancestors) + cgroup->level * sizeof(own), true);
+    node = KERNEL_FIELD(own, struct cgroup, kn, true);
+    return KERNEL_FIELD(node, struct kernfs_node, id, true) == cgroup->id;
+}
+
 /* Of the directories that hold the current task one must be wanted and none excluded. */
-static __noinline bool cgroup_is_wanted(void)
+static __always_inline bool cgroups_allow(bool is_direct)
 {
     const struct weir_selection *selection = selection_now();
     bool is_wanted = !selection->with_cgroup_filter;
@@ -81,13 +98,18 @@ static __noinline bool cgroup_is_wanted(void)
     for (__u32 i = 0; i < WEIR_CGROUPS_MAXIMUM && i < selection->cgroup_count; i++) {
         const struct weir_cgroup *cgroup = &selection->cgroups[i];
 
-        if (!cgroup_holds(cgroup))
+        if (is_direct ? !cgroup_holds_directly(cgroup) : !cgroup_holds(cgroup))
             continue;
         if (cgroup->is_excluded)
             return false;
         is_wanted = true;
     }
     return is_wanted;
+}
+
+static __noinline bool cgroup_is_wanted(void)
+{
+    return cgroups_allow(false);
 }
 
 static __always_inline bool process_is_wanted(__u32 process_id)

@@ -101,6 +101,9 @@ struct path {
     struct vfsmount *mnt;
     struct dentry *dentry;
 };
+struct rlimit {
+    unsigned long rlim_cur;
+};
 struct file {
     struct inode *f_inode;
     void *private_data;

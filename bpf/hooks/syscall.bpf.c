@@ -8,35 +8,44 @@
 
 enum { S_IFMT = 0170000, S_IFSOCK = 0140000, MESSAGES_PER_CALL = 64 };
 
-enum { SOCKET_IS_UDP = 1 }; /* in the address, which is even */
-
-/* The address of the socket behind a file descriptor of the current task, or 0. */
-__noinline __u64 weir_socket_of(__u64 descriptor)
+/* The address of what a file descriptor of the current task leads to, or 0. */
+static __always_inline __u64 file_of(__u64 descriptor, bool is_direct)
 {
-    struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-    struct file *file = NULL, **table;
-    struct socket *socket;
-    struct sock *sk;
-    __u16 protocol, family;
+    __u64 task = bpf_get_current_task(), table;
 
-    if (descriptor >= BPF_CORE_READ(task, files, fdt, max_fds))
+    table = KERNEL_FIELD(task, struct task_struct, files, is_direct);
+    table = KERNEL_FIELD(table, struct files_struct, fdt, is_direct);
+    if (descriptor >= (__u32)KERNEL_FIELD(table, struct fdtable, max_fds, is_direct))
         return 0;
-    table = BPF_CORE_READ(task, files, fdt, fd);
-    if (bpf_probe_read_kernel(&file, sizeof(file), table + descriptor) || !file)
+    table = KERNEL_FIELD(table, struct fdtable, fd, is_direct);
+    return kernel_word(table + descriptor * sizeof(table), is_direct);
+}
+
+/* The address of the socket (struct sock) behind a file descriptor, or 0. */
+static __always_inline __u64 socket_of(__u64 descriptor, bool is_direct)
+{
+    __u64 file = file_of(descriptor, is_direct), inode, socket;
+
+    if (!file)
         return 0;
-    if ((BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+    inode = KERNEL_FIELD(file, struct file, f_inode, is_direct);
+    if ((KERNEL_FIELD(inode, struct inode, i_mode, is_direct) & S_IFMT) != S_IFSOCK)
         return 0;
-    socket = BPF_CORE_READ(file, private_data);
-    sk = BPF_CORE_READ(socket, sk);
-    protocol = BPF_CORE_READ(sk, sk_protocol);
-    family = BPF_CORE_READ(sk, __sk_common.skc_family);
+    socket = KERNEL_FIELD(file, struct file, private_data, is_direct);
+    return KERNEL_FIELD(socket, struct socket, sk, is_direct);
+}
+
+/* Its protocol, of those that are looked at, or 0. */
+static __always_inline __u16 protocol_of(__u64 sk, bool is_direct)
+{
+    __u16 protocol = KERNEL_FIELD(sk, struct sock, sk_protocol, is_direct);
+    __u16 family = KERNEL_FIELD(sk, struct sock, __sk_common.skc_family, is_direct);
+
     if (family != AF_INET && family != AF_INET6)
         return 0;
-    if (weir_settings.with_datagrams && protocol == IPPROTO_UDP)
-        return (__u64)sk | SOCKET_IS_UDP;
-    if (protocol != IPPROTO_TCP)
-        return 0;
-    return (__u64)sk;
+    return protocol == IPPROTO_TCP || (weir_settings.with_datagrams && protocol == IPPROTO_UDP)
+               ? protocol
+               : 0;
 }
 
 /* Which way a system call moves bytes, or -1. */
@@ -249,51 +258,75 @@ __noinline int weir_connection_of(__u64 socket, __u64 length)
 }
 
 /* Only these processes are looked at, and this is none of them: its descriptors do not matter. */
-static __always_inline bool process_passes(void)
+static __always_inline bool process_passes(bool is_direct)
 {
     const struct weir_selection *selection = selection_now();
 
-    return (selection->with_process_filter || selection->with_cgroup_filter) &&
-           !process_is_wanted(bpf_get_current_pid_tgid() >> 32);
+    if (!(selection->with_process_filter | selection->with_cgroup_filter))
+        return false;
+    if (is_direct && selection->cgroup_count && !cgroups_allow(true))
+        return true;
+    return !process_is_wanted(bpf_get_current_pid_tgid() >> 32);
 }
 
-static __always_inline int syscall_ends(struct pt_regs *regs, long result)
+/* A call on a TCP socket that is looked into. */
+static __always_inline int stream_call(__u64 sk, long number, const __u64 *arguments, int direction,
+                                       long result)
 {
-    struct task_struct *task;
-    long number = CALL_NUMBER(regs);
-    int direction = direction_of(number);
-    __u64 arguments[5], what;
-    __u64 sk;
+    __u64 what = number | (direction == WEIR_RECEIVED ? CALL_RECEIVES : 0);
 
-    if (direction < 0 || result < 0 || process_passes())
-        return 0;
-    task = (struct task_struct *)bpf_get_current_task();
-    if (TASK_COMPAT != 0 && (BPF_CORE_READ(task, thread_info.status) & TASK_COMPAT))
-        return 0; /* other numbers; what they moved shows in the sequence numbers */
-    CALL_ARGUMENTS(regs, arguments);
-    sk = weir_socket_of(number == NR_SPLICE ? arguments[2] : arguments[0]);
-    if (!sk && number == NR_SPLICE) {
-        sk = weir_socket_of(arguments[0]);
-        direction = WEIR_RECEIVED;
-    }
-    if (!sk || (direction == WEIR_RECEIVED && (receive_flags(number, arguments) & MSG_IGNORED)))
-        return 0;
-    if (sk & SOCKET_IS_UDP)
-        return datagram_ends_call(sk & ~(__u64)SOCKET_IS_UDP, number, arguments, direction, result);
-    if (!weir_connection_of(sk, result))
-        return 0;
     if (number == NR_SENDMMSG || number == NR_RECVMMSG) {
         calls_of_vector(sk, arguments[1], direction, result);
         return 0;
     }
-    what = number | (direction == WEIR_RECEIVED ? CALL_RECEIVES : 0);
     if (direction == WEIR_RECEIVED && (receive_flags(number, arguments) & MSG_TRUNC))
         what |= CALL_DISCARDS;
     return weir_plain_call(sk, what, arguments[1], arguments[2], result);
 }
 
+static __always_inline int syscall_ends(struct pt_regs *regs, long result, bool is_direct)
+{
+    const struct connection *connection;
+    struct task_struct *task;
+    long number = CALL_NUMBER(regs);
+    int direction = direction_of(number);
+    __u64 arguments[5], sk;
+    __u16 protocol;
+
+    if (direction < 0 || result < 0 || process_passes(is_direct))
+        return 0;
+    CALL_ARGUMENTS(regs, arguments);
+    sk = socket_of(number == NR_SPLICE ? arguments[2] : arguments[0], is_direct);
+    if (!sk && number == NR_SPLICE) {
+        sk = socket_of(arguments[0], is_direct);
+        direction = WEIR_RECEIVED;
+    }
+    if (!sk || (direction == WEIR_RECEIVED && (receive_flags(number, arguments) & MSG_IGNORED)))
+        return 0;
+    connection = bpf_map_lookup_elem(&weir_socket_table, &sk);
+    if (connection && connection->shared.generation == weir_selections.generation &&
+        connection_passes(connection))
+        return 0; /* such are most calls of those whom nobody wants */
+    task = (struct task_struct *)bpf_get_current_task();
+    if (TASK_COMPAT != 0 && (BPF_CORE_READ(task, thread_info.status) & TASK_COMPAT))
+        return 0; /* other numbers; what they moved shows in the sequence numbers */
+    protocol = protocol_of(sk, is_direct);
+    if (protocol == IPPROTO_UDP)
+        return datagram_ends_call(sk, number, arguments, direction, result);
+    if (!protocol || !weir_connection_of(sk, result))
+        return 0;
+    return stream_call(sk, number, arguments, direction, result);
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(weir_call_exit, struct pt_regs *regs, long result)
 {
-    return syscall_ends(regs, result);
+    return syscall_ends(regs, result, false);
+}
+
+/* In its place from kernel 6.2 on. */
+SEC("tp_btf/sys_exit")
+int BPF_PROG(weir_call_leave, struct pt_regs *regs, long result)
+{
+    return syscall_ends(regs, result, true);
 }

@@ -69,20 +69,8 @@ int BPF_PROG(weir_unix_received, struct sock *sk, int length, int flags)
 /* Rung syscall. The address of the Unix socket behind a file descriptor of the task, or 0. */
 __noinline __u64 weir_unix_socket_of(__u64 descriptor)
 {
-    struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-    struct file *file = NULL, **table;
-    struct socket *socket;
-    struct sock *sk;
+    const struct sock *sk = (void *)socket_of(descriptor, false);
 
-    if (descriptor >= BPF_CORE_READ(task, files, fdt, max_fds))
-        return 0;
-    table = BPF_CORE_READ(task, files, fdt, fd);
-    if (bpf_probe_read_kernel(&file, sizeof(file), table + descriptor) || !file)
-        return 0;
-    if ((BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
-        return 0;
-    socket = BPF_CORE_READ(file, private_data);
-    sk = BPF_CORE_READ(socket, sk);
     return BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX ? (__u64)sk : 0;
 }
 
@@ -141,7 +129,7 @@ int BPF_PROG(weir_unix_call_exit, struct pt_regs *regs, long result)
     struct task_struct *task;
     __u32 flags;
 
-    if (direction < 0 || result < 0 || process_passes())
+    if (direction < 0 || result < 0 || process_passes(false))
         return 0;
     task = (struct task_struct *)bpf_get_current_task();
     if (TASK_COMPAT != 0 && (BPF_CORE_READ(task, thread_info.status) & TASK_COMPAT))

@@ -18,8 +18,7 @@ static const char *const fentry_datagram_programs[] = {
     "weir_udp6_send_enter", "weir_udp6_send_exit", "weir_udp6_receive_enter", NULL};
 static const char *const tracepoint_programs[] = {"weir_tcp_state", "weir_exec", "weir_sock_send",
                                                   "weir_sock_receive", NULL};
-static const char *const syscall_programs[] = {"weir_tcp_state", "weir_exec", "weir_call_exit",
-                                               NULL};
+static const char *const syscall_programs[] = {"weir_tcp_state", "weir_exec", NULL};
 
 const char *const *rung_programs(enum capture_rung rung)
 {
@@ -57,6 +56,27 @@ static int fentry_prepare(struct weir *skeleton, const struct btf *btf, char *me
     return 0;
 }
 
+/* Is every program compiled? Only then may one call functions of the kernel. */
+static bool programs_are_compiled(void)
+{
+    FILE *file = fopen("/proc/sys/net/core/bpf_jit_enable", "re");
+    int value = file ? fgetc(file) : '1'; /* no such file: there is no other way */
+
+    if (file)
+        fclose(file);
+    return value != '0';
+}
+
+/* The program behind system calls: the fast one, where the kernel has what that needs (6.2). */
+static void syscall_prepare(struct weir *skeleton, const struct btf *btf)
+{
+    bool has_cast = btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
+
+    bpf_program__set_autoload(has_cast && programs_are_compiled() ? skeleton->progs.weir_call_leave
+                                                                  : skeleton->progs.weir_call_exit,
+                              true);
+}
+
 /* Both or none of what sending and receiving need; those of IPv6 where the kernel has it. */
 static void fentry_add_datagrams(struct weir *skeleton, const struct btf *btf)
 {
@@ -86,14 +106,16 @@ int rung_prepare(enum capture_rung rung, struct weir *skeleton,
                  "it must be built with CONFIG_DEBUG_INFO_BTF");
         return -EOPNOTSUPP;
     }
-    if (rung == CAPTURE_RUNG_FENTRY)
+    if (rung == CAPTURE_RUNG_FENTRY) {
         result = fentry_prepare(skeleton, btf, message, size);
-    else if (rung == CAPTURE_RUNG_TRACEPOINT &&
-             btf__find_by_name_kind(btf, "btf_trace_sock_send_length", BTF_KIND_TYPEDEF) < 0) {
+    } else if (rung == CAPTURE_RUNG_TRACEPOINT &&
+               btf__find_by_name_kind(btf, "btf_trace_sock_send_length", BTF_KIND_TYPEDEF) < 0) {
         snprintf(message, size,
                  "the tracepoints sock_send_length and sock_recv_length came with "
                  "kernel 6.3");
         result = -EOPNOTSUPP;
+    } else if (rung == CAPTURE_RUNG_SYSCALL) {
+        syscall_prepare(skeleton, btf);
     }
     /* Socket storage in tracing programs came with 5.11, bpf_task_pt_regs with 5.15. */
     skeleton->rodata->weir_settings.with_socket_storage =

@@ -59,10 +59,12 @@ class Object:
             yield at, code, registers & 15, registers >> 4, offset, constant
 
     def called(self, function, at, constant):
-        """The function that the call at this place is of."""
+        """The function that the call at this place is of; None: it is one of the kernel's."""
         symbol = self.calls.get((function["section"], at))
         if symbol is None:
             place = (function["section"], at + 8 * (constant + 1))
+        elif not symbol["section"]:
+            return None
         elif symbol["kind"] == SECTION_SYMBOL:
             place = (symbol["section"], symbol["value"] + 8 * (constant + 1))
         else:
@@ -82,7 +84,8 @@ class Object:
             copied = to if code == MOVE and source == STACK_POINTER else None
             if code == CALL and source == CALL_OF_FUNCTION:
                 other = self.called(function, at, constant)
-                calls[other["name"]] = other
+                if other:
+                    calls[other["name"]] = other
         return depth, list(calls.values())
 
 

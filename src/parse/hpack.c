@@ -252,6 +252,12 @@ static void take_inserted(struct hpack_decoder *decoder, const struct representa
 static inline void take(struct hpack_decoder *decoder, const struct representation *at,
                         struct hpack_list *list)
 {
+    if (at->kind == KIND_RESIZE) {
+        list->is_malformed |= list->has_begun;
+        hpack_table_resize(&decoder->table, at->index);
+        return;
+    }
+    list->has_begun = true;
     if (at->kind == KIND_INDEXED) {
         struct hpack_field field = hpack_table_find(&decoder->table, at->index);
         if (field.is_name_known && field.is_value_known)
@@ -260,8 +266,6 @@ static inline void take(struct hpack_decoder *decoder, const struct representati
             tell_unknown(list, field.is_invalid);
     } else if (at->kind == KIND_INSERTED) {
         take_inserted(decoder, at, list);
-    } else if (at->kind == KIND_RESIZE) {
-        hpack_table_resize(&decoder->table, at->index);
     } else {
         take_plain(decoder, at, list);
     }

@@ -96,6 +96,7 @@ struct hpack_list {
     bool is_truncated; /* headers were left out */
     bool is_starved;   /* there was no memory for one */
     bool is_malformed; /* the code is broken */
+    bool has_begun;    /* there were headers: the table's size may change no more (§4.2) */
 };
 
 /* `maximum`: bytes of text that are kept. `arena` NULL: no headers are. */

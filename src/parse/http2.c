@@ -43,6 +43,9 @@ static void take_carried(struct http2_state *state, struct emitter *emitter)
         return;
     stream->halves[HTTP2_REQUEST].has_head = true;
     stream->halves[HTTP2_REQUEST].is_done = true;
+    const struct value *method = record ? record_find_const(record, FIELD_HTTP_REQUEST_METHOD)
+                                        : NULL;
+    stream->is_head = method && slice_is_equal(method->text, SLICE_LITERAL("HEAD"));
     stream->interim[stream->interim_count++] = 101;
 }
 

@@ -54,6 +54,9 @@ enum {
     REASON(COMPRESSION, "bad header compression")                                                  \
     REASON(PSEUDO, "bad pseudo-header")                                                            \
     REASON(NAME, "invalid header name")                                                            \
+    REASON(VALUE, "invalid header value")                                                          \
+    REASON(CONNECTION, "header of the connection")                                                 \
+    REASON(LENGTH, "bad Content-Length")                                                           \
     REASON(MESSAGES, "bad message order")
 
 enum http2_reason {
@@ -87,7 +90,8 @@ struct http2_half {
     bool counts_messages; /* of gRPC, none of which was missed */
     bool counts_events;   /* of text/event-stream, likewise */
     bool has_lost_events; /* it was one, and some were missed */
-    uint64_t body_size;
+    bool has_length;      /* `length` is what Content-Length said */
+    uint64_t length, body_size;
     struct http2_messages messages;
     struct event_stream events;
     struct websocket_side *websocket; /* NULL: not counted */
@@ -103,9 +107,12 @@ struct http2_stream {
     struct http2_half halves[2]; /* by enum http2_side */
     bool is_grpc, is_connect, is_websocket;
     bool is_grpc_text; /* gRPC-Web in base64 */
+    bool is_head;      /* the method is HEAD */
     bool has_gap;
     bool is_reset;
-    uint32_t error; /* of RST_STREAM */
+    uint32_t error;      /* of RST_STREAM */
+    uint16_t status;     /* of the final response */
+    uint8_t grpc_status; /* 1 + that of a head behind which a body may come, or 0 */
     uint8_t interim_count;
     uint16_t interim[HTTP2_INTERIM_MAXIMUM];
 };
@@ -117,6 +124,8 @@ struct http2_head {
     struct http_ids ids;
     bool has_pseudo;
     bool has_content_coding;
+    bool has_length;
+    uint64_t length; /* Content-Length */
     uint32_t reasons;
 };
 
@@ -252,6 +261,16 @@ void http2_stream_miss(struct http2_call *call);
 enum http2_side http2_stream_side(const struct http2_call *call);
 /* Frees what the state keeps. */
 void http2_stream_done(struct http2_state *state);
+
+/* http2_rules.c */
+bool http2_rules_is_good_value(struct slice value);
+/* May the value be any bytes? */
+bool http2_rules_is_binary(struct slice name);
+/* Must the header not be there? */
+bool http2_rules_is_of_connection(struct slice name, struct slice value);
+void http2_rules_take_length(struct http2_head *head, struct slice value);
+/* At a stream's end: were the bodies as long as was said? */
+void http2_rules_check_lengths(struct http2_stream *stream);
 
 /* http2_data.c */
 /* Bytes of a DATA frame's content. */

@@ -114,6 +114,8 @@ static struct http2_stream *meet(struct http2_call *call, struct http2_block *bl
 
 static void take_interim(struct http2_stream *stream, unsigned status)
 {
+    if (status == 101) /* §8.6 */
+        stream->reasons |= HTTP2_BIT(PSEUDO);
     if (stream->interim_count < HTTP2_INTERIM_MAXIMUM)
         stream->interim[stream->interim_count++] = (uint16_t)status;
     else
@@ -125,7 +127,9 @@ static void take_response(struct http2_call *call, struct http2_stream *stream,
 {
     struct http2_half *half = &stream->halves[HTTP2_RESPONSE];
     unsigned status = http2_head_status(head);
-    if (half->has_head) {
+    if (half->is_done) { /* §5.1: nothing may follow END_STREAM */
+        stream->reasons |= HTTP2_BIT(MESSAGES);
+    } else if (half->has_head) {
         if (!block->ends_stream)
             stream->reasons |= HTTP2_BIT(MESSAGES);
         http2_head_add_trailers(stream, HTTP2_RESPONSE, head, block);
@@ -133,6 +137,8 @@ static void take_response(struct http2_call *call, struct http2_stream *stream,
         take_interim(stream, status);
     } else {
         half->has_head = true;
+        if (status / 100 == 1) /* §8.1: with END_STREAM */
+            stream->reasons |= HTTP2_BIT(MESSAGES);
         call->emitter->heads[call->way]++;
         http2_head_add_response(stream, head, block);
     }
@@ -142,6 +148,10 @@ static void take_request(struct http2_call *call, struct http2_stream *stream,
                          struct http2_head *head, struct http2_block *block)
 {
     struct http2_half *half = &stream->halves[HTTP2_REQUEST];
+    if (half->is_done) {
+        stream->reasons |= HTTP2_BIT(MESSAGES);
+        return;
+    }
     if (half->has_head) {
         if (!block->ends_stream)
             stream->reasons |= HTTP2_BIT(MESSAGES);

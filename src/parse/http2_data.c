@@ -157,6 +157,9 @@ void http2_data_add_fields(struct http2_stream *stream)
     }
     add_messages(stream, HTTP2_REQUEST, FIELD_RPC_REQUEST_MESSAGES, FIELD_RPC_REQUEST_BYTES);
     add_messages(stream, HTTP2_RESPONSE, FIELD_RPC_RESPONSE_MESSAGES, FIELD_RPC_RESPONSE_BYTES);
+    if (stream->grpc_status && !stream->halves[HTTP2_RESPONSE].body_size &&
+        !record_find(stream->record, FIELD_RPC_GRPC_STATUS_CODE))
+        record_add_number(stream->record, FIELD_RPC_GRPC_STATUS_CODE, stream->grpc_status - 1u);
     if (stream->halves[HTTP2_RESPONSE].counts_events)
         record_add_number(stream->record, FIELD_HTTP_RESPONSE_EVENTS,
                           stream->halves[HTTP2_RESPONSE].events.events);

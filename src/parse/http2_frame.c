@@ -6,6 +6,8 @@
  */
 #include "parse/http2.h"
 
+enum { RESET_LENGTH = 4 };
+
 static uint32_t read_32(const uint8_t *bytes)
 {
     return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
@@ -14,7 +16,10 @@ static uint32_t read_32(const uint8_t *bytes)
 static struct http2_half *half_of(const struct http2_call *call)
 {
     struct http2_stream *stream = http2_stream_find(call->state, call->direction->stream);
-    return stream && call->state->is_decided ? &stream->halves[http2_stream_side(call)] : NULL;
+    if (!stream || !call->state->is_decided)
+        return NULL;
+    struct http2_half *half = &stream->halves[http2_stream_side(call)];
+    return half->is_done ? NULL : half;
 }
 
 static void end_data(struct http2_call *call)
@@ -74,8 +79,11 @@ static void take_reset(struct http2_call *call)
 static void start_data(struct http2_call *call)
 {
     struct http2_half *half = half_of(call);
+    struct http2_stream *stream = http2_stream_find(call->state, call->direction->stream);
     if (half)
         half->has_data = true;
+    else if (stream && call->state->is_decided) /* §5.1: nothing may follow END_STREAM */
+        stream->reasons |= HTTP2_BIT(MESSAGES);
 }
 
 /* The prelude is complete. */
@@ -105,7 +113,8 @@ static void start_content(struct http2_call *call)
         direction->phase = HTTP2_PASS;
         break;
     case HTTP2_GOAWAY:
-        call->state->error = read_32(direction->prelude + 4);
+        if (!direction->stream)
+            call->state->error = read_32(direction->prelude + 4);
         direction->phase = HTTP2_PASS;
         break;
     default: /* CONTINUATION */
@@ -126,7 +135,7 @@ static uint8_t prelude_of(const struct http2_direction *direction)
     case HTTP2_PUSH_PROMISE:
         return (uint8_t)(padded + 4);
     case HTTP2_RST_STREAM:
-        return 4;
+        return RESET_LENGTH;
     case HTTP2_GOAWAY:
         return 8;
     default:
@@ -162,7 +171,8 @@ static void start_frame(struct http2_call *call)
         direction->phase = HTTP2_PASS;
         direction->padding = 0;
         go_on(call);
-    } else if (direction->prelude_need > direction->left) {
+    } else if (direction->prelude_need > direction->left ||
+               (direction->type == HTTP2_RST_STREAM && direction->left != RESET_LENGTH)) {
         refuse(call, HTTP2_BIT(FRAME));
     } else if (direction->prelude_need) {
         direction->phase = HTTP2_PRELUDE;

@@ -67,6 +67,11 @@ static void take_id(struct http_ids *ids, struct slice name, struct slice value)
 static inline void take_header(struct http2_head *head, struct slice name, struct slice value)
 {
     switch (name.length) {
+    case 7:
+    case 17:
+        if (http2_rules_is_of_connection(name, value))
+            head->reasons |= HTTP2_BIT(CONNECTION);
+        break;
     case 4:
         if (IS(name, "host"))
             head->host = value;
@@ -74,6 +79,8 @@ static inline void take_header(struct http2_head *head, struct slice name, struc
     case 10:
         if (IS(name, "user-agent") && !head->user_agent.data)
             head->user_agent = value;
+        else if (http2_rules_is_of_connection(name, value))
+            head->reasons |= HTTP2_BIT(CONNECTION);
         else
             take_id(&head->ids, name, value);
         break;
@@ -92,12 +99,22 @@ static inline void take_header(struct http2_head *head, struct slice name, struc
     case 16:
         if (IS(name, "content-encoding"))
             head->has_content_coding = true;
+        else if (http2_rules_is_of_connection(name, value))
+            head->reasons |= HTTP2_BIT(CONNECTION);
+        else
+            take_id(&head->ids, name, value);
+        break;
+    case 14:
+        if (IS(name, "content-length"))
+            http2_rules_take_length(head, value);
         else
             take_id(&head->ids, name, value);
         break;
     case 2:
-    case 14:
-        take_id(&head->ids, name, value);
+        if (http2_rules_is_of_connection(name, value))
+            head->reasons |= HTTP2_BIT(CONNECTION);
+        else
+            take_id(&head->ids, name, value);
         break;
     default:
         break;
@@ -121,6 +138,8 @@ struct http2_head http2_head_of(const struct hpack_list *list)
     bool is_behind = false;
     for (uint32_t i = 0; i < list->count; i++) {
         struct slice name = list->headers[i].name, value = list->headers[i].value;
+        if (!http2_rules_is_good_value(value) && !http2_rules_is_binary(name))
+            head.reasons |= HTTP2_BIT(VALUE);
         if (name.length && name.data[0] == ':') {
             take_pseudo(&head, name, value, is_behind);
             continue;
@@ -195,7 +214,9 @@ static bool add_grpc(struct http2_stream *stream, const struct http2_head *head)
                                 slice_part(path, end + 1, SIZE_MAX));
 }
 
-static bool add_grpc_status(struct http2_stream *stream, const struct http2_head *head)
+/* What the head of a response says counts where no body comes: `is_certain`. */
+static bool add_grpc_status(struct http2_stream *stream, const struct http2_head *head,
+                            bool is_certain)
 {
     struct slice text = head->grpc_status;
     unsigned status = 0;
@@ -207,8 +228,10 @@ static bool add_grpc_status(struct http2_stream *stream, const struct http2_head
             return true;
         status = status * 10 + digit;
     }
-    return status > GRPC_STATUS_MAXIMUM ||
-           record_add_number(stream->record, FIELD_RPC_GRPC_STATUS_CODE, status);
+    if (status > GRPC_STATUS_MAXIMUM)
+        return true;
+    stream->grpc_status = is_certain ? 0 : (uint8_t)(status + 1);
+    return !is_certain || record_add_number(stream->record, FIELD_RPC_GRPC_STATUS_CODE, status);
 }
 
 static bool add_url(struct record *record, const struct http2_head *head, bool is_connect)
@@ -229,15 +252,24 @@ static bool add_headers(struct record *record, enum field_id field, const struct
            record_add_headers(record, field, list->headers, list->count);
 }
 
+static void keep_length(struct http2_half *half, const struct http2_head *head)
+{
+    half->has_length = head->has_length;
+    half->length = head->length;
+}
+
 /* What must be there (RFC 9113 §8.3.1), when all of the list is known. */
 static void check_request(struct http2_stream *stream, const struct http2_head *head,
                           const struct hpack_list *list)
 {
     bool is_tunnel = stream->is_connect && !head->protocol.data;
     bool is_whole = !list->is_partial && !list->is_truncated && !list->is_starved;
-    bool is_missing = !head->method.data ||
-                      (!is_tunnel && (!head->path.length || !head->scheme.data));
-    if ((is_missing && is_whole) || head->status.data)
+    bool is_missing = !head->method.data || (is_tunnel ? !head->authority.data
+                                                       : !head->path.length || !head->scheme.data);
+    bool is_too_much = is_tunnel
+                           ? head->path.data || head->scheme.data
+                           : head->protocol.data && !stream->is_connect && head->method.length;
+    if ((is_missing && is_whole) || is_too_much || head->status.data)
         stream->reasons |= HTTP2_BIT(PSEUDO);
 }
 
@@ -247,7 +279,9 @@ void http2_head_add_request(struct http2_stream *stream, const struct http2_head
     const struct hpack_list *list = &block->list;
     struct record *record = stream->record;
     stream->is_connect = IS(head->method, "CONNECT");
+    stream->is_head = IS(head->method, "HEAD");
     stream->is_websocket = stream->is_connect && IS(head->protocol, "websocket");
+    keep_length(&stream->halves[HTTP2_REQUEST], head);
     stream->reasons |= head->reasons | block->reasons;
     if (!record)
         return;
@@ -275,6 +309,8 @@ void http2_head_add_response(struct http2_stream *stream, const struct http2_hea
     unsigned status = http2_head_status(head);
     stream->reasons |= head->reasons | block->reasons;
     stream->is_websocket &= status / 100 == 2;
+    stream->status = (uint16_t)status;
+    keep_length(&stream->halves[HTTP2_RESPONSE], head);
     if (!record)
         return;
     add_block(stream, block);
@@ -288,7 +324,7 @@ void http2_head_add_response(struct http2_stream *stream, const struct http2_hea
          http_fields_add_text(record, FIELD_REQUEST_ID, head->ids.request_id)) &&
         (!status || record_add_number(record, FIELD_HTTP_RESPONSE_STATUS_CODE, status)) &&
         add_headers(record, FIELD_HTTP_RESPONSE_HEADERS, &block->list) && add_grpc(stream, head) &&
-        add_grpc_status(stream, head);
+        add_grpc_status(stream, head, block->ends_stream);
     if (stream->is_grpc && !stream->halves[HTTP2_REQUEST].has_head)
         http2_data_expect(stream);
     stream->halves[HTTP2_RESPONSE].counts_events = !head->has_content_coding &&
@@ -313,7 +349,7 @@ void http2_head_add_trailers(struct http2_stream *stream, enum http2_side side,
                                side == HTTP2_REQUEST ? FIELD_HTTP_REQUEST_TRAILERS
                                                      : FIELD_HTTP_RESPONSE_TRAILERS,
                                &block->list) &&
-                   (side == HTTP2_REQUEST || add_grpc_status(stream, head));
+                   (side == HTTP2_REQUEST || add_grpc_status(stream, head, true));
     if (!is_good)
         record_set_flag(stream->record, RECORD_FLAG_TRUNCATED);
 }

@@ -174,6 +174,7 @@ void http2_stream_finish(struct http2_call *call, struct http2_stream *stream)
         add_interim(stream);
         http2_data_add_fields(stream);
         add_error(state, stream);
+        http2_rules_check_lengths(stream);
         record_add_number(record, FIELD_HTTP2_STREAM_ID, stream->id);
         http_fields_add_reasons(record, stream->reasons, reason_texts);
         call->emitter->finish(call->emitter, record, (enum direction)state->client);

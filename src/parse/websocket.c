@@ -92,8 +92,6 @@ static void websocket_close(void *opaque, struct emitter *emitter)
         record_set_flag(record, RECORD_FLAG_TRUNCATED);
     if (state->has_gap)
         record_set_flag(record, RECORD_FLAG_GAP);
-    else if (sides[0].is_broken || sides[1].is_broken)
-        record_set_flag(record, RECORD_FLAG_MALFORMED);
     if (!sides[0].has_close_code && !sides[1].has_close_code)
         record_set_flag(record, RECORD_FLAG_INCOMPLETE);
     record_add_number(record, FIELD_DURATION_NS, state->last_time_ns - record->time_ns);

@@ -4,8 +4,11 @@
  *   FIN RSV(3) opcode(4) | MASK length(7) | length(16 or 64) | masking key(32) | payload
  */
 #include "parse/websocket_frames.h"
+#include "parse/http_fields.h"
 
-enum { OPCODE_CLOSE = 8 };
+#define BIT(identifier) (1u << WEBSOCKET_REASON_##identifier)
+
+enum { FIN = 128, RSV1 = 64, RSV_OTHERS = 48, OPCODE_CLOSE = 8, CONTROL_MAXIMUM = 125 };
 
 static const char *const opcode_names[WEBSOCKET_OPCODES] = {
     [0] = "continuation", [1] = "text", [2] = "binary", [8] = "close", [9] = "ping", [10] = "pong",
@@ -21,6 +24,36 @@ static uint8_t header_need(const uint8_t *header, uint8_t length)
     return header[1] & 128 ? need + 4 : need;
 }
 
+static const char *const reason_texts[] = {
+#define REASON(identifier, text) text,
+    WEBSOCKET_REASONS(REASON)
+#undef REASON
+};
+
+/*
+ * What breaks the rules without making it doubtful where the next frame begins: a length that fits
+ * in fewer bytes (§5.2), bits of extensions that none uses, RSV1 behind a message's first frame
+ * (RFC 7692 §6.1), data frames out of order (§5.4), a close frame of one byte (§5.5.1).
+ */
+static void check_header(struct websocket_side *side, uint64_t length)
+{
+    uint8_t first = side->header[0], bytes = side->header[1] & 127, opcode = first & 15;
+    bool is_control = opcode & 8;
+    if ((bytes == 126 && length < 126) || (bytes == 127 && length <= UINT16_MAX))
+        side->reasons |= BIT(LENGTH);
+    if (first & RSV_OTHERS || (first & RSV1 && (is_control || !opcode)))
+        side->reasons |= BIT(RESERVED);
+    if (side->has_frames && side->is_masked != (side->header[1] >> 7))
+        side->reasons |= BIT(MASK);
+    if (opcode == OPCODE_CLOSE && length == 1)
+        side->reasons |= BIT(FRAME);
+    if (is_control)
+        return;
+    if (side->is_within != !opcode)
+        side->reasons |= BIT(ORDER);
+    side->is_within = !(first & FIN);
+}
+
 static void end_header(struct websocket_side *side)
 {
     const uint8_t *header = side->header;
@@ -33,15 +66,17 @@ static void end_header(struct websocket_side *side)
     }
     bool is_control = opcode & 8;
     if (!opcode_names[opcode] || length >> 63 ||
-        (is_control && (length > 125 || !(header[0] & 128)))) {
+        (is_control && (length > CONTROL_MAXIMUM || !(header[0] & FIN)))) {
         side->is_broken = true;
+        side->reasons |= BIT(FRAME);
         return;
     }
+    check_header(side, length);
     if (!side->has_frames)
         side->is_masked = header[1] & 128;
     side->has_frames = true;
     side->frames[opcode]++;
-    if (header[0] & 64) /* RSV1: permessage-deflate (RFC 7692 §6) */
+    if (header[0] & RSV1) /* permessage-deflate (RFC 7692 §6) */
         side->compressed[opcode]++;
     side->bytes[opcode] += length;
     side->left = length;
@@ -145,6 +180,11 @@ static bool add_frames(struct record *record, enum field_id field,
 bool websocket_fields_add(struct record *record, const struct websocket_side *client,
                           const struct websocket_side *server)
 {
+    uint32_t reasons = (client ? client->reasons : 0u) | (server ? server->reasons : 0u);
+    if (client && server && client->has_frames && server->has_frames &&
+        client->is_masked == server->is_masked) /* §5.3: the client masks, the server does not */
+        reasons |= BIT(MASK);
+    http_fields_add_reasons(record, reasons, reason_texts);
     const struct websocket_side *closer = client && client->has_close_code ? client : server;
     return (!client || client->is_broken ||
             add_frames(record, FIELD_WEBSOCKET_CLIENT_FRAMES, client)) &&

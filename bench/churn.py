@@ -4,7 +4,9 @@ a program that makes one request and ends. Is every record that of the process t
 the name of its container and no other's, and does weir's memory stay where it was? The runtime is a
 Docker-compatible one that knows all of them, on a unix socket.
 
-    bench/churn.py [--containers 10000] [--processes 10]        needs root, cc and cgroup v2"""
+    bench/churn.py [--containers 10000] [--processes 10] [--answer-ms 0]
+
+Needs root, cc and cgroup v2. A runtime takes that long for each of its answers."""
 
 import argparse
 import json
@@ -32,10 +34,13 @@ TARGET = re.compile(r"GET /containers/([0-9a-f]{64})/json")
 
 
 class Runtime(socketserver.StreamRequestHandler):
+    seconds = 0
+
     def handle(self):
         asked = TARGET.match(self.rfile.readline().decode())
         while self.rfile.readline().strip():
             pass
+        time.sleep(self.seconds)
         number = int(asked[1], 16) - 1
         body = json.dumps({"Id": asked[1], "Name": f"/name-{number}", "Config": {
             "Image": f"image:{number}", "Labels": {"number": str(number)}, "Env": []}}).encode()
@@ -131,7 +136,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--containers", type=int, default=10000)
     parser.add_argument("--processes", type=int, default=10)
+    parser.add_argument("--answer-ms", type=float, default=0)
     arguments = parser.parse_args()
+    Runtime.seconds = arguments.answer_ms / 1000
     if not cgroup_root():
         raise SystemExit("bench/churn.py: no cgroup v2 is mounted")
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as folder:

@@ -201,7 +201,7 @@ void enrichment_take(struct enrichment *enrichment, struct record *record)
 {
     uint64_t coarse_ns = about_now_ns(), version, time_ns;
     uint32_t first = record->value_count;
-    bool is_of_container;
+    bool is_of_container, is_waiting;
     size_t last;
 
     other_end_learn(enrichment->other_end, record, coarse_ns);
@@ -214,7 +214,9 @@ void enrichment_take(struct enrichment *enrichment, struct record *record)
     is_of_container = record_find_const(record, FIELD_CONTAINER_ID) ||
                       record_find_const(record, FIELD_PEER_CONTAINER_ID);
     time_ns = is_of_container ? now_ns() : 0;
-    if (!is_of_container || (!enrichment->count && !is_awaited(enrichment, record, time_ns))) {
+    /* Asked at once, also behind others that wait: their answers come at the same time. */
+    is_waiting = is_of_container && is_awaited(enrichment, record, time_ns);
+    if (!is_of_container || (!enrichment->count && !is_waiting)) {
         naming_keep(record, first, version, coarse_ns);
         enrichment->on_record(enrichment->context, record);
         return;

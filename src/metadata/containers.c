@@ -24,9 +24,18 @@ struct container {
 /* What a socket speaks, as it has shown. */
 enum runtime_kind { RUNTIME_UNKNOWN, RUNTIME_DOCKER, RUNTIME_CRI };
 
+/* A thread that asks one question at a time. */
+struct asker {
+    struct containers *containers;
+    pthread_t thread;
+    struct cri *cri; /* its connections; NULL: no memory */
+};
+
 struct containers {
     pthread_mutex_t lock; /* over all that follows */
     pthread_cond_t work;
+    struct asker askers[CONTAINERS_QUESTIONS_AT_ONCE];
+    size_t asker_count, idle_count;
     struct table table; /* by a hash of the id */
     struct container *newest, *oldest;
     struct containers_counters counters;
@@ -34,14 +43,8 @@ struct containers {
     size_t first_question, question_count;
     bool is_ending;
 
-    /* not changed while the thread runs */
-    pthread_t thread;
-    bool has_thread;
-    char **sockets, **variables, **annotations; /* copies, end with NULL */
-
-    /* of the thread alone */
-    enum runtime_kind kinds[CONTAINERS_SOCKETS_MAXIMUM];
-    struct cri *cri; /* NULL: no memory */
+    char **sockets, **variables, **annotations; /* copies, end with NULL; they never change */
+    _Atomic enum runtime_kind kinds[CONTAINERS_SOCKETS_MAXIMUM];
 };
 
 static uint64_t key_of(struct slice id)
@@ -106,12 +109,31 @@ static struct container *entry_of(struct containers *containers, struct slice id
     return container;
 }
 
+static void *run(void *context);
+
+/* One more, while there is more to ask than there is who asks. 0 or -errno. */
+static int asker_start(struct containers *containers)
+{
+    struct asker *asker = &containers->askers[containers->asker_count];
+    int result;
+
+    *asker = (struct asker){.containers = containers};
+    result = cri_new(&asker->cri);
+    if (result == 0)
+        result = -pthread_create(&asker->thread, NULL, run, asker);
+    if (result)
+        cri_free(&asker->cri);
+    else
+        containers->asker_count++;
+    return result;
+}
+
 static void ask(struct containers *containers, struct container *container, uint64_t now_ns)
 {
     uint64_t age_ns = now_ns - container->asked_ns;
     size_t last;
 
-    if (container->is_asked || !containers->has_thread ||
+    if (container->is_asked || !containers->asker_count ||
         containers->question_count == QUESTIONS_MAXIMUM ||
         (container->asked_ns &&
          age_ns < (container->facts ? CONTAINERS_FRESH_NS : CONTAINERS_RETRY_NS)))
@@ -121,6 +143,9 @@ static void ask(struct containers *containers, struct container *container, uint
     container->is_asked = true;
     container->asked_ns = now_ns;
     containers->counters.asked++;
+    if (containers->question_count > containers->idle_count &&
+        containers->asker_count < CONTAINERS_QUESTIONS_AT_ONCE)
+        (void)asker_start(containers); /* else those that there are do it */
     pthread_cond_signal(&containers->work);
 }
 
@@ -161,9 +186,10 @@ enum containers_verdict containers_tell_peer(struct containers *containers, stru
  * Asks a runtime in the way that it understands. CRI-O answers 404 to a question for Docker, so
  * only a container shows that it is Docker's API. NULL: it knows no such container.
  */
-static struct facts *ask_runtime(struct containers *containers, const char *socket,
-                                 enum runtime_kind *kind, struct slice id)
+static struct facts *ask_runtime(struct asker *asker, const char *socket,
+                                 _Atomic enum runtime_kind *kind, struct slice id)
 {
+    const struct containers *containers = asker->containers;
     const char *const *variables = (const char *const *)containers->variables;
     struct cri_wishes wishes = {variables, (const char *const *)containers->annotations};
     struct facts *facts = NULL;
@@ -173,21 +199,22 @@ static struct facts *ask_runtime(struct containers *containers, const char *sock
         result = docker_inspect(socket, id, variables, &facts);
     if (*kind != RUNTIME_CRI && result == 0)
         *kind = RUNTIME_DOCKER;
-    if (*kind == RUNTIME_DOCKER || !containers->cri || access(socket, F_OK) < 0)
+    if (*kind == RUNTIME_DOCKER || !asker->cri || access(socket, F_OK) < 0)
         return facts;
-    result = cri_inspect(containers->cri, socket, id, &wishes, &facts);
+    result = cri_inspect(asker->cri, socket, id, &wishes, &facts);
     if (result == 0 || result == -ENOENT)
         *kind = RUNTIME_CRI;
     return facts;
 }
 
 /* Asks one runtime after the other. NULL: none knows it. */
-static struct facts *look_up(struct containers *containers, struct slice id)
+static struct facts *look_up(struct asker *asker, struct slice id)
 {
+    struct containers *containers = asker->containers;
     struct facts *facts = NULL;
 
     for (size_t i = 0; i < CONTAINERS_SOCKETS_MAXIMUM && containers->sockets[i] && !facts; i++)
-        facts = ask_runtime(containers, containers->sockets[i], &containers->kinds[i], id);
+        facts = ask_runtime(asker, containers->sockets[i], &containers->kinds[i], id);
     return facts;
 }
 
@@ -211,7 +238,8 @@ static void answer(struct containers *containers, uint64_t key, struct facts *fa
 
 static void *run(void *context)
 {
-    struct containers *containers = context;
+    struct asker *asker = context;
+    struct containers *containers = asker->containers;
 
     pthread_mutex_lock(&containers->lock);
     while (!containers->is_ending) {
@@ -222,7 +250,9 @@ static void *run(void *context)
         uint64_t key;
 
         if (!containers->question_count) {
+            containers->idle_count++;
             pthread_cond_wait(&containers->work, &containers->lock);
+            containers->idle_count--;
             continue;
         }
         key = containers->questions[containers->first_question];
@@ -234,7 +264,7 @@ static void *run(void *context)
         length = container->id_length;
         memcpy(id, container->id, length);
         pthread_mutex_unlock(&containers->lock);
-        facts = look_up(containers, slice_of(id, length));
+        facts = look_up(asker, slice_of(id, length));
         pthread_mutex_lock(&containers->lock);
         answer(containers, key, facts);
     }
@@ -279,11 +309,10 @@ int containers_new(const struct containers_options *options, struct containers *
     containers->annotations = texts_copy(options->annotations);
     if (!containers->sockets || !containers->variables || !containers->annotations)
         result = -ENOMEM;
-    else
-        result = cri_new(&containers->cri);
+    pthread_mutex_lock(&containers->lock);
     if (result == 0 && containers->sockets[0])
-        result = -pthread_create(&containers->thread, NULL, run, containers);
-    containers->has_thread = result == 0 && containers->sockets[0];
+        result = asker_start(containers);
+    pthread_mutex_unlock(&containers->lock);
     if (result) {
         containers_free(&containers);
         return result;
@@ -298,12 +327,13 @@ void containers_free(struct containers **containers)
 
     if (!old)
         return;
-    if (old->has_thread) {
-        pthread_mutex_lock(&old->lock);
-        old->is_ending = true;
-        pthread_cond_signal(&old->work);
-        pthread_mutex_unlock(&old->lock);
-        pthread_join(old->thread, NULL);
+    pthread_mutex_lock(&old->lock);
+    old->is_ending = true;
+    pthread_cond_broadcast(&old->work);
+    pthread_mutex_unlock(&old->lock);
+    for (size_t i = 0; i < old->asker_count; i++) { /* none starts another any more */
+        pthread_join(old->askers[i].thread, NULL);
+        cri_free(&old->askers[i].cri);
     }
     while (old->oldest)
         forget(old, old->oldest);
@@ -311,7 +341,6 @@ void containers_free(struct containers **containers)
     deallocate(old->sockets);
     deallocate(old->variables);
     deallocate(old->annotations);
-    cri_free(&old->cri);
     pthread_cond_destroy(&old->work);
     pthread_mutex_destroy(&old->lock);
     deallocate(old);

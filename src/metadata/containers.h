@@ -1,11 +1,13 @@
 /*
- * containers: names, images, labels of containers, asked for by id from the runtimes' sockets on a
- * thread of its own, and remembered for a bounded number of them.
+ * containers: names, images, labels of containers, asked for by id from the runtimes' sockets on
+ * threads of its own, as many as there are questions, up to a number, and remembered for a bounded
+ * number of them.
  */
 #pragma once
 #include "model/record.h"
 
 enum { CONTAINERS_MAXIMUM = 10000, CONTAINERS_SOCKETS_MAXIMUM = 16 };
+enum { CONTAINERS_QUESTIONS_AT_ONCE = 8 };
 #define CONTAINERS_FRESH_NS                                                                        \
     60000000000ull                        /* then asked again; what was known is told meanwhile    \
                                            */
@@ -33,7 +35,7 @@ enum containers_verdict {
 
 /* 0, -ENOMEM or -errno. The options' texts are copied. */
 int containers_new(const struct containers_options *options, struct containers **ret_containers);
-/* Waits for the thread, which is at most in the middle of one question. */
+/* Waits for the threads, which are at most in the middle of one question. */
 void containers_free(struct containers **containers);
 
 /*

@@ -18,6 +18,7 @@ struct hop {
     struct hop *next;            /* of the connection; unused ones */
     struct hop_trace *trace;     /* NULL: nothing is linked yet */
     struct hop_process *process; /* that took it; NULL: the request was sent */
+    bool is_unsent;              /* nobody knows yet who has sent it */
     struct hop *newer, *older;   /* of the process */
 };
 
@@ -189,9 +190,9 @@ static struct hop_trace *trace_of(struct hop *taken)
 
 /* The one request that the process has taken and that this one is sent for; NULL: not certain. */
 static struct hop *origin_find(struct hops *hops, const struct hop_process *process,
-                               const struct record *sent)
+                               const struct record *sent, enum hop_likeness least)
 {
-    enum hop_likeness best = HOP_ALIKE;
+    enum hop_likeness best = least;
     struct hop *found = NULL;
     bool is_unique = false;
 
@@ -215,10 +216,11 @@ static struct hop *origin_find(struct hops *hops, const struct hop_process *proc
 }
 
 /* Links a request that the process has sent. */
-static void link(struct hops *hops, struct hop *hop, const struct process_identity *sender)
+static void link(struct hops *hops, struct hop *hop, const struct process_identity *sender,
+                 enum hop_likeness least)
 {
     const struct hop_process *process = process_find(hops, sender);
-    struct hop *origin = process ? origin_find(hops, process, hop->record) : NULL;
+    struct hop *origin = process ? origin_find(hops, process, hop->record, least) : NULL;
 
     if (!origin || origin == hop)
         return;
@@ -248,10 +250,20 @@ void hops_request(struct connection *connection, struct record *record, bool is_
             process_leave(hops, process);
         return;
     }
+    hop->is_unsent = !sender->pid;
     if (sender->pid)
-        link(hops, hop, sender);
+        link(hops, hop, sender, HOP_ALIKE);
     if (process)
         process_add(process, hop);
+}
+
+void hops_sender(struct connection *connection, const struct process_identity *sender)
+{
+    for (struct hop *hop = connection->hops; hop; hop = hop->next)
+        if (hop->is_unsent && sender->pid) {
+            hop->is_unsent = false;
+            link(&connection->streams->hops, hop, sender, HOP_SAME_ID);
+        }
 }
 
 void hops_finish(struct connection *connection, struct record *record)

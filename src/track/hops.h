@@ -36,6 +36,12 @@ void hops_done(struct hops *hops);
  * other end, if that is on this host, has sent.
  */
 void hops_request(struct connection *connection, struct record *record, bool is_client);
+/*
+ * Who sends is known only now: where the connection lived before weir, its reader may be heard of
+ * first. Requests that may have been under way then can be answered by now, so that only an equal
+ * id is believed.
+ */
+void hops_sender(struct connection *connection, const struct process_identity *sender);
 /* The exchange is over: the fields of its trace are added when it has one. */
 void hops_finish(struct connection *connection, struct record *record);
 /* The record will not be finished. */

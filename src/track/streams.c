@@ -148,9 +148,12 @@ static void take_process(struct connection *connection, const struct stream_data
 
     if (data->is_peer_process) {
         connection->peer_process = data->process;
+        hops_sender(connection, &data->process);
         return;
     }
     connection->process = data->process;
+    if (connection->peer)
+        hops_sender(connection->peer, &data->process);
     if (options->on_process)
         options->on_process(options->context, &data->process);
 }

@@ -5,6 +5,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <cmocka.h>
 #include "base/allocate.h"
@@ -145,6 +148,81 @@ static void churn_is_bounded(void **state)
     record_pool_done();
 }
 
+/* A runtime that answers nobody before all have asked. */
+struct slow_runtime {
+    char path[64];
+    int listener;
+    pthread_t thread;
+};
+
+static void *answer_together(void *context)
+{
+    const struct slow_runtime *runtime = context;
+    int asked[CONTAINERS_QUESTIONS_AT_ONCE];
+    char text[4096];
+
+    for (size_t i = 0; i < CONTAINERS_QUESTIONS_AT_ONCE; i++) {
+        asked[i] = accept(runtime->listener, NULL, NULL);
+        if (asked[i] < 0 || read(asked[i], text, sizeof(text)) <= 0)
+            return NULL;
+    }
+    snprintf(text, sizeof(text), "HTTP/1.0 200 OK\r\n\r\n%s", answer);
+    for (size_t i = 0; i < CONTAINERS_QUESTIONS_AT_ONCE; i++) {
+        ssize_t written = write(asked[i], text, strlen(text));
+
+        close(asked[i]);
+        if (written <= 0)
+            return NULL;
+    }
+    return context;
+}
+
+static void runtime_start(struct slow_runtime *runtime)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    snprintf(runtime->path, sizeof(runtime->path), "/tmp/weir-runtime-%d", (int)getpid());
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", runtime->path);
+    unlink(runtime->path);
+    runtime->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(runtime->listener >= 0);
+    assert_int_equal(bind(runtime->listener, (void *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(runtime->listener, CONTAINERS_QUESTIONS_AT_ONCE), 0);
+    assert_int_equal(pthread_create(&runtime->thread, NULL, answer_together, runtime), 0);
+}
+
+static void several_are_asked_at_once(void **state)
+{
+    struct slow_runtime runtime = {.listener = -1};
+    const char *const sockets[] = {runtime.path, NULL};
+    struct containers_options options = {.sockets = sockets};
+    struct containers *containers;
+    void *has_answered = NULL;
+    char id[16];
+
+    (void)state;
+    runtime_start(&runtime);
+    assert_int_equal(containers_new(&options, &containers), 0);
+    for (int i = 0; i < CONTAINERS_QUESTIONS_AT_ONCE; i++) {
+        snprintf(id, sizeof(id), "%d", i);
+        assert_int_equal(tell(containers, id, 1), CONTAINERS_ASKED);
+    }
+    for (int i = 0; i < CONTAINERS_QUESTIONS_AT_ONCE; i++) {
+        snprintf(id, sizeof(id), "%d", i);
+        for (int step = 0; tell(containers, id, 2) == CONTAINERS_ASKED; step++) {
+            assert_true(step < PATIENCE_STEPS);
+            usleep(1000);
+        }
+        assert_int_equal(tell(containers, id, 2), CONTAINERS_TOLD);
+    }
+    pthread_join(runtime.thread, &has_answered);
+    assert_non_null(has_answered);
+    containers_free(&containers);
+    close(runtime.listener);
+    unlink(runtime.path);
+    record_pool_done();
+}
+
 static void nobody_is_asked_without_a_socket(void **state)
 {
     static const char *const none[] = {NULL};
@@ -161,9 +239,13 @@ static void nobody_is_asked_without_a_socket(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_answer_is_read),  cmocka_unit_test(nonsense_is_no_answer),
-        cmocka_unit_test(labels_are_bounded), cmocka_unit_test(memory_may_run_out),
-        cmocka_unit_test(churn_is_bounded),   cmocka_unit_test(nobody_is_asked_without_a_socket),
+        cmocka_unit_test(an_answer_is_read),
+        cmocka_unit_test(nonsense_is_no_answer),
+        cmocka_unit_test(labels_are_bounded),
+        cmocka_unit_test(memory_may_run_out),
+        cmocka_unit_test(churn_is_bounded),
+        cmocka_unit_test(nobody_is_asked_without_a_socket),
+        cmocka_unit_test(several_are_asked_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

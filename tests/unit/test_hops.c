@@ -188,6 +188,45 @@ static void a_reader_knows_the_sender(void **state)
     stop();
 }
 
+/* The other end of connection `of`, whose process is told behind what was read. */
+static void sender_shows_itself(uint64_t id, uint64_t of, uint32_t pid)
+{
+    struct stream_open open = {
+        .connection = id,
+        .remote = {.address = {ADDRESS_IPV4, {10, 0, 0, 1}}, .port = 80},
+        .local = {.address = {ADDRESS_IPV4, {10, 0, 0, 9}}, .port = 41000 + (uint16_t)of},
+        .is_initiator = true,
+        .is_late = true};
+    struct stream_data data = {.connection = id,
+                               .direction = DIRECTION_A_TO_B,
+                               .time_ns = feeder.time_ns,
+                               .process = {.pid = pid, .start_time_ns = 1}};
+
+    feeder.listener.on_open(feeder.listener.context, &open);
+    feeder.listener.on_data(feeder.listener.context, &data);
+}
+
+/* The reader of a connection that lived before weir is heard of first: an equal id is enough. */
+static void a_sender_may_be_known_late(void **state)
+{
+    (void)state;
+    for (int has_id = 0; has_id < 2; has_id++) {
+        const char *text = has_id ? "GET /a HTTP/1.1\r\nHost: x\r\nX-Request-ID: r-1\r\n\r\n"
+                                  : "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
+
+        begin();
+        take(1, text);
+        open_connection(2, false);
+        say(2, DIRECTION_B_TO_A, text, 600, 0);
+        sender_shows_itself(102, 2, GATEWAY);
+        say(2, DIRECTION_A_TO_B, answer, 600, 0);
+        answer_taken(1);
+        assert_int_equal(feeder.record_count, 2);
+        expect_trace(0, 1, has_id);
+        stop();
+    }
+}
+
 /* A second try after the first failed, and requests that both belong to one. */
 static void one_request_may_have_several(void **state)
 {
@@ -227,6 +266,7 @@ int main(void)
         cmocka_unit_test(what_differs_decides),
         cmocka_unit_test(what_is_alike_is_not_linked),
         cmocka_unit_test(a_reader_knows_the_sender),
+        cmocka_unit_test(a_sender_may_be_known_late),
         cmocka_unit_test(one_request_may_have_several),
         cmocka_unit_test(another_process_is_no_gateway),
     };

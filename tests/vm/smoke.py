@@ -284,7 +284,7 @@ def try_all_tls(weir, peer, rungs):
 
 
 def try_all_rows(weir, rungs):
-    """False: something was wrong. Rung tracepoint is what live tests use; its verifier is slow here."""
+    """False: something was wrong. Live tests use rung tracepoint; its verifier is slow here."""
     is_right = True
     for rung in rungs:
         start = time.monotonic()

@@ -4,7 +4,10 @@ What looking at packets costs: nanoseconds a packet inside the programs (BPF_PRO
 xdp-filter of xdp-tools on the same packets, and what is left of a bulk transfer and of small
 datagrams between two namespaces. Needs root, bpftool, iproute2; xdp-filter when it is installed.
 
-    python3 bench/packets.py [--turns N] [--json FILE]
+    python3 bench/packets.py [--turns N] [--store | --render]
+
+--store writes bench/results/packets.json and .md, and docs/packets.md's tables; --render these
+only, of what is stored.
 """
 
 import argparse
@@ -22,7 +25,9 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../tests/lib"))
 
-import namespaces  # noqa: E402  (found through the line above)
+import machine  # noqa: E402  (found through the line above, or beside this file)
+import namespaces  # noqa: E402
+import stored  # noqa: E402
 
 WEIR = os.environ.get("WEIR", os.path.join(HERE, "../build/weir"))
 REPEAT = 1_000_000
@@ -183,6 +188,8 @@ def xdp_filter(pair, folder):
     return {"xdp-filter": found} if found else {}
 
 
+TITLES = {"weir_tc_in": "weir at TC", "weir_xdp": "weir at XDP",
+          "xdp-filter": "xdp-filter, which counts and decides by one key"}
 MANNERS = {
     "nothing": None,
     "flows (--packets, TCX)": ("--packets=wnear",),
@@ -212,30 +219,59 @@ def median(values):
     return sorted(values)[len(values) // 2]
 
 
+def inside_table(results):
+    lines = [f"{stored.machine_text(results['machine'])}; the programs by `BPF_PROG_TEST_RUN`, the "
+             "best of five runs of a million packets:\n",
+             "| ns a packet | " + " | ".join(PACKETS) + " |",
+             "|---|" + "---:|" * len(PACKETS)]
+    for name, times in results["inside"].items():
+        cells = [str(times.get(kind, "–")) for kind in PACKETS]
+        lines.append(f"| {TITLES[name]} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def transfer_table(results):
+    lines = [f"Median of {results['turns']} turns:\n",
+             "| | bulk TCP, MB/s | left | datagrams of 18 bytes, thousands/s | left |",
+             "|---|---:|---:|---:|---:|"]
+    base = {kind: median(values) for kind, values in results["transfers"]["nothing"].items()}
+    for name, kinds in results["transfers"].items():
+        cells = [f"{median(values):,.0f} | {median(values) / base[kind]:.2f}"
+                 for kind, values in kinds.items()]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def render(results):
+    tables = {"inside": inside_table(results)}
+    if "transfers" in results:
+        tables["transfers"] = transfer_table(results)
+    stored.write("packets", results, "\n".join(tables.values()))
+    for name, text in tables.items():
+        stored.put_between("docs/packets.md", name, text)
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--json")
+    parser.add_argument("--turns", type=int, default=5, help="of the transfers; 0: none")
+    parser.add_argument("--store", action="store_true")
+    parser.add_argument("--render", action="store_true")
     options = parser.parse_args()
+    if options.render:
+        render(stored.read("packets"))
+        return
     if not namespaces.is_possible() or not shutil.which("bpftool"):
         sys.exit("needs root, bpftool and iproute2")
     with namespaces.Pair() as pair, tempfile.TemporaryDirectory() as folder:
-        inside = in_program(pair, folder)
-        print("| ns a packet | " + " | ".join(PACKETS) + " |\n|---|" + "---|" * len(PACKETS))
-        for name, times in inside.items():
-            print(f"| {name} | " + " | ".join(str(times.get(kind, "-")) for kind in PACKETS)
-                  + " |")
-        found = transfers(pair, options.turns)
-    print("\n| | bulk TCP, MB/s | left | datagrams of 18 bytes, 1000/s | left |\n"
-          "|---|---|---|---|---|")
-    base = {kind: median(values) for kind, values in found["nothing"].items()}
-    for name, kinds in found.items():
-        cells = [f"{median(values):.0f} | {median(values) / base[kind]:.2f}"
-                 for kind, values in kinds.items()]
-        print(f"| {name} | " + " | ".join(cells) + " |")
-    if options.json:
-        with open(options.json, "w") as file:
-            json.dump({"inside": inside, "transfers": found}, file, indent=1)
+        results = {"machine": machine.describe(), "turns": options.turns,
+                   "inside": in_program(pair, folder)}
+        if options.turns:
+            results["transfers"] = transfers(pair, options.turns)
+    print(inside_table(results))
+    if options.turns:
+        print(transfer_table(results), end="")
+    if options.store:
+        render(results)
 
 
 main()

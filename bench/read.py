@@ -1,16 +1,18 @@
 #!/usr/bin/python3
-"""How fast `weir read` is beside others, on the same capture and in turns within one run.
+"""How fast `weir read` is beside others, on the same captures and in turns within one run.
 
-    bench/read.py [--weir PROGRAM] [--packets N] [--turns N] [--capture FILE] [--json FILE]
+    bench/read.py [--weir PROGRAM] [--packets N] [--scale N] [--turns N] [--capture FILE] [--store]
+    bench/read.py --render      the stored results' pages once more, without measuring
 
-The capture is made here: connections with several HTTP exchanges each, heads like those of browsers
-and servers, bodies of 0 to 20 KB, every 50th segment out of order, every 100th lost. Each program
-reads it from the page cache and writes to /dev/null; what counts is its CPU time, of all threads.
+Two captures are made here. "HTTP": connections with several exchanges each, heads like those of
+browsers and servers, bodies of 0 to 20 KB, every 50th segment out of order, every 100th lost.
+"mixture" (root; bench/mixture.py): downloads, HTTPS, HTTP and DNS of real programs. Each program
+reads them from the page cache and writes to /dev/null; what counts is its CPU time, of all threads.
 Programs tell different things, so each is set beside what weir takes to tell about the same.
+--store writes bench/results/read.json and .md, and README.md's lines.
 """
 
 import argparse
-import json
 import os
 import re
 import resource
@@ -25,6 +27,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests" / "lib"), str(ROOT / "bench")]
+import machine  # noqa: E402
+import mixture  # noqa: E402
+import stored  # noqa: E402
 from packets import ACK, PSH, Connection, ethernet  # noqa: E402
 
 REQUEST = ("GET /catalogue/items/{n}?page=2&sort=price HTTP/1.1\r\nHost: shop.example\r\n"
@@ -123,6 +128,8 @@ def contenders(weir, capture, folder, packets):
             Contender("tcpdump -v", ["tcpdump", "-nn", "-v", "-r", capture],
                       "weir read --packets"),
             Contender("tshark, one line a packet", tshark, "weir read"),
+            Contender("tshark, one line a packet, nothing put together",
+                      [*tshark, "-o", "tcp.desegment_tcp_streams:FALSE"], "weir read"),
             Contender("tshark -T ek, every field of each packet",
                       [*tshark, "-T", "ek", "-c", str(packets // PART)], "weir read --packets",
                       PART),
@@ -168,49 +175,114 @@ def measure(command):
             done.stderr.decode(errors="replace"))
 
 
-def table(rows, times, packets, exchanges):
-    medians = {row.name: statistics.median(times[row.name]) for row in rows}
-    lines = ["|  | CPU s | packets / CPU s | HTTP exchanges / CPU s | times weir read "
+def measure_capture(name, weir, capture, folder, turns):
+    """What is stored of one capture."""
+    said = measure([weir, "read", "-q", "-o", "json", capture])[1]
+    found = {"name": name, "bytes": os.path.getsize(capture),
+             "packets": int(re.search(r"read (\d+) packets", said)[1]),
+             "exchanges": int(re.search(r"(\d+) exchanges", said)[1])}
+    rows = contenders(weir, capture, folder, found["packets"])
+    times = {row.name: [] for row in rows}
+    for _ in range(turns):
+        for row in rows:
+            times[row.name].append(round(measure(row.command)[0] * row.part, 4))
+    return found | {"alike": {row.name: row.alike for row in rows}, "cpu_s": times}
+
+
+def medians_of(capture):
+    return {name: statistics.median(times) for name, times in capture["cpu_s"].items()}
+
+
+def table(capture):
+    medians, packets = medians_of(capture), capture["packets"]
+    lines = [f"{capture['name']}: {packets:,} packets, {capture['bytes'] / 2**20:,.0f} MiB, "
+             f"{capture['exchanges']:,} exchanges.\n",
+             "|  | CPU s | packets / CPU s | exchanges / CPU s | times weir read "
              "| times weir telling alike |", "|---|---:|---:|---:|---:|---:|"]
-    for row in rows:
-        seconds = medians[row.name]
-        alike = f"{seconds / medians[row.alike]:.1f}, {row.alike}" if row.alike else ""
-        lines.append(f"| {row.name} | {seconds:.2f} | {packets / seconds:,.0f} | "
-                     f"{exchanges / seconds:,.0f} | {seconds / medians['weir read']:.1f} | "
-                     f"{alike} |")
-    return "\n".join(lines)
+    for name, seconds in medians.items():
+        alike = capture["alike"][name]
+        alike = f"{seconds / medians[alike]:.1f}, {alike}" if alike else ""
+        lines.append(f"| {name} | {seconds:.2f} | {packets / seconds:,.0f} | "
+                     f"{capture['exchanges'] / seconds:,.0f} | "
+                     f"{seconds / medians['weir read']:.1f} | {alike} |")
+    return "\n".join(lines) + "\n"
+
+
+def markdown(results):
+    first = f"{stored.machine_text(results['machine'])}; {', '.join(results['versions'])}. " \
+            f"Median of {results['turns']} turns of `bench/read.py`.\n\n"
+    return first + "\n".join(table(capture) for capture in results["captures"])
+
+
+def readme_lines(results):
+    """What README.md says: how many times weir's CPU time the others take."""
+    lines = ["   | CPU time, times that of weir telling about the same |"
+             + "".join(f" {one['name']} |" for one in results["captures"]),
+             "   |---|" + "---:|" * len(results["captures"])]
+    for name, alike in results["captures"][0]["alike"].items():
+        if alike:
+            cells = [f" {medians[name] / medians[alike]:.1f} |" for medians in
+                     map(medians_of, results["captures"])]
+            lines.append(f"   | {name} |" + "".join(cells))
+    return "\n".join(lines) + "\n   "
+
+
+def render(results):
+    stored.write("read", results, markdown(results))
+    stored.put_between("README.md", "read", readme_lines(results))
+
+
+def versions():
+    """"tshark 4.0.17", ... of those that are installed."""
+    found = []
+    for name, word in (("tshark", "--version"), ("tcpdump", "--version"), ("suricata", "-V")):
+        if shutil.which(name):
+            said = subprocess.run([name, word], capture_output=True, text=True, check=False).stdout
+            number = re.search(r"\d+\.\d+\.\d+", said)
+            found.append(f"{name} {number[0]}" if number else name)
+    return found
+
+
+def measure_all(arguments):
+    """What --store stores."""
+    captures = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if arguments.capture:
+            made = {Path(arguments.capture).name: arguments.capture}
+        else:
+            made = {"HTTP": arguments.keep or str(folder / "http.pcap")}
+            write_capture(made["HTTP"], arguments.packets)
+            if reason := mixture.missing():
+                print(f"no mixture: {reason}", file=sys.stderr)
+            else:
+                made["mixture"] = str(folder / "mixture.pcap")
+                mixture.write_mixture(made["mixture"], arguments.scale)
+        for title, capture in made.items():
+            captures.append(measure_capture(title, arguments.weir, capture, folder,
+                                            arguments.turns))
+    return {"machine": machine.describe(), "versions": versions(), "turns": arguments.turns,
+            "captures": captures}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weir", default=str(ROOT / "build" / "weir"))
-    parser.add_argument("--packets", type=int, default=1_000_000)
+    parser.add_argument("--packets", type=int, default=1_000_000, help="of the HTTP capture")
+    parser.add_argument("--scale", type=int, default=3, help="of the mixture: 175,000 packets each")
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--capture", help="this one instead of one made here")
-    parser.add_argument("--keep", metavar="FILE", help="keep the capture that is made")
-    parser.add_argument("--json", metavar="FILE", help="write the numbers")
+    parser.add_argument("--capture", help="this one instead of those made here")
+    parser.add_argument("--keep", metavar="FILE", help="keep the HTTP capture that is made")
+    parser.add_argument("--store", action="store_true", help="write bench/results and README.md")
+    parser.add_argument("--render", action="store_true", help="only these, of what is stored")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        capture = arguments.capture or arguments.keep or str(folder / "bench.pcap")
-        if not arguments.capture:
-            write_capture(capture, arguments.packets)
-        said = measure([arguments.weir, "read", "-q", "-o", "json", capture])[1]
-        packets = int(re.search(r"read (\d+) packets", said)[1])
-        exchanges = int(re.search(r"(\d+) exchanges", said)[1])
-        rows = contenders(arguments.weir, capture, folder, packets)
-        times = {row.name: [] for row in rows}
-        for _ in range(arguments.turns):
-            for row in rows:
-                times[row.name].append(measure(row.command)[0] * row.part)
-        size = os.path.getsize(capture)
-        print(f"{packets:,} packets, {size / 2**20:,.0f} MiB, {exchanges:,} HTTP exchanges; "
-              f"median of {arguments.turns} turns.\n")
-        print(table(rows, times, packets, exchanges))
-        if arguments.json:
-            Path(arguments.json).write_text(json.dumps(
-                {"packets": packets, "bytes": size, "exchanges": exchanges, "cpu_s": times},
-                indent=1) + "\n")
+    if arguments.render:
+        render(stored.read("read"))
+        return
+    results = measure_all(arguments)
+    print(markdown(results))
+    if arguments.store:
+        render(results)
 
 
 main()

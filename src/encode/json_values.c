@@ -27,6 +27,21 @@ static const uint8_t key_lengths[FIELD_COUNT] = {
 #include "model/fields.def"
 #undef FIELD
 
+static const struct key flag_texts[RECORD_FLAG_COUNT] = {
+#define FLAG(identifier, name, meaning) {"\"" name "\","},
+#include "model/flags.def"
+#undef FLAG
+};
+static const uint8_t flag_lengths[RECORD_FLAG_COUNT] = {
+#define FLAG(identifier, name, meaning) sizeof(name) + 2,
+#include "model/flags.def"
+#undef FLAG
+};
+#define FLAG(identifier, name, meaning)                                                            \
+    _Static_assert(sizeof(name) + 2 <= KEY_BYTES, "a flag's name is too long for struct key");
+#include "model/flags.def"
+#undef FLAG
+
 #define put_literal(at, text) ((uint8_t *)memcpy(at, text, sizeof(text) - 1) + sizeof(text) - 1)
 
 static size_t longest_objects(const struct value *value, size_t *escaped)
@@ -343,13 +358,9 @@ uint8_t *json_values_put_flags(uint8_t *at, uint32_t flags)
     at = put_padded(at, keys[FIELD_FLAGS].text, key_lengths[FIELD_FLAGS]);
     *at++ = '[';
     for (; flags; flags &= flags - 1) {
-        const char *name = record_flag_names[__builtin_ctz(flags)];
-        size_t length = strlen(name);
+        unsigned flag = (unsigned)__builtin_ctz(flags);
 
-        *at++ = '"';
-        memcpy(at, name, length);
-        at += length;
-        at = put_literal(at, "\",");
+        at = put_padded(at, flag_texts[flag].text, flag_lengths[flag]);
     }
     at[-1] = ']';
     return at;

@@ -250,28 +250,46 @@ static const struct otlp_text *common_text(struct common_values *common, unsigne
     return common->encoded;
 }
 
+/* The first text's values from `at` on: their place; NULL: there are none. */
+static const struct common_place *next_text(const struct record *record,
+                                            const struct gathered *gathered, uint32_t at)
+{
+    const struct common_place *next = NULL;
+
+    for (unsigned i = 0; i < COMMON_VALUES_OF_RECORD; i++) {
+        const struct common_place *place = &record->commons[i];
+
+        if (gathered->texts[i] && place->common->count && place->first >= at &&
+            (!next || place->first < next->first))
+            next = place;
+    }
+    return next;
+}
+
 /* Values outside the texts; false: a field is in two places, of which the first would count. */
 static bool gather(const struct record *record, struct gathered *gathered)
 {
-    const struct common_place *places = record->commons;
-    uint32_t starts[] = {gathered->texts[0] ? places[0].first : UINT32_MAX,
-                         gathered->texts[1] ? places[1].first : UINT32_MAX};
+    uint32_t at = 0, count = record->value_count;
     uint64_t twice = 0;
 
     memset(gathered->present, 0, sizeof(gathered->present));
-    for (uint32_t i = 0; i < record->value_count;) {
-        unsigned place = i == starts[1];
+    while (at < count) {
+        const struct common_place *next = next_text(record, gathered, at);
+        uint32_t end = next ? next->first : count;
 
-        if (i == starts[place] && places[place].common->count)
-            i += places[place].common->count;
-        else
-            add_value(gathered, &record->values[i++]);
+        for (; at < end; at++)
+            add_value(gathered, &record->values[at]);
+        at += next ? next->common->count : 0;
     }
     for (unsigned word = 0; word < OTLP_PRESENT_WORDS; word++) {
-        uint64_t first = gathered->texts[0] ? gathered->texts[0]->present[word] : 0;
-        uint64_t second = gathered->texts[1] ? gathered->texts[1]->present[word] : 0;
+        uint64_t seen = gathered->present[word];
 
-        twice |= (first & second) | (gathered->present[word] & (first | second));
+        for (unsigned i = 0; i < COMMON_VALUES_OF_RECORD; i++) {
+            uint64_t present = gathered->texts[i] ? gathered->texts[i]->present[word] : 0;
+
+            twice |= seen & present;
+            seen |= present;
+        }
     }
     return !twice;
 }
@@ -302,7 +320,7 @@ void otlp_put_attributes(struct writer *writer, unsigned field, const struct rec
                                 ? common_text(record->commons[i].common, field, owner)
                                 : NULL;
     if (!gather(record, &gathered)) {
-        gathered.texts[0] = gathered.texts[1] = NULL;
+        memset(gathered.texts, 0, sizeof(gathered.texts));
         gather(record, &gathered);
     }
     for (unsigned i = 0; i < COMMON_VALUES_OF_RECORD; i++) {

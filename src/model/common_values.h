@@ -12,10 +12,11 @@
 
 struct value;
 
-/* Which of a record's: in this order in its list, as far as it has them, but for the request's. */
+/* Which of a record's: in this order in its list, as far as it has them, but for the heads'. */
 enum common_place_number {
     COMMON_OF_CONNECTION,
     COMMON_OF_REQUEST,
+    COMMON_OF_RESPONSE,
     COMMON_OF_NAMES,
     COMMON_VALUES_OF_RECORD,
 };

@@ -44,6 +44,7 @@ struct head_memo {
     const void *parsed;
     const struct value *values;
     uint32_t value_count;
+    uint32_t headers_at; /* which of them the headers are; value_count: there are none */
 
     /* The masking stage's; `masked_by` 0: not yet. */
     uint64_t masked_by;

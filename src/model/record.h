@@ -108,7 +108,8 @@ struct record {
     uint32_t reference_count;
     bool is_masked; /* refine/ has seen it; no sink takes a record without */
     uint8_t value_count;
-    uint8_t memo_values;       /* memos[0]: its values begin at this index */
+    /* Of each memo: from this index on are its values; RECORD_VALUES_MAXIMUM: they are not. */
+    uint8_t memo_values[2];
     uint64_t time_ns;          /* request's first byte; response's where the request was not seen */
     uint64_t response_time_ns; /* response's first byte, 0: none */
     uint64_t end_time_ns;      /* response's last byte, 0: not seen */
@@ -215,6 +216,14 @@ static inline struct head_memo *record_memo(const struct record *record, const s
     if (value->field == FIELD_HTTP_REQUEST_HEADERS)
         return record->memos[0];
     return value->field == FIELD_HTTP_RESPONSE_HEADERS ? record->memos[1] : NULL;
+}
+
+/* Are the values that a memo keeps in the record, from record->memo_values[side] on? */
+static inline bool record_has_memo_values(const struct record *record, unsigned side)
+{
+    const struct head_memo *memo = record->memos[side];
+
+    return memo && memo->values && record->memo_values[side] < RECORD_VALUES_MAXIMUM;
 }
 
 static inline void record_set_flag(struct record *record, enum record_flag flag)

@@ -53,8 +53,7 @@ static void begin(struct http1_call *call, struct slice bytes, bool is_counted)
         direction->is_orphan = state->open_count == 0 && state->overflow == 0;
         return;
     }
-    http1_exchange_open(call);
-    struct http1_exchange *exchange = http1_exchange_of(call);
+    struct http1_exchange *exchange = http1_exchange_open(call);
     if (exchange) {
         exchange->method = (uint8_t)http1_message_method(bytes);
         exchange->is_method_known = true;
@@ -66,7 +65,7 @@ static void cut_head(struct http1_call *call, enum record_flag flag)
 {
     struct http1_direction *direction = call->direction;
     struct http1_lines lines;
-    struct http1_head head = {0};
+    struct http1_head head;
     struct http1_message message = http1_message_partial(direction, &lines);
     message.size = 0;
     if (!direction->is_begun && call->state->is_decided && !direction->is_strict)

@@ -300,11 +300,13 @@ unsigned http1_message_status(struct slice bytes);
 struct http1_message http1_message_partial(struct http1_direction *direction,
                                            struct http1_lines *lines);
 /*
- * Takes the head apart into the exchange's record (which may be missing); `head`, zeroed before,
- * tells the framing afterwards.
+ * Takes the head apart into the exchange's record (which may be missing). Returns the head, which
+ * is `storage` where it is not remembered.
  */
-void http1_message_fill(struct http1_call *call, struct http1_exchange *exchange,
-                        struct http1_message *message, struct http1_head *head);
+const struct http1_head *http1_message_fill(struct http1_call *call,
+                                            struct http1_exchange *exchange,
+                                            struct http1_message *message,
+                                            struct http1_head *storage);
 /* A head is complete: the next phase is set. */
 void http1_message_take(struct http1_call *call, struct http1_message *message);
 
@@ -320,8 +322,8 @@ struct head_memo *http1_memo_make(const struct http1_call *call, struct slice by
                                   const struct http1_lines *lines, bool is_pattern);
 /* The record's head is the memo's. */
 void http1_memo_keep(const struct http1_call *call, struct record *record, struct head_memo *memo);
-/* As http1_fields_add_request. */
-bool http1_memo_add_request(struct record *record, struct head_memo *memo);
+/* The head's fields and its size. False: not all of them. */
+bool http1_memo_add_values(struct record *record, struct head_memo *memo, bool is_response);
 
 /* http1_alike.c */
 /* The memo's head has been split: may others be set beside it? Then it is a pattern. */
@@ -347,8 +349,8 @@ void http1_fields_add_reasons(struct record *record, uint32_t reasons);
 /* http1_exchange.c */
 struct http1_exchange *http1_exchange_front(struct http1_state *state);
 struct http1_exchange *http1_exchange_tail(struct http1_state *state);
-/* Starts the exchange of a request that has begun. */
-void http1_exchange_open(struct http1_call *call);
+/* Starts the exchange of a request that has begun. NULL: there is no room for it. */
+struct http1_exchange *http1_exchange_open(struct http1_call *call);
 /* The exchange a message in progress belongs to; NULL: it is discarded. */
 struct http1_exchange *http1_exchange_of(struct http1_call *call);
 /* Finds the exchange that a (final) response answers; sets direction->target. */

@@ -278,22 +278,22 @@ bool http1_alike_split(const struct http1_alike *alike, struct slice bytes,
                        const uint8_t *readable_end, enum http1_role role, struct record *record,
                        struct http1_head *head)
 {
-    struct http1_head fresh = {.headers = head->headers, .capacity = head->capacity};
-    if (fresh.capacity < alike->count)
-        return false;
-    fresh.is_start_complete = true;
-    http1_start_split(slice_of(bytes.data, alike->starts[0] - 2u), role, &fresh);
-    for (uint32_t i = 0; i < alike->run_count; i++) {
+    struct header *headers = head->headers;
+    uint32_t capacity = head->capacity;
+    bool is_whole = capacity >= alike->count;
+    head->is_start_complete = true;
+    http1_start_split(slice_of(bytes.data, alike->starts[0] - 2u), role, head);
+    for (uint32_t i = 0; i < alike->run_count && is_whole; i++) {
         size_t start = alike->starts[i];
         struct slice text = {bytes.data + start, alike->starts[i + 1] - start - 2};
         if (alike->runs[i].line != HEAD_LINE_DIFFERS)
-            add_same(alike->pattern->parsed, alike->runs[i], &fresh);
-        else if (!http1_head_add_line(&fresh, text, readable_end))
-            return false;
+            add_same(alike->pattern->parsed, alike->runs[i], head);
+        else
+            is_whole = http1_head_add_line(head, text, readable_end);
     }
-    http1_head_conclude(&fresh, role);
-    if (!keep(record, alike, role))
-        return false;
-    *head = fresh;
-    return true;
+    http1_head_conclude(head, role);
+    if (is_whole && keep(record, alike, role))
+        return true;
+    *head = (struct http1_head){.headers = headers, .capacity = capacity};
+    return false;
 }

@@ -53,10 +53,11 @@ void http1_body_start(struct http1_call *call, const struct http1_framing *frami
 {
     struct http1_direction *direction = call->direction;
     bool is_request = call->role == HTTP1_REQUEST;
+    bool is_untrusted = framing->is_untrusted || direction->is_starved;
     direction->body_size = 0;
     direction->is_body_unknown = false;
     http1_direction_reset_partial(direction);
-    if (!has_no_body && framing->is_untrusted) {
+    if (!has_no_body && is_untrusted) {
         direction->is_body_unknown = true;
         http1_body_done(call, true);
     } else if (has_no_body || (is_request && !framing->has_length && !framing->has_coding)) {

@@ -5,15 +5,11 @@
 #include "base/allocate.h"
 #include "parse/http1.h"
 
-static struct http1_exchange *ring_of(struct http1_state *state)
+static inline struct http1_exchange *at(struct http1_state *state, uint32_t index)
 {
-    return state->open ? state->open : state->open_inline;
-}
-
-static struct http1_exchange *at(struct http1_state *state, uint32_t index)
-{
-    uint32_t capacity = state->open ? state->open_capacity : HTTP1_OPEN_INLINE;
-    return &ring_of(state)[(state->open_first + index) & (capacity - 1)];
+    index += state->open_first;
+    return state->open ? &state->open[index & (state->open_capacity - 1)]
+                       : &state->open_inline[index & (HTTP1_OPEN_INLINE - 1)];
 }
 
 struct http1_exchange *http1_exchange_front(struct http1_state *state)
@@ -108,7 +104,7 @@ static void finish_unpaired(struct http1_state *state, struct http1_exchange *ex
     finish(state, exchange, emitter);
 }
 
-void http1_exchange_open(struct http1_call *call)
+struct http1_exchange *http1_exchange_open(struct http1_call *call)
 {
     struct http1_state *state = call->state;
     struct emitter *emitter = call->emitter;
@@ -119,12 +115,13 @@ void http1_exchange_open(struct http1_call *call)
         state->overflow++;
         if (record)
             emitter->lose(emitter, record, reason);
-        return;
+        return NULL;
     }
     if (record)
         record->time_ns = call->direction->head_time_ns;
     exchange->record = record;
     exchange->is_uncertain = state->is_uncertain;
+    return exchange;
 }
 
 struct http1_exchange *http1_exchange_of(struct http1_call *call)

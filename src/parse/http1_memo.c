@@ -81,25 +81,56 @@ void http1_memo_keep(const struct http1_call *call, struct record *record, struc
         (struct record_head){.bytes = memo->bytes, .position = call->direction->head_position};
 }
 
-bool http1_memo_add_request(struct record *record, struct head_memo *memo)
+static bool add_values(struct record *record, const struct http1_head *head, bool is_response,
+                       uint64_t size)
 {
+    return (is_response ? http1_fields_add_response(record, head)
+                        : http1_fields_add_request(record, head)) &&
+           record_add_number(
+               record, is_response ? FIELD_HTTP_RESPONSE_HEAD_SIZE : FIELD_HTTP_REQUEST_HEAD_SIZE,
+               size);
+}
+
+/* All of them point into the memo's bytes, or to what lives for ever. */
+static void keep_values(struct head_memo *memo, const struct value *first, uint32_t count)
+{
+    struct value *values = arena_allocate(memo->arena, count * sizeof(*values));
+    if (!values)
+        return;
+    memcpy(values, first, count * sizeof(*values));
+    memo->values = values;
+    memo->value_count = count;
+    memo->headers_at = 0;
+    while (memo->headers_at < count && values[memo->headers_at].kind != VALUE_HEADERS)
+        memo->headers_at++;
+}
+
+/* Has the request said which version it speaks? */
+static bool has_version(const struct record *record)
+{
+    const struct head_memo *memo = record->memos[0];
+    return memo ? ((const struct http1_known *)memo->parsed)->head.version.length > 0
+                : record_find_const(record, FIELD_NETWORK_PROTOCOL_VERSION) != NULL;
+}
+
+bool http1_memo_add_values(struct record *record, struct head_memo *memo, bool is_response)
+{
+    const struct http1_head *head = &((const struct http1_known *)memo->parsed)->head;
     uint32_t first = record->value_count;
-    record->memo_values = (uint8_t)first;
-    if (memo->values && first + memo->value_count <= RECORD_VALUES_MAXIMUM) {
+    record->memo_values[is_response] = RECORD_VALUES_MAXIMUM;
+    /* Some of a response's fields depend on what the request has said. */
+    if (is_response && (head->ids.request_id.length || !has_version(record)))
+        return add_values(record, head, true, memo->bytes.length);
+    if (!memo->values || first + memo->value_count > RECORD_VALUES_MAXIMUM) {
+        if (!add_values(record, head, is_response, memo->bytes.length))
+            return false;
+        if (!memo->values)
+            keep_values(memo, &record->values[first], record->value_count - first);
+    } else {
         memcpy(&record->values[first], memo->values, memo->value_count * sizeof(*memo->values));
         record->value_count = (uint8_t)(first + memo->value_count);
-        return true;
     }
-    const struct http1_known *known = memo->parsed;
-    if (!http1_fields_add_request(record, &known->head))
-        return false;
-    /* All of them point into the memo's bytes, or to what lives for ever. */
-    uint32_t count = record->value_count - first;
-    struct value *values = arena_allocate(memo->arena, count * sizeof(*values));
-    if (values && !memo->values) {
-        memcpy(values, &record->values[first], count * sizeof(*values));
-        memo->values = values;
-        memo->value_count = count;
-    }
+    if (memo->values)
+        record->memo_values[is_response] = (uint8_t)first;
     return true;
 }

@@ -18,6 +18,9 @@ enum http1_method http1_message_method(struct slice bytes)
 unsigned http1_message_status(struct slice bytes)
 {
     size_t at = 0;
+    if (bytes.length >= 12 && memcmp(bytes.data, "HTTP/1.", 7) == 0 && bytes.data[7] > ' ' &&
+        bytes.data[8] == ' ')
+        at = 8;
     while (at < bytes.length && bytes.data[at] > ' ')
         at++;
     while (at < bytes.length && (bytes.data[at] == ' ' || bytes.data[at] == '\t'))
@@ -108,34 +111,38 @@ static void split(struct http1_call *call, struct http1_exchange *exchange,
     }
 }
 
-/* Takes the head apart into the exchange's record; `head` tells the framing afterwards. */
-void http1_message_fill(struct http1_call *call, struct http1_exchange *exchange,
-                        struct http1_message *message, struct http1_head *head)
+const struct http1_head *http1_message_fill(struct http1_call *call,
+                                            struct http1_exchange *exchange,
+                                            struct http1_message *message,
+                                            struct http1_head *storage)
 {
     struct record *record = exchange ? exchange->record : NULL;
+    const struct http1_head *head = storage;
     if (message->memo) {
-        *head = ((const struct http1_known *)message->memo->parsed)->head;
+        head = &((const struct http1_known *)message->memo->parsed)->head;
         if (record)
             http1_memo_keep(call, record, message->memo);
     } else {
-        split(call, exchange, message, head, &record);
+        *storage = (struct http1_head){0};
+        split(call, exchange, message, storage, &record);
     }
     if (exchange)
         exchange->reasons |= head->reasons;
     if (!record)
-        return;
+        return head;
     bool is_request = call->role == HTTP1_REQUEST;
-    bool is_whole = !is_request     ? http1_fields_add_response(record, head)
-                    : message->memo ? http1_memo_add_request(record, message->memo)
-                                    : http1_fields_add_request(record, head);
+    bool is_whole = message->memo ? http1_memo_add_values(record, message->memo, !is_request)
+                    : is_request  ? http1_fields_add_request(record, head)
+                                  : http1_fields_add_response(record, head);
     if (!is_whole || head->is_truncated)
         record_set_flag(record, RECORD_FLAG_TRUNCATED);
-    if (message->size)
+    if (message->size && !message->memo)
         record_add_number(record,
                           is_request ? FIELD_HTTP_REQUEST_HEAD_SIZE : FIELD_HTTP_RESPONSE_HEAD_SIZE,
                           message->size);
     if (!is_request)
         record->response_time_ns = call->direction->head_time_ns;
+    return head;
 }
 
 static void take_interim(struct http1_call *call, unsigned status)
@@ -158,33 +165,30 @@ static void take_request(struct http1_call *call, struct http1_message *message)
     struct http1_direction *direction = call->direction;
     struct http1_exchange *exchange = http1_exchange_of(call);
     struct emitter *emitter = call->emitter;
-    struct http1_head head = {0};
-    http1_message_fill(call, exchange, message, &head);
+    struct http1_head storage;
+    const struct http1_head *head = http1_message_fill(call, exchange, message, &storage);
     if (exchange && exchange->record && emitter->request)
         emitter->request(emitter, exchange->record, (enum direction)call->state->client);
-    direction->is_strict = head.upgrade.data ||
+    direction->is_strict = head->upgrade.data ||
                            http1_message_method(message->bytes) == HTTP1_METHOD_CONNECT;
     direction->is_untrusted = false;
-    if (direction->is_starved)
-        head.framing.is_untrusted = true;
-    http1_body_start(call, &head.framing, false);
+    http1_body_start(call, &head->framing, false);
 }
 
 /* 101 (RFC 9110 §15.2.2): what comes behind it, when the response's Upgrade names one we know. */
 static void take_upgrade(struct http1_call *call, struct http1_exchange *exchange,
                          struct http1_message *message)
 {
-    struct http1_head head = {0};
-    http1_message_fill(call, NULL, message, &head);
-    bool is_http2 = slice_is_equal_ignoring_case(head.upgrade, SLICE_LITERAL("h2c"));
+    struct http1_head storage;
+    struct slice upgrade = http1_message_fill(call, NULL, message, &storage)->upgrade;
+    bool is_http2 = slice_is_equal_ignoring_case(upgrade, SLICE_LITERAL("h2c"));
     if (is_http2) /* RFC 7540 §3.2: the request is answered over HTTP/2 */
         call->successor = "http2";
-    else if (slice_is_equal_ignoring_case(head.upgrade, SLICE_LITERAL("websocket")))
+    else if (slice_is_equal_ignoring_case(upgrade, SLICE_LITERAL("websocket")))
         call->successor = "websocket";
     bool carries = is_http2 && exchange && exchange->record;
     if (!carries) {
-        head = (struct http1_head){0};
-        http1_message_fill(call, exchange, message, &head);
+        http1_message_fill(call, exchange, message, &storage);
         if (exchange && exchange->record)
             exchange->record->end_time_ns = call->emitter->time_ns;
     }
@@ -195,7 +199,7 @@ static void take_response(struct http1_call *call, struct http1_message *message
 {
     struct http1_direction *direction = call->direction;
     unsigned status = http1_message_status(message->bytes);
-    struct http1_head head = {0};
+    struct http1_head storage;
     if (status / 100 == 1 && status != 101) {
         take_interim(call, status);
         http1_direction_reset_partial(direction);
@@ -209,22 +213,20 @@ static void take_response(struct http1_call *call, struct http1_message *message
         take_upgrade(call, exchange, message);
         return;
     }
-    http1_message_fill(call, exchange, message, &head);
-    if (method == HTTP1_METHOD_CONNECT && head.status / 100 == 2) {
+    const struct http1_head *head = http1_message_fill(call, exchange, message, &storage);
+    if (method == HTTP1_METHOD_CONNECT && head->status / 100 == 2) {
         if (exchange && exchange->record)
             exchange->record->end_time_ns = call->emitter->time_ns;
         http1_exchange_upgrade(call, false);
         return;
     }
-    if (direction->is_starved)
-        head.framing.is_untrusted = true;
-    bool has_no_body = head.status &&
-                       (method == HTTP1_METHOD_HEAD || head.status == 204 || head.status == 304);
-    bool is_coded = head.has_content_coding || head.framing.has_other;
+    bool has_no_body = head->status &&
+                       (method == HTTP1_METHOD_HEAD || head->status == 204 || head->status == 304);
+    bool is_coded = head->has_content_coding || head->framing.has_other;
     direction->counts_events = !has_no_body && !direction->over && !is_coded &&
-                               event_stream_is_type(head.content_type);
+                               event_stream_is_type(head->content_type);
     direction->events = (struct event_stream){0};
-    http1_body_start(call, &head.framing, has_no_body);
+    http1_body_start(call, &head->framing, has_no_body);
 }
 
 void http1_message_take(struct http1_call *call, struct http1_message *message)

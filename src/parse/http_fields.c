@@ -6,12 +6,9 @@
 
 struct slice http_fields_host(struct slice authority)
 {
-    for (size_t i = authority.length; i > 0; i--) {
-        if (authority.data[i - 1] == '@') {
-            authority = slice_part(authority, i, SIZE_MAX);
-            break;
-        }
-    }
+    const uint8_t *at = authority.length ? memrchr(authority.data, '@', authority.length) : NULL;
+    if (at)
+        authority = slice_part(authority, (size_t)(at - authority.data) + 1, SIZE_MAX);
     size_t end = slice_find(authority, ':');
     if (authority.length && authority.data[0] == '[') {
         size_t bracket = slice_find(authority, ']');

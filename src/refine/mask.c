@@ -354,56 +354,61 @@ static void remember_values(struct head_memo *memo, const struct value *values, 
 }
 
 /*
- * All texts but headers. Those of a remembered request are what they were the last time, as long as
- * nothing in the response's head can have to do with them.
+ * Are the texts of the memo's head what they were the last time? Those of a request are when
+ * nothing but its own head was changed; those of a response when no other change is one of them.
  */
-static void mask_values(struct mask_context *mask, struct record *record,
-                        const struct mask_suspects *suspects)
+static bool is_settled(const struct mask_context *mask, const struct record *record, unsigned side)
 {
-    struct head_memo *memo = record->memos[0];
-    size_t first = record->memo_values, end = 0;
-    uint32_t flags = record->flags;
+    const struct head_memo *memo = record->memos[side];
 
-    if (memo && memo->values && memo->masked_by == mask->generation &&
-        memo->change_count == mask->change_count && !mask->has_more_changes &&
-        !record_has_flag(record, RECORD_FLAG_TRUNCATED))
-        end = first + memo->value_count;
-    if (end && memo->masked.values) {
-        memcpy(&record->values[first], memo->masked.values,
-               memo->value_count * sizeof(*memo->masked.values));
-        record->commons[COMMON_OF_REQUEST] = (struct common_place){&memo->masked, (uint32_t)first};
-        record->flags |= memo->value_flags;
-    } else if (end) {
-        record->flags = 0;
-        for (size_t i = first; i < end; i++) {
-            if (mask_looks[record->values[i].field] == MASK_LOOK_TEXT)
-                mask_value(mask, record, &record->values[i]);
-        }
-        remember_values(memo, &record->values[first], record->flags);
-        record->flags |= flags;
-    }
-    for (size_t i = 0; i < suspects->text_count; i++) {
-        size_t at = suspects->values[i];
+    if (memo->masked_by != mask->generation || mask->has_more_changes ||
+        record_has_flag(record, RECORD_FLAG_TRUNCATED))
+        return false;
+    if (side == 0 || memo->change_count == mask->change_count)
+        return memo->change_count == mask->change_count;
+    for (uint32_t i = 0; i < memo->value_count; i++) {
+        const struct value *value = &memo->values[i];
 
-        if (at < first || at >= end)
-            mask_value(mask, record, &record->values[at]);
+        if (mask_looks[value->field] != MASK_LOOK_TEXT)
+            continue;
+        if (!is_inside(value->text, memo->bytes))
+            return false;
+        for (size_t j = 0; j < mask->change_count; j++)
+            if (slice_is_equal(mask->changes[j].before, value->text))
+                return false;
     }
+    return true;
 }
 
-static enum stage_verdict refine(void *context, struct record *record)
+/* The values of a remembered head but for its headers. */
+static void mask_memo_values(struct mask_context *mask, struct record *record, unsigned side)
 {
-    struct mask_context *mask = context;
-    struct mask_suspects suspects;
+    static const enum common_place_number places[] = {COMMON_OF_REQUEST, COMMON_OF_RESPONSE};
+    struct head_memo *memo = record->memos[side];
+    uint32_t first = record->memo_values[side], flags = record->flags;
+    struct value *values = &record->values[first];
+    bool is_usual = is_settled(mask, record, side);
 
-    record->is_masked = true;
-    if (mask->is_disabled)
-        return STAGE_PASS;
-    mask->change_count = 0;
-    mask->has_more_changes = false;
-    mask->clean_target = (struct slice){NULL, 0};
-    mask_suspects_find(record, &suspects);
-    for (size_t i = RECORD_VALUES_MAXIMUM; i-- > suspects.first_header;) {
-        struct value *value = &record->values[suspects.values[i]];
+    if (is_usual && memo->masked.values) {
+        memcpy(values, memo->masked.values, memo->value_count * sizeof(*values));
+        record->commons[places[side]] = (struct common_place){&memo->masked, first};
+        record->flags |= memo->value_flags;
+        return;
+    }
+    record->flags &= ~(1u << RECORD_FLAG_MASKED);
+    for (uint32_t i = 0; i < memo->value_count; i++)
+        if (mask_looks[values[i].field] == MASK_LOOK_TEXT)
+            mask_value(mask, record, &values[i]);
+    if (is_usual)
+        remember_values(memo, values, record->flags & 1u << RECORD_FLAG_MASKED);
+    record->flags |= flags;
+}
+
+static void mask_suspect_headers(struct mask_context *mask, struct record *record,
+                                 const struct mask_suspects *suspects)
+{
+    for (size_t i = RECORD_VALUES_MAXIMUM; i-- > suspects->first_header;) {
+        struct value *value = &record->values[suspects->values[i]];
         bool is_response = value->field == FIELD_HTTP_RESPONSE_HEADERS;
 
         if (record_memo(record, value))
@@ -415,7 +420,43 @@ static enum stage_verdict refine(void *context, struct record *record)
             mask_headers(mask, record, record->heads[is_response].bytes, value->headers,
                          value->count);
     }
-    mask_values(mask, record, &suspects);
+}
+
+/* The headers of a remembered head, if it has some. */
+static void mask_memo_headers(struct mask_context *mask, struct record *record, unsigned side)
+{
+    struct head_memo *memo = record->memos[side];
+
+    if (memo->headers_at < memo->value_count)
+        mask_memo(mask, record, memo,
+                  &record->values[record->memo_values[side] + memo->headers_at]);
+}
+
+static enum stage_verdict refine(void *context, struct record *record)
+{
+    struct mask_context *mask = context;
+    struct mask_suspects suspects;
+    bool has_request = record_has_memo_values(record, 0);
+    bool has_response = record_has_memo_values(record, 1);
+
+    record->is_masked = true;
+    if (mask->is_disabled)
+        return STAGE_PASS;
+    mask->change_count = 0;
+    mask->has_more_changes = false;
+    mask->clean_target = (struct slice){NULL, 0};
+    mask_suspects_find(record, &suspects);
+    if (has_request)
+        mask_memo_headers(mask, record, 0);
+    mask_suspect_headers(mask, record, &suspects);
+    if (has_response)
+        mask_memo_headers(mask, record, 1);
+    if (has_request)
+        mask_memo_values(mask, record, 0);
+    if (has_response)
+        mask_memo_values(mask, record, 1);
+    for (size_t i = 0; i < suspects.text_count; i++)
+        mask_value(mask, record, &record->values[suspects.values[i]]);
     for (size_t side = 0; side < 2; side++) /* nobody behind this stage needs the raw bytes */
         record->heads[side] = (struct record_head){0};
     return STAGE_PASS;

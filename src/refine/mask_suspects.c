@@ -50,7 +50,7 @@ static bool is_harmless(struct common_values *common)
     return common->is_harmless;
 }
 
-static void find_suspects(const struct record *record, size_t at, size_t end,
+static void find_suspects(const struct record *record, uint32_t at, uint32_t end,
                           struct mask_suspects *suspects)
 {
     for (; at < end; at++) {
@@ -66,10 +66,18 @@ static void find_suspects(const struct record *record, size_t at, size_t end,
 void mask_suspects_find(const struct record *record, struct mask_suspects *suspects)
 {
     static const enum common_place_number passed[] = {COMMON_OF_CONNECTION, COMMON_OF_NAMES};
-    size_t at = 0;
+    uint32_t at = 0;
 
     suspects->text_count = 0;
     suspects->first_header = RECORD_VALUES_MAXIMUM;
+    for (unsigned side = 0; side < 2; side++) {
+        if (!record_has_memo_values(record, side))
+            continue;
+        if (at > record->memo_values[side])
+            continue; /* out of order: nothing is lost by a second look */
+        find_suspects(record, at, record->memo_values[side], suspects);
+        at = record->memo_values[side] + record->memos[side]->value_count;
+    }
     for (size_t i = 0; i < sizeof(passed) / sizeof(*passed); i++) {
         const struct common_place *place = &record->commons[passed[i]];
 

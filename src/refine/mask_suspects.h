@@ -12,5 +12,8 @@ struct mask_suspects {
     uint32_t text_count, first_header;
 };
 
-/* All but the values of the connection and its names, where there is nothing to look for. */
+/*
+ * All but the values of memos (record_has_memo_values), of the connection and its names, where
+ * there is nothing to look for.
+ */
 void mask_suspects_find(const struct record *record, struct mask_suspects *ret_suspects);

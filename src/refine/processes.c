@@ -166,7 +166,6 @@ void processes_identify(struct processes *processes, const struct process_identi
 {
     struct process *process = NULL;
 
-    *ret_details = (struct process_details){.owner = {NULL, 0}};
     if (identity->number)
         process = table_find(&processes->table, identity->number);
     if (!process)
@@ -177,6 +176,8 @@ void processes_identify(struct processes *processes, const struct process_identi
             link_newest(processes, process);
         }
         *ret_details = process->details;
+    } else {
+        *ret_details = (struct process_details){.owner = {NULL, 0}};
     }
     ret_details->owner = owners_name(&processes->owners, identity->user_id);
     if (process)

@@ -109,8 +109,10 @@ static bool key_fill(const struct connection *connection, bool is_client, struct
     key->processes[0] = connection->process;
     key->processes[1] = peer && peer->process.pid ? peer->process : connection->peer_process;
     for (size_t i = 0; i < 2; i++) {
-        if (!key->processes[i].pid || !options->identify)
+        if (!key->processes[i].pid || !options->identify) {
+            memset(&details[i], 0, sizeof(details[i]));
             continue;
+        }
         options->identify(options->context, &key->processes[i], &details[i]);
         key->versions[i] = details[i].version;
         is_known &= details[i].version != 0;
@@ -145,7 +147,7 @@ static void keep(struct connection *connection, const struct lasting_key *key,
 void lasting_add(struct connection *connection, struct record *record, bool is_client)
 {
     struct lasting_slot *slot = slot_of(connection);
-    struct process_details details[2] = {0};
+    struct process_details details[2];
     struct lasting_key key;
     uint32_t first = record->value_count, flags = record->flags;
     bool is_known;

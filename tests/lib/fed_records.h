@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "encode/encoder.h"
+#include "encode/otlp.h"
 #include "tests/lib/feeder.h"
 
 #define BIT(flag) (1u << RECORD_FLAG_##flag)
@@ -53,6 +54,35 @@ static inline char *line_of(const struct record *record)
     line = strndup((const char *)text.data, text.length);
     buffer_done(&text);
     return line;
+}
+
+/* How long the attributes are; those of the same values may stand in another order. */
+static inline size_t attributes_length_of(const struct record *record)
+{
+    static const char owner; /* the encoder that keeps its texts */
+    struct writer writer;
+    struct buffer bytes;
+    size_t length;
+
+    buffer_init(&bytes, 1 << 20);
+    writer = writer_begin(&bytes);
+    otlp_put_attributes(&writer, 1, record, &owner);
+    assert_int_equal(writer.error, 0);
+    length = bytes.length;
+    buffer_done(&bytes);
+    return length;
+}
+
+/* Each attribute is told once: alone the same values make as many bytes. */
+static inline void expect_same_attributes(struct record *record)
+{
+    struct common_place places[COMMON_VALUES_OF_RECORD];
+    size_t length = attributes_length_of(record);
+
+    memcpy(places, record->commons, sizeof(places));
+    memset(record->commons, 0, sizeof(places));
+    assert_int_equal(length, attributes_length_of(record));
+    memcpy(record->commons, places, sizeof(places));
 }
 
 /* The line is the one that the same values make when no other record shares them. */

@@ -13,7 +13,7 @@
 enum { EXCHANGES = 8 };
 
 static const char get_a[] = "GET /a HTTP/1.1\r\nHost: h.example\r\n\r\n";
-static const char no_content[] = "HTTP/1.1 204 No Content\r\n\r\n";
+static const char no_content[] = "HTTP/1.1 204 No Content\r\nServer: s\r\n\r\n";
 static const struct slice labels[] = {SLICE_LITERAL("app=\"shop\""), SLICE_LITERAL("tier=\xff")};
 
 /* What the source says now; how often it was asked, and when it is asked. */
@@ -73,6 +73,34 @@ static void begin(void)
 static bool has_common_names(const struct record *record)
 {
     return record->commons[COMMON_OF_NAMES].common && record_has_common(record, COMMON_OF_NAMES);
+}
+
+/* Where values of the connection, of both heads and of the names are shared. */
+static void attributes_are_told_once(void **state)
+{
+    struct mask_options options = {0};
+    void *mask = NULL;
+    bool has_all = false;
+
+    (void)state;
+    begin();
+    assert_int_equal(mask_new(&options, &mask), 0);
+    for (size_t i = 0; i < EXCHANGES; i++) {
+        struct record *record;
+        bool is_shared = true;
+
+        exchange(i);
+        record = feeder.records[i];
+        name(record);
+        stage_mask.refine(mask, record);
+        expect_same_attributes(record);
+        for (unsigned j = 0; j < COMMON_VALUES_OF_RECORD; j++)
+            is_shared &= record->commons[j].common && record_has_common(record, j);
+        has_all |= is_shared;
+    }
+    assert_true(has_all);
+    mask_free(&mask);
+    stop();
 }
 
 /* Two records make the connection's values known, two looks its names. */
@@ -242,6 +270,7 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(attributes_are_told_once),
         cmocka_unit_test(names_are_looked_up_twice),
         cmocka_unit_test(what_is_learned_is_told_at_once),
         cmocka_unit_test(time_ends_it),

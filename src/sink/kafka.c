@@ -278,6 +278,7 @@ static bool configure(rd_kafka_conf_t *configuration, const struct kafka_options
            set(configuration, "compression.type", own->compression, message) &&
            set(configuration, "message.timeout.ms", timeout, message) &&
            set(configuration, "linger.ms", linger, message) &&
+           set(configuration, "socket.nagle.disable", "true", message) &&
            set(configuration, "sticky.partitioning.linger.ms", "10", message) &&
            set(configuration, "security.protocol", protocol, message) &&
            set(configuration, "ssl.ca.location", own->tls.ca_file, message) &&

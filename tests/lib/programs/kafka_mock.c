@@ -8,15 +8,33 @@
  *   slow MILLISECONDS       each answer takes so long
  *   move                    all partitions of weir-http have another leader
  */
+#define _GNU_SOURCE
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum { BROKERS = 3, CODES = 16 };
 
 static int partitions = 1, moved;
+
+/*
+ * The library's brokers answer at once, as brokers do: without this an answer may wait 40 ms for
+ * the acknowledgement of the one before it, and a loaded machine then takes a few megabytes a
+ * second.
+ */
+int accept(int listener, struct sockaddr *address, socklen_t *length)
+{
+    int connection = accept4(listener, address, length, 0), one = 1;
+
+    if (connection >= 0)
+        setsockopt(connection, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    return connection;
+}
 
 static void fail(rd_kafka_mock_cluster_t *cluster, char *words)
 {

@@ -23,9 +23,11 @@ enum {
 };
 enum { TASK_COMPAT = 2 }; /* TS_COMPAT */
 #define CALL_NUMBER(regs) ((long)(regs)->orig_ax)
-#define CALL_ARGUMENTS(regs, arguments)                                                            \
-    ((arguments)[0] = (regs)->di, (arguments)[1] = (regs)->si, (arguments)[2] = (regs)->dx,        \
-     (arguments)[3] = (regs)->r10, (arguments)[4] = (regs)->r8)
+#define CALL_FIRST(regs) ((regs)->di)
+#define CALL_SECOND(regs) ((regs)->si)
+#define CALL_THIRD(regs) ((regs)->dx)
+#define CALL_FOURTH(regs) ((regs)->r10)
+#define CALL_FIFTH(regs) ((regs)->r8)
 #elif defined(__TARGET_ARCH_arm64)
 enum {
     NR_READ = 63,
@@ -47,11 +49,16 @@ enum {
 };
 enum { TASK_COMPAT = 0 }; /* told by the flags of the thread, not read here */
 #define CALL_NUMBER(regs) ((long)(regs)->syscallno)
-#define CALL_ARGUMENTS(regs, arguments)                                                            \
-    ((arguments)[0] = (regs)->orig_x0, (arguments)[1] = (regs)->regs[1],                           \
-     (arguments)[2] = (regs)->regs[2], (arguments)[3] = (regs)->regs[3],                           \
-     (arguments)[4] = (regs)->regs[4])
+#define CALL_FIRST(regs) ((regs)->orig_x0)
+#define CALL_SECOND(regs) ((regs)->regs[1])
+#define CALL_THIRD(regs) ((regs)->regs[2])
+#define CALL_FOURTH(regs) ((regs)->regs[3])
+#define CALL_FIFTH(regs) ((regs)->regs[4])
 #endif
+#define CALL_ARGUMENTS(regs, arguments)                                                            \
+    ((arguments)[0] = CALL_FIRST(regs), (arguments)[1] = CALL_SECOND(regs),                        \
+     (arguments)[2] = CALL_THIRD(regs), (arguments)[3] = CALL_FOURTH(regs),                        \
+     (arguments)[4] = CALL_FIFTH(regs))
 
 enum { MSG_OOB = 1, MSG_PEEK = 2, MSG_TRUNC = 0x20, MSG_ERRQUEUE = 0x2000 };
 /* Receiving so takes nothing out of the stream. */

@@ -13,7 +13,6 @@ enum {
     KNOWN_PATIENCE = 4,  /* misses in a row, behind which */
     KNOWN_ATTEMPTS = 16, /* only each so many-th head is kept */
 };
-#define KNOWN_NOWHERE (~0u)
 
 struct known {
     __u64 id;    /* as in struct weir_event_data; 0: nobody was told of these bytes */
@@ -74,19 +73,18 @@ static __always_inline bool known_is_same(struct work *work, struct known *known
 
 /*
  * The length of the head at data[0], when it is known, and its framing in work->stream; else 0, and
- * work->known is where its bytes were noted as they are now, or KNOWN_NOWHERE.
+ * work->known is where its bytes were noted as they are now. The event has the head's number, the
+ * one that it will have where its bytes were noted, or 0, and its flags.
  */
-__noinline __u32 weir_known_find(__u32 slot)
+static __always_inline __u32 known_find(struct work *work, __u32 slot)
 {
-    struct work *work = work_get(slot);
     struct known *known;
     __u32 filled, index;
     __u64 size;
 
-    if (!work)
-        return 0;
     filled = work->filled;
-    work->known = KNOWN_NOWHERE;
+    work->event.known = 0;
+    work->event.head.flags = WEIR_FLAG_START;
     if (slot != 0 || filled < KNOWN_SHORTEST || filled > CHUNK || weir_message_filter.is_on)
         return 0; /* the filter wants to see the host */
     index = known_index(work, filled);
@@ -96,7 +94,8 @@ __noinline __u32 weir_known_find(__u32 slot)
     if (known->id && known->length >= KNOWN_SHORTEST && known->length <= filled &&
         known->names == weir_name_filter.version && known_is_same(work, known, known->length)) {
         known->misses = 0;
-        work->known = index;
+        work->event.known = known->id;
+        work->event.head.flags = WEIR_FLAG_START | WEIR_FLAG_KNOWN;
         work->stream.has_length = known->has_length;
         work->stream.codings = known->codings;
         work->stream.content_length = known->content_length;
@@ -110,34 +109,21 @@ __noinline __u32 weir_known_find(__u32 slot)
     BOUND(size);
     if (size > WEIR_KNOWN_LENGTH)
         size = WEIR_KNOWN_LENGTH;
-    if (!bpf_probe_read_kernel(known->bytes, size, work->data))
-        work->known = index;
+    if (bpf_probe_read_kernel(known->bytes, size, work->data))
+        return 0;
+    work->known = index;
+    work->event.known = (__u64)(known->serial + 1) << 32 |
+                        bpf_get_smp_processor_id() << WEIR_KNOWN_BITS | index;
     return 0;
 }
 
 /* The bytes of this head that are handed over: none of a known one. Completes the event. */
-__noinline __u32 weir_known_tell(__u32 slot, __u32 length)
+static __always_inline __u32 known_tell(struct weir_event_data *event, __u32 length)
 {
-    struct work *work = work_get(slot);
-    struct known *known;
-    __u32 index;
-
-    if (!work)
-        return length;
-    work->event.known = 0;
-    index = work->known;
-    if (index == KNOWN_NOWHERE || length > WEIR_KNOWN_LENGTH)
-        return length;
-    known = bpf_map_lookup_elem(&weir_known, &index);
-    if (!known)
-        return length;
-    if (known->id) {
-        work->event.known = known->id;
-        work->event.head.flags |= WEIR_FLAG_KNOWN;
+    if (event->head.flags & WEIR_FLAG_KNOWN)
         return 0;
-    }
-    work->event.known = (__u64)(known->serial + 1) << 32 |
-                        bpf_get_smp_processor_id() << WEIR_KNOWN_BITS | index;
+    if (length > WEIR_KNOWN_LENGTH)
+        event->known = 0;
     return length;
 }
 

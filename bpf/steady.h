@@ -93,9 +93,12 @@ static __always_inline bool steady_fill(struct work *work, const struct stream *
 __noinline __u32 weir_steady_head(__u32 slot)
 {
     struct work *work = work_get(slot);
-    __u32 length = weir_known_find(slot);
+    __u32 length;
 
-    if (length || !work)
+    if (!work)
+        return 0;
+    length = known_find(work, slot);
+    if (length)
         return length;
     work->contents = 0;
     work->stream.is_events = 0;
@@ -156,18 +159,17 @@ static __always_inline bool steady_hand_over(struct connection *connection, stru
             __sync_fetch_and_add(&counters->filtered, 1);
         return true;
     }
-    event->head.flags = WEIR_FLAG_START;
-    size = weir_known_tell(slot, length);
     event->head.type = WEIR_EVENT_DATA;
     event->head.direction = direction;
-    event->head.length = size;
+    event->head.length = known_tell(event, length);
     event->head.connection = connection->shared.id;
-    event->head.time_ns = bpf_ktime_get_ns();
     event->position = stream->position;
     event->end_position = stream->position + length + passed;
     event->messages = stream->messages;
+    event->head.time_ns = bpf_ktime_get_ns();
     if (weir_settings.with_waiting)
         weir_wait(slot);
+    size = event->head.length; /* not held meanwhile: the stack is short */
     BOUND(size);
     if (size > CHUNK)
         size = CHUNK;

@@ -105,6 +105,7 @@ struct rlimit {
     unsigned long rlim_cur;
 };
 struct file {
+    const void *f_op;
     struct inode *f_inode;
     void *private_data;
     struct path f_path;

@@ -32,11 +32,13 @@ static __always_inline void cursor_from_vector(struct call *call, const __u64 *a
     bpf_map_update_elem(&weir_vectors, &thread, &place, BPF_ANY);
 }
 
-static __always_inline void cursor_from_task(struct call *call, const struct sock *sk)
+/* `has_name`: the other end's address may be an argument of the call. */
+static __always_inline void cursor_from_task(struct call *call, const struct sock *sk,
+                                             bool has_name)
 {
     struct task_struct *task = bpf_get_current_task_btf();
     struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-    __u64 arguments[5];
+    __u64 arguments[5] = {};
     long number;
 
     if (RARELY(task->flags & (PF_KTHREAD | PF_IO_WORKER))) {
@@ -48,8 +50,12 @@ static __always_inline void cursor_from_task(struct call *call, const struct soc
         return;
     }
     number = CALL_NUMBER(regs);
-    CALL_ARGUMENTS(regs, arguments);
-    if (RARELY(task->io_uring) && !registers_belong(task, sk, arguments[0])) {
+    /* Each word of the registers is a check and a load: no more than needed. */
+    arguments[1] = CALL_SECOND(regs);
+    arguments[2] = CALL_THIRD(regs);
+    if (has_name)
+        arguments[4] = CALL_FIFTH(regs);
+    if (RARELY(task->io_uring) && !registers_belong(task, sk, CALL_FIRST(regs))) {
         call->unseen = UNSEEN + WEIR_LOSS_IO_URING;
         return;
     }
@@ -76,7 +82,7 @@ static __noinline __u32 datagram_call(struct sock *sk, __u32 direction, int leng
     if (!work)
         return NESTING;
     datagram_call_begin(work, sk, direction, length);
-    cursor_from_task(&work->datagram.call, sk);
+    cursor_from_task(&work->datagram.call, sk, true);
     datagram_place(work, socket);
     work->datagram.is_name_unwritten = direction == WEIR_RECEIVED;
     if (datagram_handle(work, slot, socket))
@@ -121,7 +127,7 @@ static __always_inline int socket_call(struct sock *sk, __u32 direction, int len
         call.is_end_received = sk->__sk_common.skc_state != TCP_ESTABLISHED;
         call.sequence = direction == WEIR_SENT ? tcp->write_seq : tcp->copied_seq;
     }
-    cursor_from_task(&call, sk);
+    cursor_from_task(&call, sk, false);
     if (direction == WEIR_RECEIVED && (flags & MSG_TRUNC))
         call.unseen = UNSEEN + WEIR_LOSS_DISCARDED;
     if (RARELY(is_carrier))

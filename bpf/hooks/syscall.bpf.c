@@ -21,16 +21,23 @@ static __always_inline __u64 file_of(__u64 descriptor, bool is_direct)
     return kernel_word(table + descriptor * sizeof(table), is_direct);
 }
 
+/* The operations that the kernel has for sockets: learned from the first one. */
+__u64 weir_socket_operations;
+
 /* The address of the socket (struct sock) behind a file descriptor, or 0. */
 static __always_inline __u64 socket_of(__u64 descriptor, bool is_direct)
 {
-    __u64 file = file_of(descriptor, is_direct), inode, socket;
+    __u64 file = file_of(descriptor, is_direct), inode, operations, socket;
 
     if (!file)
         return 0;
-    inode = KERNEL_FIELD(file, struct file, f_inode, is_direct);
-    if ((KERNEL_FIELD(inode, struct inode, i_mode, is_direct) & S_IFMT) != S_IFSOCK)
-        return 0;
+    operations = KERNEL_FIELD(file, struct file, f_op, is_direct);
+    if (operations != weir_socket_operations) {
+        inode = KERNEL_FIELD(file, struct file, f_inode, is_direct);
+        if ((KERNEL_FIELD(inode, struct inode, i_mode, is_direct) & S_IFMT) != S_IFSOCK)
+            return 0;
+        weir_socket_operations = operations; /* whose inode such a call need not touch */
+    }
     socket = KERNEL_FIELD(file, struct file, private_data, is_direct);
     return KERNEL_FIELD(socket, struct socket, sk, is_direct);
 }

@@ -49,7 +49,7 @@ static __always_inline int unix_socket_call(struct sock *sk, __u32 direction, in
     call.socket = sk;
     call.direction = direction;
     call.length = length;
-    cursor_from_task(&call, sk);
+    cursor_from_task(&call, sk, false);
     unix_handle(connection, &call, flags);
     return 0;
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What the kernel selects changes while weir runs: ports, addresses, processes, cgroups, on
+"""What is selected changes while weir runs: ports, addresses, processes, commands, cgroups, on
 connections that go on all the time.
 
 TIMEOUT: 300
@@ -7,6 +7,7 @@ TIMEOUT: 300
 
 import http.client
 import os
+import pwd
 import signal
 import sys
 from pathlib import Path
@@ -117,6 +118,29 @@ def check_ports_and_addresses():
           "every exchange is whole")
 
 
+def check_commands_and_owners():
+    """Whose processes are looked at, by what they are, changes on connections that go on."""
+    stage = Stage("{}")
+    owner = pwd.getpwuid(os.getuid()).pw_name
+    both, none = [0, 1], []
+    for text, logged, what in (
+            ("filter: 'process.command == \"nobody-is-called-so\"'", none, "a command nobody has"),
+            ("filter: 'process.command =~ \"^python\"'", both, "the servers' command"),
+            ("filter: 'process.owner == \"nobody-owns-it\"'", none, "an owner nobody has"),
+            (f"filter: 'process.owner == \"{owner}\"'", both, "the servers' owner"),
+            (f"filter: 'process.owner == \"{owner}\" and process.command != \"python3\" and "
+             "not process.command =~ \"^python\"'", none, "both, and they contradict each other"),
+            ("{}", both, "nothing chosen again")):
+        stage.renew(text)
+        stage.check_logged(logged, ["server"], f"{what}: {len(logged)} connections")
+    check_clean_end(stage.weir)
+    ports = {server.port for server in stage.servers}
+    mine = [record for record in stage.weir.records() if record["server.port"] in ports]
+    check(stage.weir.totals.lost_sum == 0, "nothing is lost", str(stage.weir.totals))
+    check(not any(flags(record) & {"unpaired", "gap"} for record in mine),
+          "every exchange is whole")
+
+
 def check_cgroups():
     root = cgroup_root()
     group = root / f"weir-select-{os.getpid()}" if root else None
@@ -148,6 +172,7 @@ def check_cgroups():
 def main():
     require_weir()
     check_ports_and_addresses()
+    check_commands_and_owners()
     check_cgroups()
 
 

@@ -164,6 +164,7 @@ struct flows {
     struct flow_ends lists[LIST_COUNT];
     uint64_t now_ns;
     uint64_t calm_until_ns; /* no flow's time is up before */
+    bool has_stepped_back;  /* the time: lists are in no order any more, and nothing is calm */
     uint64_t statistics_ns; /* when the last round was */
 };
 

@@ -103,7 +103,8 @@ static const char *reason_of(const struct flow *flow)
 
 static void expire(struct flows *flows)
 {
-    if (flows->now_ns < flows->calm_until_ns)
+    if (flows->now_ns < flows->calm_until_ns && !flows->has_stepped_back &&
+        !flows->options.is_thorough)
         return;
     /* What is listed from now on has its time before it. */
     flows->calm_until_ns = flows->now_ns + timeouts_ns[LIST_CLOSED];
@@ -120,8 +121,7 @@ static void expire(struct flows *flows)
 static void set_time(struct flows *flows, uint64_t time_ns)
 {
     bool is_step = time_ns + CLOCK_STEP_SECONDS * SECOND_NS < flows->now_ns;
-    if (is_step)
-        flows->calm_until_ns = 0;
+    flows->has_stepped_back |= is_step;
     if (is_step || time_ns > flows->now_ns)
         flows->now_ns = time_ns;
 }

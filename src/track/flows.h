@@ -24,7 +24,7 @@ struct flows_options {
     size_t memory_maximum;      /* the same in all flows; 0: default */
     uint64_t hash_seed;         /* live: random, so that nobody can aim at one chain */
     uint16_t community_id_seed;
-    bool is_thorough;       /* no short way for usual segments, as tests compare both */
+    bool is_thorough;       /* no short way for what is usual, as tests compare both */
     uint64_t statistics_ns; /* how often a living flow is told, as `statistics`; 0: never */
     const char *source;     /* field `source`, static; such as "pcap" */
     struct stream_listener listener; /* gets what the flows carry */

@@ -2,6 +2,8 @@
  * parsers: what every parser of parsers.def must stand: any cut gives the same records, a gap
  * anywhere and a failing allocation anywhere crash nothing, lose nothing uncounted, pair nothing
  * wrongly.
+ *
+ * TIMEOUT: 300
  */
 #include <setjmp.h>
 #include <stdarg.h>

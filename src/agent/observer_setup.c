@@ -61,6 +61,7 @@ static int choose_sources(const struct observer_options *observer, struct run_op
     if (observer->with_packets && !options->packets.count)
         result = set("packets", options,
                      observer->interface_name ? observer->interface_name : "auto", message);
+    options->with_promiscuous |= observer->with_packets && observer->is_promiscuous;
     return result;
 }
 

@@ -212,6 +212,7 @@ int packet_source_new(const struct run_options *options, const struct prefilter 
             .with_records = options->with_packet_records,
             .with_streams = true,
             .with_drops = options->with_drops,
+            .is_promiscuous = options->with_promiscuous,
             .prefilter = *prefilter,
             .followed_ports = source->followed_ports,
             /* With a key user space needs the values: it makes their digests. */

@@ -90,6 +90,21 @@ static int socket_attach(int program, uint32_t index)
     return result;
 }
 
+/* A membership of a socket that receives nothing; it ends with it (packet(7)). */
+static int promiscuity_hold(uint32_t index)
+{
+    struct packet_mreq request = {.mr_ifindex = (int)index, .mr_type = PACKET_MR_PROMISC};
+    int descriptor = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), result;
+
+    if (descriptor < 0)
+        return -errno;
+    if (setsockopt(descriptor, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &request, sizeof(request)) == 0)
+        return descriptor;
+    result = -errno;
+    close(descriptor);
+    return result;
+}
+
 static int direction_attach(struct packets *packets, struct attachment *attachment, int program,
                             bool is_egress)
 {
@@ -111,7 +126,7 @@ int packet_attach(struct packets *packets, struct attachment *attachment)
 {
     int is_ip = packet_link_is_ip(attachment->interface.hardware_type), result = 0;
 
-    attachment->links[0] = attachment->links[1] = -1;
+    attachment->links[0] = attachment->links[1] = attachment->promiscuity = -1;
     if (is_ip < 0)
         return is_ip;
     clsact_leftovers_remove(attachment->interface.index);
@@ -124,9 +139,17 @@ int packet_attach(struct packets *packets, struct attachment *attachment)
         if (result > 0)
             attachment->links[is_egress] = result;
     }
-    if (result < 0)
+    if (result < 0) {
         packet_detach(packets, attachment);
-    return result < 0 ? result : 0;
+        return result;
+    }
+    if (packets->options.is_promiscuous) {
+        attachment->promiscuity = promiscuity_hold(attachment->interface.index);
+        if (attachment->promiscuity < 0)
+            packets_complain(packets, attachment->interface.name, "cannot be made promiscuous",
+                             attachment->promiscuity);
+    }
+    return 0;
 }
 
 void packet_detach(struct packets *packets, struct attachment *attachment)
@@ -136,6 +159,9 @@ void packet_detach(struct packets *packets, struct attachment *attachment)
             close(attachment->links[i]);
         attachment->links[i] = -1;
     }
+    if (attachment->promiscuity >= 0)
+        close(attachment->promiscuity);
+    attachment->promiscuity = -1;
     if (packets->hook == PACKETS_HOOK_CLSACT)
         clsact_detach(attachment);
 }

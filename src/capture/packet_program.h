@@ -35,6 +35,7 @@ struct attachment {
     struct network_namespace *namespace;
     struct attachment *next;
     int links[2];        /* TCX, XDP: links; socket: sockets; -1: none */
+    int promiscuity;     /* the socket that keeps the interface promiscuous; -1: none does */
     bool has_filters[2]; /* clsact */
     bool has_qdisc;      /* weir made it */
 };

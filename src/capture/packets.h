@@ -38,6 +38,7 @@ struct packets_options {
     bool with_records;    /* every packet comes up */
     bool with_streams;    /* what may be HTTP comes up, and what flows with followed ports carry */
     bool with_drops;      /* packets that the kernel drops come up */
+    bool is_promiscuous;  /* interfaces take in frames for other hosts, too */
     bool with_masking;    /* heads that lie whole in a packet are masked in the kernel */
     const char *const *mask_names; /* besides those that always are; ends with NULL; may be NULL */
     struct prefilter prefilter;

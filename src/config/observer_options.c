@@ -163,8 +163,8 @@ static const struct option table[] = {
      .help = "Which packets: tcp, udp, port NUMBER, host ADDRESS and net NETWORK, joined by and, "
              "or, not and parentheses, with the meaning of tcpdump's filters."},
     FLAG("PCAP.Promiscuous", is_promiscuous, "true", "PCAP",
-         "Also frames for other hosts. weir sees what reaches the host's stack, in whatever mode "
-         "the interface is, and changes no interface."),
+         "Also frames for other hosts: the interfaces are promiscuous for as long as weir looks "
+         "at them."),
     {.name = "PCAP.TimeoutMs",
      .kind = OPTION_NUMBER,
      VALUE(packet_timeout_ms),

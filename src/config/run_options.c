@@ -201,6 +201,13 @@ static const struct option options[] = {
      .help = "Where packets are seen. auto: tcx (kernel 6.6), else clsact, else socket, which "
              "needs CAP_NET_RAW and CAP_BPF only. xdp sees what comes in, in the driver if that "
              "can do it, else behind it; xdp-native and xdp-generic take one of the two."},
+    {.name = "packet-promiscuous",
+     .kind = OPTION_FLAG,
+     VALUE(with_promiscuous),
+     .group = "Packets",
+     .help = "Have the interfaces take in frames for other hosts, too, such as a switch's mirror "
+             "port brings: promiscuous mode, for as long as weir looks at them. Without it no "
+             "interface is changed."},
     {.name = "netns",
      .kind = OPTION_TEXTS,
      VALUE(namespaces),

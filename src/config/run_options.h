@@ -66,6 +66,7 @@ struct run_options {
     const char *packet_hook;  /* order of enum packets_hook */
     struct text_list namespaces;
     bool with_packet_records;
+    bool with_promiscuous;
     bool with_drops;
     bool with_connections;
     bool with_unix; /* Unix sockets; said by DropUnixSocket of --ilogtail-config */

@@ -12,6 +12,12 @@ def ip(*arguments, namespace=None, is_checked=True):
                           check=is_checked).stdout
 
 
+def promiscuity(interface, namespace):
+    """How many keep the interface promiscuous."""
+    words = ip("-d", "link", "show", interface, namespace=namespace).split()
+    return int(words[words.index("promiscuity") + 1])
+
+
 def is_possible():
     """Can this host make namespaces and pairs of interfaces?"""
     if not shutil.which("ip") or os.geteuid() != 0:

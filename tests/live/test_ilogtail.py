@@ -376,6 +376,7 @@ def check_packets(hosts):
         done = traffic.wait_until(lambda: total(rows_of(weir), "total_count",
                                                 protocol="dns") >= hosts.count)
         check(done, "PCAP: calls are told from packets", weir.stderr()[-800:])
+        check(namespaces.promiscuity("wnear", hosts.near) == 1, "PCAP.Promiscuous is the default")
         hosts.finish()
         weir.stop()
     rows = rows_of(weir)

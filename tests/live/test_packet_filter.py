@@ -169,8 +169,10 @@ def check_flags(pair):
     """In the kernel, at each kind of hook, and changed there while they all run."""
     folder = harness.temporary_directory()
     files = {hook: folder / f"{hook}.yaml" for hook in HOOKS}
-    weirs = {hook: start(pair, "tcp.flags in (syn, rst)", files[hook], "--packet-hook", hook)
-             for hook in HOOKS}
+    weirs = {hook: start(pair, "tcp.flags in (syn, rst)", files[hook], "--packet-hook", hook,
+                         "--packet-promiscuous") for hook in HOOKS}
+    keepers = namespaces.promiscuity("wnear", pair.near)
+    check(keepers == len(HOOKS), "--packet-promiscuous: an interface at each hook", keepers)
     visit(pair, weirs)
     is_told = all([renew(weir, files[hook], "tcp.flags == fin") for hook, weir in weirs.items()])
     check(is_told, "flags: each change is told")
@@ -191,6 +193,8 @@ def check_flags(pair):
               f"TCP flags, {hook}: others after a change", str(then)[:300])
         check(weir.totals.filtered <= 50, f"flags, {hook}: the others do not come up",
               str(weir.totals))
+    keepers = namespaces.promiscuity("wnear", pair.near)
+    check(keepers == 0, "--packet-promiscuous: only as long as they look", keepers)
 
 
 SERVE = """

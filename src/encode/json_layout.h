@@ -25,15 +25,14 @@ struct json_step {
 };
 
 struct json_layout {
+    uint64_t present[COMMON_VALUES_OF_RECORD][JSON_PRESENT_WORDS];
+    uint32_t own_count, mix, step_count;
+    uint32_t kinds[JSON_OWN_MAXIMUM];
+    struct json_step steps[2 * JSON_OWN_MAXIMUM + COMMON_VALUES_OF_RECORD];
+    uint8_t order[JSON_OWN_MAXIMUM]; /* own values as they stand in the line */
+    uint8_t texts;                   /* bit n: there is a text n */
     bool is_made;
     bool is_mixed; /* texts have fields in common with others: they are of no use */
-    uint8_t texts; /* bit n: there is a text n */
-    uint32_t own_count, mix;
-    uint32_t kinds[JSON_OWN_MAXIMUM];
-    uint64_t present[COMMON_VALUES_OF_RECORD][JSON_PRESENT_WORDS];
-    uint32_t step_count;
-    uint8_t order[JSON_OWN_MAXIMUM]; /* own values as they stand in the line */
-    struct json_step steps[2 * JSON_OWN_MAXIMUM + COMMON_VALUES_OF_RECORD];
 };
 
 /* Borrowed, until the thread's next call. Records of one kind have the same. */

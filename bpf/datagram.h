@@ -236,10 +236,7 @@ __noinline int weir_datagram_tell(__u32 slot)
     event->padding = 0;
     process_read(&event->process);
     event->process.identity = work->identity;
-    BOUND(filled);
-    if (filled > WEIR_DATAGRAM_BYTES)
-        return 0;
-    if (!emit(event, sizeof(*event) + filled))
+    if (!emit_up_to(event, sizeof(*event) + filled, sizeof(*event) + WEIR_DATAGRAM_BYTES))
         return 0;
     /* Of a question within this host the end that reads it counts. */
     count_loss(WEIR_LOSS_RING_FULL,

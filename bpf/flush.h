@@ -102,10 +102,8 @@ static __always_inline void hand_over(struct work *work, __u32 slot, __u32 lengt
     event->known = 0;
     if (weir_settings.with_waiting)
         weir_wait(slot);
-    BOUND(size);
-    if (size > 2 * CHUNK)
-        size = 2 * CHUNK;
-    if (verdict == ADMIT_NO_ROOM || emit(event, sizeof(*event) + size)) {
+    if (verdict == ADMIT_NO_ROOM ||
+        emit_up_to(event, sizeof(*event) + size, sizeof(*event) + 2 * CHUNK)) {
         if (starts) {
             refuse_message(work, is_response, length);
         } else {

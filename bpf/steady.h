@@ -170,10 +170,7 @@ static __always_inline bool steady_hand_over(struct connection *connection, stru
     if (weir_settings.with_waiting)
         weir_wait(slot);
     size = event->head.length; /* not held meanwhile: the stack is short */
-    BOUND(size);
-    if (size > CHUNK)
-        size = CHUNK;
-    if (emit(event, sizeof(*event) + size))
+    if (emit_up_to(event, sizeof(*event) + size, sizeof(*event) + CHUNK))
         return false;
     if (size && event->known)
         weir_known_keep(slot, size);

@@ -3,13 +3,15 @@
  * streams with the parser, masking, encoding. 64 kept-alive connections in turn, heads of 636 and
  * 238 bytes with 20 headers, masked as the kernel does. Each line is a stage's share of the sum.
  * Arguments: exchanges (default 1000000), stages (1 to 3, default or 0: all), and "varying" for
- * heads of which no two are the same: the target, the request's id, a cookie, Date and ETag change.
+ * heads of which no two are the same: the target, the request's id, a cookie, Date and ETag change;
+ * "http2" for the same over HTTP/2 (http2_wire.h), where "http2-varying" changes path, id and ETag.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "http2_wire.h"
 #include "encode/encoder.h"
 #include "refine/mask.h"
 #include "refine/processes.h"
@@ -49,8 +51,9 @@ struct bench {
     void *mask;
     struct buffer buffer;
     unsigned stages;
-    bool is_varying;
-    uint64_t sent; /* exchanges, for what varies */
+    bool is_varying, is_http2;
+    struct http2_wire wires[2][2]; /* by direction; of a connection's first stream, of the others */
+    uint64_t sent;                 /* exchanges, for what varies */
     uint64_t records, bytes, time_ns;
     uint32_t pid;
     uint64_t positions[CONNECTIONS][2], counts[CONNECTIONS];
@@ -122,6 +125,46 @@ static void vary_heads(uint64_t number)
     vary(response, "ETag: \"", &places[4], number * UINT64_C(40503), 8);
 }
 
+/* A stream's head, and its body. */
+static struct slice http2_bytes(struct bench *bench, unsigned number, enum direction direction)
+{
+    bool is_first = bench->counts[number] == 0;
+    struct http2_wire *wire = &bench->wires[direction][!is_first];
+
+    http2_wire_number(wire, (uint32_t)(bench->counts[number] * 2 + 1));
+    if (bench->is_varying && !is_first)
+        for (unsigned i = 0; i < wire->place_count; i++) {
+            uint8_t *place = wire->bytes + wire->places[i] + (i ? 1 : strlen("/api/v1/items/"));
+            uint64_t changing = bench->sent * (i ? UINT64_C(2654435761) : 1);
+
+            if (direction == DIRECTION_A_TO_B && i == 0)
+                continue; /* Content-Length */
+            for (unsigned digit = 8; digit-- > 0; changing /= 10)
+                place[digit] = (uint8_t)('0' + changing % 10);
+        }
+    return slice_of(wire->bytes, wire->length);
+}
+
+static void send_stream(struct bench *bench, const struct stream_listener *listener,
+                        unsigned number, enum direction direction)
+{
+    uint64_t *position = &bench->positions[number][direction];
+    struct slice bytes = http2_bytes(bench, number, direction);
+    struct stream_data data = {
+        .connection = 1000 + number,
+        .direction = direction,
+        .time_ns = bench->time_ns += 1234,
+        .position = *position,
+        .end_position = *position + bytes.length,
+        .starts_message = true,
+        .bytes = bytes,
+        .process = {.pid = bench->pid, .command = "bench"},
+    };
+
+    *position = data.end_position;
+    listener->on_data(listener->context, &data);
+}
+
 static void send_head(struct bench *bench, const struct stream_listener *listener, unsigned number,
                       enum direction direction)
 {
@@ -149,18 +192,26 @@ static void exchange(struct bench *bench, const struct stream_listener *listener
 {
     unsigned number = turn % CONNECTIONS;
 
-    if (bench->is_varying)
-        vary_heads(bench->sent++);
-    send_head(bench, listener, number, DIRECTION_B_TO_A);
-    send_head(bench, listener, number, DIRECTION_A_TO_B);
+    bench->sent++;
+    if (bench->is_varying && !bench->is_http2)
+        vary_heads(bench->sent);
+    for (unsigned i = 0; i < 2; i++) {
+        enum direction direction = i ? DIRECTION_A_TO_B : DIRECTION_B_TO_A;
+
+        if (bench->is_http2)
+            send_stream(bench, listener, number, direction);
+        else
+            send_head(bench, listener, number, direction);
+    }
     bench->counts[number]++;
 }
 
 /* The shortest of some turns, per exchange. */
-static double run(unsigned stages, unsigned exchanges, bool is_varying)
+static double run(unsigned stages, unsigned exchanges, const char *mode)
 {
     struct bench bench = {.stages = stages,
-                          .is_varying = is_varying,
+                          .is_varying = strstr(mode, "varying") != NULL,
+                          .is_http2 = strstr(mode, "http2") != NULL,
                           .time_ns = 1704067200123456789u,
                           .pid = (uint32_t)getpid()};
     struct streams_options options = {
@@ -174,6 +225,8 @@ static double run(unsigned stages, unsigned exchanges, bool is_varying)
         streams_new(&options, &bench.streams) < 0)
         exit(1);
     listener = streams_listener(bench.streams);
+    for (unsigned i = 0; i < 4; i++)
+        http2_wire_make(&bench.wires[i / 2][i % 2], i / 2 == DIRECTION_B_TO_A, i % 2 == 0);
     open_connections(&listener);
     for (unsigned turn = 0; turn < TURNS; turn++) {
         uint64_t started = now_ns();
@@ -200,16 +253,16 @@ int main(int count, char **arguments)
 {
     static const char *const names[] = {"track and parse", "mask", "json"};
     unsigned exchanges = count > 1 ? (unsigned)atoi(arguments[1]) : 1000000;
-    bool is_varying = count > 3 && strcmp(arguments[3], "varying") == 0;
+    const char *mode = count > 3 ? arguments[3] : "";
     double before = 0;
 
     if (count > 2 && atoi(arguments[2])) { /* one run alone, for a profiler */
-        printf("%.0f ns\n", run((unsigned)atoi(arguments[2]), exchanges, is_varying));
+        printf("%.0f ns\n", run((unsigned)atoi(arguments[2]), exchanges, mode));
         record_pool_done();
         return 0;
     }
     for (unsigned stages = 1; stages <= 3; stages++) {
-        double sum = run(stages, exchanges, is_varying);
+        double sum = run(stages, exchanges, mode);
 
         printf("%-16s %6.0f ns\n", names[stages - 1], sum - before);
         before = sum;

@@ -199,10 +199,21 @@ struct way {
     enum field_id attributes[SINK_ATTRIBUTES_MAXIMUM];
     size_t attribute_count;
     struct chunk *chunk;
+    uint32_t stream_at;
 };
+
+static void take_chunk(struct way *way)
+{
+    way->chunk = chunk_take(way->pool);
+    if (!way->chunk)
+        fail("no memory");
+    way->chunk->stream_at = way->stream_at;
+    outlet_lay(way->outlet, way->chunk, way->stream_at);
+}
 
 static void push(struct way *way)
 {
+    way->stream_at += (uint32_t)chunk_bytes(way->chunk);
     if (outlet_push(way->outlet, way->chunk) < 0)
         fail("a record was refused");
     chunk_unref(way->pool, &way->chunk);
@@ -213,8 +224,8 @@ static void write_record(struct way *way, const struct record *record)
     const struct encoder_options none = {0};
     struct chunk_entry entry = {.wanted = 1, .is_counted = true, .severity = 6};
 
-    if (!way->chunk && !(way->chunk = chunk_take(way->pool)))
-        fail("no memory");
+    if (!way->chunk)
+        take_chunk(way);
     entry.offset = (uint32_t)way->chunk->buffer.length;
     entry.attributes_offset = (uint32_t)way->chunk->attributes.length;
     entry.time_ns = record->time_ns;

@@ -138,6 +138,7 @@ def main():
     parser.add_argument("--processes", type=int, default=10)
     parser.add_argument("--answer-ms", type=float, default=0)
     arguments = parser.parse_args()
+    machine.refuse_counting()
     Runtime.seconds = arguments.answer_ms / 1000
     if not cgroup_root():
         raise SystemExit("bench/churn.py: no cgroup v2 is mounted")

@@ -106,6 +106,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
+    machine.refuse_counting()
     group = group_path()
     group.mkdir(exist_ok=True)
     try:

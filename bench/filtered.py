@@ -7,7 +7,7 @@ What a socket call of a process costs that is filtered out: nanoseconds of weir'
 One process sends requests and responses to itself over a connection that lives, while weir leaves
 it out: by pid, by cgroup, excluded cgroup, port, and by rules about what only user space knows
 (command, path, owner). The kernel counts each program's runs and their time
-(kernel.bpf_stats_enabled); counting has a price, which a program of two instructions shows, and
+(BPF_ENABLE_STATS); counting has a price, which a program of two instructions shows, and
 which is subtracted. The least of all rounds counts. Writes bench/results/filtered.json and .md.
 Needs root and cc.
 """
@@ -73,15 +73,12 @@ def measure_hooks(program, weir, rung):
     """
     place = b"sys_exit" if rung == "syscall" else b"sock_send_length"
     empty, empty_ns = hooks.start_empty_program(place), None
-    with open(hooks.SWITCH) as switch:
-        previous = switch.read()
     try:
-        hooks.set_statistics("1")
-        before = counted(weir.process.pid)
-        measure(program)
-        after = counted(weir.process.pid)
+        with machine.counting():
+            before = counted(weir.process.pid)
+            measure(program)
+            after = counted(weir.process.pid)
     finally:
-        hooks.set_statistics(previous)
         empty_ns = empty.close() if empty else 0
     spent = sum(after[number][0] - before[number][0] for number in before)
     runs = sum(after[number][1] - before[number][1] for number in before)
@@ -134,6 +131,7 @@ def main():
     parser.add_argument("--rung", action="append")
     parser.add_argument("--output", default=os.path.join(HERE, "results"))
     chosen = parser.parse_args()
+    machine.refuse_counting()
     chosen.rung = chosen.rung or ["fentry", "tracepoint", "syscall"]
     groups = [GROUP, GROUP + "/own", GROUP + "/other"]
     for group in groups:

@@ -3,27 +3,20 @@
 import ctypes
 import json
 import os
-import platform
 import re
 import struct
 import subprocess
 
 import load
+import machine
 
-BPF_NUMBER = {"x86_64": 321, "aarch64": 280}.get(platform.machine())
 BPF_PROG_LOAD, BPF_RAW_TRACEPOINT_OPEN, RAW_TRACEPOINT = 5, 17, 17  # linux/bpf.h
-SWITCH = "/proc/sys/kernel/bpf_stats_enabled"
 
 
 def programs():
     """Every loaded BPF program by its id."""
     listed = subprocess.run(["bpftool", "prog", "show", "-j"], stdout=subprocess.PIPE, check=True)
     return {one["id"]: one for one in json.loads(listed.stdout)}
-
-
-def set_statistics(value):
-    with open(SWITCH, "w") as switch:
-        switch.write(value)
 
 
 class EmptyProgram:
@@ -33,24 +26,17 @@ class EmptyProgram:
     """
 
     def __init__(self, tracepoint=b"sock_send_length"):
-        self.call = ctypes.CDLL(None, use_errno=True).syscall
         code = ctypes.create_string_buffer(struct.pack("<QQ", 0xb7, 0x95))
         text = ctypes.create_string_buffer(b"GPL")
         name = ctypes.create_string_buffer(tracepoint)
-        self.program = self.bpf(BPF_PROG_LOAD, struct.pack(
+        self.program = machine.bpf(BPF_PROG_LOAD, struct.pack(
             "<IIQQIIQ", RAW_TRACEPOINT, 2, ctypes.addressof(code), ctypes.addressof(text), 0, 0, 0))
         try:
-            self.link = self.bpf(BPF_RAW_TRACEPOINT_OPEN, struct.pack(
+            self.link = machine.bpf(BPF_RAW_TRACEPOINT_OPEN, struct.pack(
                 "<QII", ctypes.addressof(name), self.program, 0))
         except OSError:
             os.close(self.program)
             raise
-
-    def bpf(self, command, attributes):
-        found = self.call(BPF_NUMBER, command, attributes, len(attributes))
-        if found < 0:
-            raise OSError(ctypes.get_errno(), f"bpf command {command}")
-        return found
 
     def close(self):
         """Its nanoseconds a run, or None when it never ran."""
@@ -65,7 +51,7 @@ class EmptyProgram:
 def start_empty_program(tracepoint=b"sock_send_length"):
     """None where it is not to be had: kernels before 6.3, other machines."""
     try:
-        return EmptyProgram(tracepoint) if BPF_NUMBER else None
+        return EmptyProgram(tracepoint)
     except OSError:
         return None
 
@@ -80,19 +66,16 @@ def measure_hooks(weir, folder, chosen):
         others = programs()  # the empty one is among them
     except (OSError, subprocess.CalledProcessError):
         return None
-    with open(SWITCH) as switch:
-        previous = switch.read()
     server = load.Server(folder, pinned=chosen.pinned)
     try:
         weir.start()
-        set_statistics("1")
-        before = programs()
-        served = server.requests()
-        load.run_wrk(folder, chosen.seconds, chosen.connections, chosen.pinned, chosen.varying)
-        served = server.requests() - served
-        after = programs()
+        with machine.counting():
+            before = programs()
+            served = server.requests()
+            load.run_wrk(folder, chosen.seconds, chosen.connections, chosen.pinned, chosen.varying)
+            served = server.requests() - served
+            after = programs()
     finally:
-        set_statistics(previous)
         if empty:
             empty_ns = empty.close()
         if weir.process and weir.process.is_running():

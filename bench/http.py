@@ -130,6 +130,7 @@ def compare(chosen, folder, competitors):
 
 def main():
     chosen = options()
+    machine.refuse_counting()
     if os.geteuid() != 0:
         sys.exit("bench/http.py: needs root (packet capture, BPF)")
     for needed in ("nginx", "wrk"):

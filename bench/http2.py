@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """
 What logging costs a server of HTTP/2: nghttpd under h2load, in clear (prior knowledge), in turns
-within one run - without capture, and with weir to a JSON file. A turn is compared with the one
-without capture of the same round; medians count. Each stream has the headers of a browser.
+within one run: without capture; with weir's hooks alone, its reader standing still before a ring
+that holds everything; with weir to a JSON file. A turn is compared with the one without capture
+of the same round; medians count. Each stream has the headers of a browser.
 
     bench/http2.py [--weir build/weir] [--seconds 4] [--rounds 5] [--tls]
 
@@ -15,6 +16,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -81,15 +83,35 @@ def load(chosen):
     return rate, int(re.search(r"(\d+) succeeded", said)[1])
 
 
-def turn_with_weir(folder, chosen):
+def start_weir(folder, chosen, *further):
     output, ready = (os.path.join(folder, name) for name in ("weir.json", "ready"))
     for path in (output, ready):
         if os.path.exists(path):
             os.unlink(path)
     weir = machine.Process([chosen.weir, "run", "-o", "json", "-w", output, "--ready-file", ready,
-                            "--queue-size", "256MiB"], os.path.join(folder, "weir.err"))
+                            "--queue-size", "256MiB", *further], os.path.join(folder, "weir.err"))
     machine.wait_for(lambda: os.path.exists(ready), 60, "weir")
     time.sleep(1)
+    return weir
+
+
+def turn_without(folder, chosen):
+    return {"rate": load(chosen)[0]}
+
+
+def turn_of_hooks(folder, chosen):
+    """The reader stands still before a ring with room for the whole turn."""
+    weir = start_weir(folder, chosen, "--ring-size", "1GiB")
+    os.kill(weir.pid, signal.SIGSTOP)
+    try:
+        return {"rate": load(chosen)[0]}
+    finally:
+        os.kill(weir.pid, signal.SIGCONT)
+        weir.stop(signal.SIGTERM)
+
+
+def turn_with_weir(folder, chosen):
+    weir = start_weir(folder, chosen)
     weir.mark()
     rate, streams = load(chosen)
     settle(weir)
@@ -98,8 +120,12 @@ def turn_with_weir(folder, chosen):
             "totals": parse_totals(weir.messages())}
 
 
+TURNS = {"none": turn_without, "hooks": turn_of_hooks, "weir": turn_with_weir}
+
+
 def main():
     chosen = options()
+    machine.refuse_counting()
     for program in ("nghttpd", "h2load"):
         if not shutil.which(program):
             sys.exit(f"{program} is not installed")
@@ -109,24 +135,28 @@ def main():
         try:
             load(chosen)  # the first one warms up
             for number in range(chosen.rounds):
-                order = ["none", "weir"] if number % 2 else ["weir", "none"]
-                found = {name: turn_with_weir(folder, chosen) if name == "weir"
-                         else {"rate": load(chosen)[0]} for name in order}
-                found["relative"] = found["weir"]["rate"] / found["none"]["rate"]
+                names = list(TURNS)
+                order = names[number % len(names):] + names[:number % len(names)]
+                found = {name: TURNS[name](folder, chosen) for name in order}
+                for name, field in (("weir", "relative"), ("hooks", "hooks_relative")):
+                    found[field] = found[name]["rate"] / found["none"]["rate"]
                 rounds.append(found)
                 own = found["weir"]
-                print(f"none {found['none']['rate']:9.0f}/s   weir {own['rate']:9.0f}/s   "
+                print(f"none {found['none']['rate']:9.0f}/s   hooks alone "
+                      f"{found['hooks_relative']:.3f}   weir {own['rate']:9.0f}/s   "
                       f"relative {found['relative']:.3f}   weir's CPU "
                       f"{own['weir_cpu_us']:.2f} us a stream   {own['totals']}", flush=True)
         finally:
             server.stop()
     relative = statistics.median(one["relative"] for one in rounds)
+    hooks = statistics.median(one["hooks_relative"] for one in rounds)
     worst = min(one["relative"] for one in rounds)
     print(f"HTTP/2 {'under TLS' if chosen.tls else 'in clear'}: relative throughput "
-          f"{relative:.3f} (median of {len(rounds)}, worst {worst:.3f})")
+          f"{relative:.3f} (median of {len(rounds)}, worst {worst:.3f}), hooks alone {hooks:.3f}")
     with open(os.path.join(chosen.output, "http2-tls.json" if chosen.tls else "http2.json"),
               "w") as out:
-        json.dump({"machine": machine.describe(), "relative": relative, "rounds": rounds}, out,
+        json.dump({"machine": machine.describe(), "relative": relative, "hooks_relative": hooks,
+                   "rounds": rounds}, out,
                   indent=1)
 
 

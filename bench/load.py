@@ -9,6 +9,7 @@ import time
 from machine import Process, wait_for
 
 PORT = 18080
+PAUSE_SECONDS = 0.2  # behind a load
 REQUEST_HEADERS = [
     ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"),
     ("Accept", "application/json, text/plain, */*"),
@@ -148,5 +149,5 @@ def run_wrk(folder, seconds, connections, pinned=False, is_varying=False):
     done = subprocess.run(command, stdout=subprocess.PIPE, timeout=seconds + 60, check=True)
     result = json.loads(done.stdout.decode().strip().split("\n")[-1])
     result["requests_per_second"] = result["requests"] / result["seconds"]
-    time.sleep(0.2)  # nginx notices that the connections are gone
+    time.sleep(PAUSE_SECONDS)  # nginx notices that the connections are gone
     return result

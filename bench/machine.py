@@ -1,12 +1,55 @@
-"""What the benchmarks share: the machine's name, processes and what they cost."""
+"""What the benchmarks share: the machine's name, processes and what they cost, and the kernel's
+counting of BPF programs, which costs each of their runs something."""
 
+import contextlib
+import ctypes
 import os
+import platform
 import re
 import signal
+import struct
 import subprocess
+import sys
 import time
 
 TICK = os.sysconf("SC_CLK_TCK")
+BPF_NUMBER = {"x86_64": 321, "aarch64": 280}.get(platform.machine())
+BPF_ENABLE_STATS, BPF_STATS_RUN_TIME = 32, 0  # linux/bpf.h
+COUNTING = "/proc/sys/kernel/bpf_stats_enabled"
+
+
+def bpf(command, attributes):
+    """The system call; attributes: its union bpf_attr, packed."""
+    if not BPF_NUMBER:
+        raise OSError(f"bpf's number is not known on {platform.machine()}")
+    call = ctypes.CDLL(None, use_errno=True).syscall
+    found = call(BPF_NUMBER, command, attributes, len(attributes))
+    if found < 0:
+        raise OSError(ctypes.get_errno(), f"bpf command {command}")
+    return found
+
+
+@contextlib.contextmanager
+def counting():
+    """The kernel counts the runs and the time of BPF programs, until this ends or the process does,
+    however: the switch is a file descriptor, which other programs do not inherit."""
+    switch = bpf(BPF_ENABLE_STATS, struct.pack("<I", BPF_STATS_RUN_TIME))
+    try:
+        yield
+    finally:
+        os.close(switch)
+
+
+def refuse_counting():
+    """Ends the benchmark where the kernel counts already: each run of a program would pay."""
+    try:
+        with open(COUNTING) as switch:
+            counts = switch.read().strip()
+    except OSError:  # a kernel without it, or without BPF
+        return
+    if counts != "0":
+        sys.exit(f"{os.path.basename(sys.argv[0])}: kernel.bpf_stats_enabled is {counts}, which "
+                 "makes every run of a BPF program dearer: set it to 0 first (sysctl -w)")
 
 
 def first_line(*command):

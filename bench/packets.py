@@ -262,6 +262,7 @@ def main():
         return
     if not namespaces.is_possible() or not shutil.which("bpftool"):
         sys.exit("needs root, bpftool and iproute2")
+    machine.refuse_counting()
     with namespaces.Pair() as pair, tempfile.TemporaryDirectory() as folder:
         results = {"machine": machine.describe(), "turns": options.turns,
                    "inside": in_program(pair, folder)}

@@ -17,7 +17,7 @@ import contenders
 import load
 import sinks
 from hooks import measure_hooks
-from machine import memory_kib
+from machine import memory_kib, refuse_counting
 
 
 class Sender(contenders.Weir):
@@ -75,6 +75,7 @@ def options():
 
 def main():
     chosen = options()
+    refuse_counting()
     with tempfile.TemporaryDirectory(prefix="weir-bench-sinks-") as folder:
         with sinks.receivers(Path(folder)) as found:
             senders = [Sender(folder, name, sink) for name, sink in found.items()

@@ -35,6 +35,25 @@ struct {
     __type(value, __u32);
 } weir_tls_continuation SEC(".maps");
 
+struct { /* stays empty: a program within would hold what holds it */
+    __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u32);
+} weir_tls_nowhere SEC(".maps");
+
+/*
+ * Kernels since 6.13 may give a program that needs much stack one on each CPU, because "the same
+ * program is never entered twice on a CPU". At uprobes it is: neither bpf_prog_active nor another
+ * mark is looked at there, and where tasks are switched within the kernel (preempt=full, lazy), one
+ * would write over what the other has on it. Programs with a tail call get none, made or not.
+ */
+static __always_inline void stack_of_task(struct pt_regs *regs)
+{
+    if (weir_settings.never)
+        bpf_tail_call(regs, &weir_tls_nowhere, 0);
+}
+
 /* Does not return, unless there is no room, which is counted. */
 static __always_inline void tls_deliver(struct pt_regs *regs, __u64 session, __u64 buffer,
                                         __u64 length, __u32 what)

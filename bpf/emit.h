@@ -66,7 +66,8 @@ static __always_inline __u64 wakeup_flag(struct weir_counters *counters)
 
 /*
  * 0 when the reader will get it, else the loss is the caller's to count. `maximum`: of the size,
- * looked at last of all, since 5.10 forgets what it knew of numbers that lay on the stack.
+ * looked at last of all, since 5.10 forgets what it knew of numbers that lay on the stack; 0: the
+ * size is a constant.
  */
 static __always_inline int emit_up_to(void *event, __u64 size, __u64 maximum)
 {
@@ -76,20 +77,17 @@ static __always_inline int emit_up_to(void *event, __u64 size, __u64 maximum)
     if (!counters)
         return -1;
     wakeup = wakeup_flag(counters);
-    BOUND(size);
-    if (size > maximum)
-        return -1;
+    if (maximum) {
+        BOUND(size);
+        if (size > maximum)
+            return -1;
+    }
     return bpf_ringbuf_output(&weir_ring, event, size, wakeup) ? -1 : 0;
 }
 
-/* The same for a size that is known beforehand. */
 static __always_inline int emit(void *event, __u64 size)
 {
-    struct weir_counters *counters = counters_get();
-
-    if (!counters)
-        return -1;
-    return bpf_ringbuf_output(&weir_ring, event, size, wakeup_flag(counters)) ? -1 : 0;
+    return emit_up_to(event, size, 0);
 }
 
 static __always_inline void head_fill(struct weir_event_head *head, const struct work *work,

@@ -7,7 +7,7 @@
 #include "bpf/calls.h"
 
 enum { AF_UNIX = 1, SOCKET_STREAM = 1 };
-enum unix_fate { UNIX_PASSES, UNIX_LOOKED_INTO };
+enum unix_fate { UNIX_PASSES, UNIX_COUNTED, UNIX_LOOKED_INTO };
 
 /* By the socket's address and who uses it, or what is known of the socket itself. */
 enum { UNIX_LIVED_BEFORE = 0, UNIX_IN_TABLE = -1 }; /* in place of a process */
@@ -172,7 +172,7 @@ __noinline int weir_unix_moved(__u64 socket, __u32 direction, __u64 length)
         __sync_fetch_and_add(&use->bytes[direction], length);
         __sync_fetch_and_add(&use->calls[direction], 1);
     }
-    return BPF_CORE_READ(sk, sk_type) == SOCKET_STREAM ? UNIX_LOOKED_INTO : UNIX_PASSES;
+    return BPF_CORE_READ(sk, sk_type) == SOCKET_STREAM ? UNIX_LOOKED_INTO : UNIX_COUNTED;
 }
 
 /* One that weir has seen from its first byte is not late; both of its numbers are the same. */

@@ -199,7 +199,7 @@ enum weir_loss {
     WEIR_LOSS_UNSEEN_CALL,    /* moved by a call that this rung does not know */
     WEIR_LOSS_COMPAT,         /* moved by a 32-bit process */
     WEIR_LOSS_DISCARDED,      /* MSG_TRUNC: the application threw the bytes away unread */
-    WEIR_LOSS_STEPS,          /* one call held more lines than are looked at */
+    WEIR_LOSS_STEPS,          /* one call held more lines, or messages, than are looked at */
     WEIR_LOSS_CONNECTIONS,    /* no room for one more connection */
     WEIR_LOSS_NESTED,         /* hooks nested deeper than there are work areas */
     WEIR_LOSS_CALLS,          /* no room to remember one more call */

@@ -13,7 +13,8 @@ struct weir_settings {
     __u8 with_sockets;      /* closed and living TCP sockets are told of */
     __u8 with_datagrams;    /* UDP sockets too, see bpf/datagram.h */
     __u8 with_waiting;      /* waits in sockets and round trips, see bpf/waiting.h */
-    __u8 padding[6];
+    __u8 never;             /* 0: what is done if it is set is never done, but is there */
+    __u8 padding[5];
     __u64 wakeup_bytes; /* fill mark of the ring */
     __u32 own_process;  /* weir itself: never captured */
     __u32 tick_us;      /* of the clock that counts jiffies */

@@ -130,6 +130,7 @@ static __always_inline int go_enters(struct pt_regs *regs, enum go_convention co
     struct go_call call = {}, *older;
     struct go_stack stack;
 
+    stack_of_task(regs);
     if (key.process == weir_settings.own_process)
         return 0;
     if (!go_arguments_read(regs, convention, &arguments) ||
@@ -172,6 +173,7 @@ static __always_inline int go_returns(struct pt_regs *regs, enum go_convention c
     struct go_stack stack;
     struct go_call *call, ended;
 
+    stack_of_task(regs);
     if (key.process == weir_settings.own_process)
         return 0;
     call = bpf_map_lookup_elem(&weir_tls_goroutines, &key);
@@ -218,6 +220,7 @@ static __always_inline int go_returns(struct pt_regs *regs, enum go_convention c
     {                                                                                              \
         struct go_arguments arguments = {};                                                        \
                                                                                                    \
+        stack_of_task(regs);                                                                       \
         if (go_arguments_read(regs, convention, &arguments))                                       \
             weir_tls_go_forget(arguments.session);                                                 \
         return 0;                                                                                  \

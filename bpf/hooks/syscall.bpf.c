@@ -6,7 +6,12 @@
 #include "bpf/datagram.h"
 #include "bpf/tls.h"
 
-enum { S_IFMT = 0170000, S_IFSOCK = 0140000, MESSAGES_PER_CALL = 64 };
+enum {
+    S_IFMT = 0170000,
+    S_IFSOCK = 0140000,
+    MESSAGES_PER_PART = 64,   /* of sendmmsg and recvmmsg: of a stream's no more are looked at */
+    MESSAGES_PER_CALL = 1024, /* of all others: sendmmsg moves no more (UIO_MAXIOV) */
+};
 
 /* The address of what a file descriptor of the current task leads to, or 0. */
 static __always_inline __u64 file_of(__u64 descriptor, bool is_direct)
@@ -136,14 +141,13 @@ __noinline int weir_plain_call(__u64 socket, __u64 what, __u64 second, __u64 thi
 }
 
 /* One message of sendmmsg or recvmmsg; `behind` bytes of later messages follow it. */
-__noinline int weir_vector_message(__u64 socket, __u64 address, __u32 direction, __u32 behind)
+__noinline int weir_vector_message(__u64 socket, __u64 address, __u32 direction, __u32 length,
+                                   __u32 behind)
 {
     struct connection *connection = bpf_map_lookup_elem(&weir_socket_table, &socket);
-    const struct user_mmsghdr *message = (void *)address;
     struct call *call = call_area();
-    __u32 length = 0;
 
-    if (!connection || !call || bpf_probe_read_user(&length, sizeof(length), &message->msg_len))
+    if (!connection || !call)
         return 0;
     call->socket = (void *)socket;
     call->direction = direction & 1;
@@ -159,30 +163,52 @@ __noinline int weir_vector_message(__u64 socket, __u64 address, __u32 direction,
     return 0;
 }
 
-static __always_inline __u32 message_length(__u64 vector, __u32 index)
+/* What the kernel says that a message of sendmmsg or recvmmsg has moved; -1: it cannot be read. */
+static __always_inline __s64 message_length(__u64 address)
 {
+    const struct user_mmsghdr *message = (void *)address;
     __u32 length = 0;
 
-    bpf_probe_read_user(
-        &length, sizeof(length),
-        (void *)(vector + index * sizeof(struct user_mmsghdr) + sizeof(struct user_msghdr)));
-    return length;
+    return bpf_probe_read_user(&length, sizeof(length), &message->msg_len) ? -1 : (__s64)length;
 }
 
-/* The messages of sendmmsg or recvmmsg one after the other. */
+/* The sum of the messages' lengths; -1: it cannot be known. */
+__noinline __s64 weir_vector_length(__u64 vector, __u32 count)
+{
+    __s64 sum = 0, length;
+
+    for (int i = 0; i < MESSAGES_PER_PART && i < count; i++) {
+        length = message_length(vector + i * sizeof(struct user_mmsghdr));
+        if (length < 0)
+            return -1;
+        sum += length;
+    }
+    return sum;
+}
+
+/*
+ * The messages of sendmmsg or recvmmsg one after the other. Where a message lies in the stream is
+ * known from the sum of those behind it: without that none is looked at, and the next call's
+ * sequence number tells how many bytes they were.
+ */
 static __always_inline void calls_of_vector(__u64 socket, __u64 vector, __u32 direction,
                                             __u32 count)
 {
-    __u32 behind = 0;
+    __s64 behind = weir_vector_length(vector, count), length;
 
-    for (int i = 0; i < MESSAGES_PER_CALL; i++)
-        if (i < count)
-            behind += message_length(vector, i);
-    for (int i = 0; i < MESSAGES_PER_CALL; i++) {
-        if (i >= count)
-            break;
-        behind -= message_length(vector, i);
-        weir_vector_message(socket, vector + i * sizeof(struct user_mmsghdr), direction, behind);
+    if (count > MESSAGES_PER_PART) {
+        count_loss(WEIR_LOSS_STEPS, 0, 0);
+        return;
+    }
+    if (behind < 0) {
+        count_loss(WEIR_LOSS_FAULT, 0, 0);
+        return;
+    }
+    for (int i = 0; i < MESSAGES_PER_PART && i < count; i++) {
+        length = message_length(vector + i * sizeof(struct user_mmsghdr));
+        behind -= length;
+        weir_vector_message(socket, vector + i * sizeof(struct user_mmsghdr), direction, length,
+                            behind);
     }
 }
 
@@ -220,19 +246,33 @@ __noinline int weir_plain_datagram(__u64 sk, __u64 what, __u64 second, __u64 thi
     return datagram_run(work, slot, socket);
 }
 
-/* A datagram of sendmmsg or recvmmsg. */
-__noinline int weir_vector_datagram(__u64 sk, __u64 address, __u32 direction)
+/* Datagrams that cannot be looked at, though their socket is: on a port of DNS each may ask. */
+static __always_inline int datagrams_pass(const struct sock *sk, __u32 direction, __u64 left)
 {
-    const struct user_mmsghdr *message = (void *)address;
-    struct datagram_socket *socket;
-    struct work *work;
-    __u32 length = 0, slot;
+    __u64 asks = left ?: 1;
 
-    if (bpf_probe_read_user(&length, sizeof(length), &message->msg_len))
-        return 0;
-    socket = datagram_socket_of((void *)sk, length);
+    if (!port_is_of_dns(direction == WEIR_SENT ? bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport))
+                                               : BPF_CORE_READ(sk, __sk_common.skc_num)))
+        asks = 0;
+    if (left)
+        count_loss(WEIR_LOSS_STEPS, asks, 0);
+    else
+        count_loss(WEIR_LOSS_FAULT, asks, 0);
+    return 0;
+}
+
+/* A datagram of sendmmsg or recvmmsg; or, with `left`, so many that are not looked at. */
+__noinline int weir_vector_datagram(__u64 sk, __u64 address, __u32 direction, __u32 left)
+{
+    __s64 length = left ? -1 : message_length(address);
+    struct datagram_socket *socket = datagram_socket_of((void *)sk, length < 0 ? 1 : length);
+    struct work *work;
+    __u32 slot;
+
     if (!socket)
         return 0;
+    if (length < 0)
+        return datagrams_pass((void *)sk, direction, left);
     slot = datagram_area(length);
     work = work_get(slot);
     if (!work)
@@ -244,6 +284,14 @@ __noinline int weir_vector_datagram(__u64 sk, __u64 address, __u32 direction)
     return datagram_run(work, slot, socket);
 }
 
+/* So many datagrams of them: a function that is verified once instead of a longer loop. */
+__noinline int weir_vector_datagrams(__u64 sk, __u64 vector, __u32 direction, __u32 count)
+{
+    for (int i = 0; i < MESSAGES_PER_PART && i < count; i++)
+        weir_vector_datagram(sk, vector + i * sizeof(struct user_mmsghdr), direction, 0);
+    return 0;
+}
+
 static __always_inline int datagram_ends_call(__u64 sk, long number, const __u64 *arguments,
                                               __u32 direction, __u32 result)
 {
@@ -251,8 +299,11 @@ static __always_inline int datagram_ends_call(__u64 sk, long number, const __u64
 
     if (number != NR_SENDMMSG && number != NR_RECVMMSG)
         return weir_plain_datagram(sk, what, arguments[1], arguments[2], arguments[4]);
-    for (int i = 0; i < MESSAGES_PER_CALL && i < result; i++)
-        weir_vector_datagram(sk, arguments[1] + i * sizeof(struct user_mmsghdr), direction);
+    for (int i = 0; i < MESSAGES_PER_CALL && i < result; i += MESSAGES_PER_PART)
+        weir_vector_datagrams(sk, arguments[1] + i * sizeof(struct user_mmsghdr), direction,
+                              result - i);
+    if (result > MESSAGES_PER_CALL)
+        weir_vector_datagram(sk, 0, direction, result - MESSAGES_PER_CALL);
     return 0;
 }
 

@@ -49,6 +49,7 @@ static __always_inline int tls_enters(struct pt_regs *regs, __u32 direction, __u
     struct tls_call *call;
     __u64 stack = regs->sp;
 
+    stack_of_task(regs);
     if (bpf_get_current_pid_tgid() >> 32 == weir_settings.own_process)
         return 0;
     thread = tls_thread_make();
@@ -131,6 +132,7 @@ int weir_tls_free(struct pt_regs *regs)
 {
     struct tls_key key = {ARGUMENT_1(regs), bpf_get_current_pid_tgid() >> 32};
 
+    stack_of_task(regs);
     tls_forget(&key);
     return 0;
 }
@@ -200,6 +202,7 @@ int weir_tls_return(struct pt_regs *regs)
     __u64 length = 0;
     __u32 what;
 
+    stack_of_task(regs);
     if (!tls_call_take(regs, &call) || !(call.kind & TLS_KIND_DATA) || result <= 0)
         return 0;
     length = result;
@@ -224,6 +227,7 @@ int weir_tls_deliver(struct pt_regs *regs)
     struct tls_thread *thread = tls_thread_get();
     struct tls_delivery given;
 
+    stack_of_task(regs);
     if (!thread)
         return 0;
     given = thread->delivery;
@@ -241,6 +245,7 @@ int weir_tls_memory_write(struct pt_regs *regs)
     struct tls_key key;
     __u64 now;
 
+    stack_of_task(regs);
     if (!around || (__s32)ARGUMENT_3(regs) < TLS_PROOF)
         return 0;
     key.session = around->session;
@@ -293,5 +298,6 @@ int weir_tls_exec(__u64 *context)
 SEC("uprobe")
 int weir_tls_loaded(struct pt_regs *regs)
 {
+    stack_of_task(regs);
     return tls_started();
 }

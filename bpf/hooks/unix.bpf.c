@@ -97,25 +97,35 @@ __noinline int weir_unix_plain(__u64 socket, __u64 what, __u64 second, __u64 thi
     return 0;
 }
 
-/* One message of sendmmsg or recvmmsg. */
-__noinline int weir_unix_vector(__u64 socket, __u64 address, __u32 direction)
+/*
+ * A message of sendmmsg or recvmmsg, or, with `left`, so many that are not looked at. Where a
+ * length is not known the rows lack its bytes, and in a stream nobody knows where it goes on.
+ */
+__noinline int weir_unix_vector(__u64 socket, __u64 address, __u32 direction, __u32 left)
 {
-    const struct user_mmsghdr *message = (void *)address;
-    struct connection *connection;
+    __s64 length = left ? -1 : message_length(address);
+    __u32 reason = left ? WEIR_LOSS_STEPS : WEIR_LOSS_FAULT;
+    int fate = weir_unix_moved(socket, direction, length < 0 ? 0 : length);
+    struct connection *connection = NULL;
     struct call *call = call_area();
-    __u32 length = 0;
 
-    if (!call || bpf_probe_read_user(&length, sizeof(length), &message->msg_len) ||
-        weir_unix_moved(socket, direction, length) != UNIX_LOOKED_INTO)
+    if (fate == UNIX_LOOKED_INTO && call)
+        connection = unix_connection((void *)socket, length);
+    if (!connection) {
+        if (length < 0 && fate != UNIX_PASSES)
+            count_loss(reason, 0, 0);
         return 0;
-    connection = unix_connection((void *)socket, length);
-    if (!connection)
-        return 0;
+    }
     call->socket = (void *)socket;
     call->direction = direction & 1;
     call->length = length;
-    if (!cursor_message(&call->cursor, address))
+    if (length < 0) {
+        connection->streams[direction & 1].phase = PHASE_LOST;
+        call->length = left ?: 1; /* each has moved one byte at least */
+        call->unseen = UNSEEN + reason;
+    } else if (!cursor_message(&call->cursor, address)) {
         call->unseen = UNSEEN + WEIR_LOSS_FAULT;
+    }
     unix_handle(connection, call, 0);
     return 0;
 }
@@ -145,7 +155,9 @@ int BPF_PROG(weir_unix_call_exit, struct pt_regs *regs, long result)
         return 0;
     if (number == NR_SENDMMSG || number == NR_RECVMMSG) {
         for (int i = 0; i < MESSAGES_PER_CALL && i < result; i++)
-            weir_unix_vector(sk, arguments[1] + i * sizeof(struct user_mmsghdr), direction);
+            weir_unix_vector(sk, arguments[1] + i * sizeof(struct user_mmsghdr), direction, 0);
+        if (result > MESSAGES_PER_CALL)
+            weir_unix_vector(sk, 0, direction, result - MESSAGES_PER_CALL);
         return 0;
     }
     what = number | (direction == WEIR_RECEIVED ? CALL_RECEIVES : 0) |

@@ -21,6 +21,9 @@ void capture_notice(const struct capture *capture, const struct run_options *opt
     if (!options->is_quiet)
         fprintf(stderr, "weir: capturing with rung %s\n",
                 capture_rung_names[capture_rung_used(capture)]);
+    const char *unix_why = capture_unix_why(capture);
+    if (unix_why)
+        fprintf(stderr, "weir: no Unix sockets, though DropUnixSocket is false: %s\n", unix_why);
     if (!options->is_tls_disabled)
         tls_notice(capture, options->is_quiet);
 }

@@ -20,6 +20,7 @@ static void push_group(struct outputs *outputs, struct output_group *group)
 
     if (!group->chunk)
         return;
+    group->stream_at += (uint32_t)chunk_bytes(group->chunk);
     if (chunk_count(group->chunk))
         for (size_t i = 0; i < outputs->count; i++)
             if (outputs->items[i] && outputs->items[i]->group == index)
@@ -34,6 +35,25 @@ void outputs_push(struct outputs *outputs)
     if (outputs->retirements)
         outputs_settle(outputs, false);
     outputs_watch(outputs);
+}
+
+/* The group's chunk. False: memory is out. */
+static bool has_chunk(struct outputs *outputs, struct output_group *group)
+{
+    size_t index = (size_t)(group - outputs->groups);
+    bool is_laid = false;
+
+    if (group->chunk)
+        return true;
+    group->chunk = chunk_take(outputs->pool);
+    if (!group->chunk)
+        return false;
+    group->chunk->stream_at = group->stream_at;
+    /* Of several sinks that want it laid somewhere the first one is asked. */
+    for (size_t i = 0; i < outputs->count && !is_laid; i++)
+        if (outputs->items[i] && outputs->items[i]->group == index)
+            is_laid = outlet_lay(outputs->items[i]->outlet, group->chunk, group->stream_at);
+    return true;
 }
 
 /* A value as text; what has no short one is empty. */
@@ -89,11 +109,9 @@ static bool add_record(struct outputs *outputs, struct output_group *group,
     struct chunk *chunk;
     const struct value *id = record_find_const(record, FIELD_ID);
 
-    if (!group->chunk)
-        group->chunk = chunk_take(outputs->pool);
-    chunk = group->chunk;
-    if (!chunk)
+    if (!has_chunk(outputs, group))
         return false;
+    chunk = group->chunk;
     entry->offset = (uint32_t)chunk->buffer.length;
     entry->attributes_offset = (uint32_t)chunk->attributes.length;
     entry->id = id ? id->number : 0;
@@ -205,9 +223,7 @@ static int add_series(const struct metrics_walk *walk, const struct metric_serie
                                 .is_counted = true};
     int result;
 
-    if (!group->chunk)
-        group->chunk = chunk_take(walk->outputs->pool);
-    if (!group->chunk)
+    if (!has_chunk(walk->outputs, group))
         return -ENOMEM;
     entry.offset = (uint32_t)group->chunk->buffer.length;
     entry.attributes_offset = (uint32_t)group->chunk->attributes.length;

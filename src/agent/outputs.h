@@ -51,6 +51,7 @@ struct output_group {
     enum field_id attributes[FIELD_COUNT];
     size_t attribute_count;
     struct chunk *chunk;
+    uint32_t stream_at; /* bytes in its chunks before this one, modulo 2^32 */
 };
 
 struct outputs {

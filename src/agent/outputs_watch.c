@@ -60,6 +60,7 @@ void outputs_watch(struct outputs *outputs)
     if (now_ns < outputs->watched_ns + second_ns)
         return;
     outputs->watched_ns = now_ns;
+    chunk_pool_tidy(outputs->pool);
     for (size_t i = 0; i < outputs->count; i++) {
         struct output *output = outputs->items[i];
 

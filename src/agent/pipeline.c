@@ -21,10 +21,9 @@
 #include "agent/signals.h"
 #include "base/clock.h"
 #include "capture/capture.h"
+#include "capture/ring_pace.h"
 #include "track/streams.h"
 #include "track/summaries.h"
-
-enum { IDLE_POLL_MS = 50 }; /* the longest sleep; the ring's fill mark wakes earlier */
 
 struct pipeline {
     const struct run_options *options; /* of *setup */
@@ -302,30 +301,30 @@ static int pipeline_loop(struct pipeline *pipeline)
          .events = POLLIN},
     };
     uint64_t started_ns = clock_now_ns(CLOCK_MONOTONIC);
-    int shortest = (int)(pipeline->options->poll_interval_ns / 1000000), wait_ms;
+    uint64_t worked_ns = clock_now_ns(CLOCK_THREAD_CPUTIME_ID);
+    struct ring_pace pace;
 
-    if (shortest < 1)
-        shortest = 1;
-    wait_ms = shortest;
+    ring_pace_start(&pace, pipeline->options->poll_interval_ns);
     while (limits_are_open(pipeline, started_ns)) {
+        struct timespec sleep = {.tv_nsec = (long)pace.sleep_ns};
+        uint64_t before_ns = worked_ns;
         int count;
 
         /*
          * Busy: by time alone, since the ring's descriptor is readable at any byte. Idle: the
          * ring too, so that a burst is not slept through.
          */
-        if (poll(polls, wait_ms > shortest ? 3 : 1, wait_ms) > 0 && polls[0].revents &&
+        if (ppoll(polls, ring_pace_is_idle(&pace) ? 3 : 1, &sleep, NULL) > 0 && polls[0].revents &&
             !signals_handle(pipeline))
             return 0;
+        polls[0].revents = 0;
         count = pipeline_drain(pipeline);
         if (count < 0 && count != -EINTR)
             return count;
         if (delivery_error(&pipeline->delivery) == -EPIPE)
             return 0;
-        wait_ms = count > 0 ? shortest : wait_ms * 2;
-        polls[0].revents = 0;
-        if (wait_ms > IDLE_POLL_MS)
-            wait_ms = IDLE_POLL_MS;
+        worked_ns = clock_now_ns(CLOCK_THREAD_CPUTIME_ID);
+        ring_pace_look(&pace, worked_ns - before_ns, count > 0);
     }
     return 0;
 }

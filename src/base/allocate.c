@@ -26,6 +26,13 @@ void *allocate_zeroed(size_t size)
     return must_fail() ? NULL : calloc(1, size ? size : 1);
 }
 
+void *allocate_aligned(size_t alignment, size_t size)
+{
+    void *block;
+
+    return must_fail() || posix_memalign(&block, alignment, size ? size : 1) ? NULL : block;
+}
+
 void *reallocate(void *block, size_t size)
 {
     return must_fail() ? NULL : realloc(block, size ? size : 1);

@@ -9,6 +9,8 @@
 /* `size` uninitialised bytes, or NULL. `deallocate` accepts NULL. */
 void *allocate(size_t size);
 void *allocate_zeroed(size_t size);
+/* From an address on that `alignment`, a power of two, divides. */
+void *allocate_aligned(size_t alignment, size_t size);
 /* As realloc: on failure NULL, and the old block is untouched. */
 void *reallocate(void *block, size_t size);
 void deallocate(void *block);

@@ -177,6 +177,7 @@ int capture_new(const struct capture_options *options, const struct stream_liste
     capture->on_summary = options->on_summary;
     capture->summary_context = options->summary_context;
     capture->on_process = options->on_process;
+    capture->unix_sockets.is_wanted = options->with_unix && options->on_summary;
     capture->living.interval_ns = options->statistics_interval_ns;
     capture->process_context = options->process_context;
     capture->dump = dump ? open(dump, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;

@@ -128,6 +128,8 @@ struct capture_tls {
     char refused[200];      /* the last of them, and why */
     uint64_t missed_starts; /* programs whose libraries were looked for only at the next look */
 };
+/* Why Unix sockets are not looked at, though that was asked for; else NULL. */
+const char *capture_unix_why(const struct capture *capture);
 void capture_read_tls(const struct capture *capture, struct capture_tls *ret_state);
 
 /* For `weir doctor`: what this kernel and these privileges allow. */

@@ -43,6 +43,7 @@ struct capture {
         struct bpf_link *survey, *round; /* NULL: this kernel has no such iterators */
     } living;
     struct unix_sockets {
+        bool is_wanted;
         struct bpf_link *survey, *round; /* NULL: Unix sockets are not looked at */
         uint64_t round_ns, told_ns;
     } unix_sockets;

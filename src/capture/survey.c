@@ -228,6 +228,30 @@ static enum capture_rung rung_of(const struct survey *survey)
     return CAPTURE_RUNG_AUTO;
 }
 
+/* Loads what looks at Unix sockets for a moment, which happens only where it is asked for. */
+static void survey_unix(struct survey *survey)
+{
+    struct capture_options options = {.rung = rung_of(survey),
+                                      .ring_bytes = 65536,
+                                      .with_protocols = true,
+                                      .is_masking_disabled = true,
+                                      .on_summary = no_flow,
+                                      .with_unix = true};
+    struct capture *capture = NULL;
+    struct survey_item *item;
+    char message[1024] = "there is no rung for sockets";
+    int result = options.rung ? capture_new(&options, &no_listener, &capture, message) : -EPERM;
+    const char *why = result ? message : capture_unix_why(capture);
+
+    item = item_add(survey, "Unix sockets", !why);
+    snprintf(item->detail, sizeof(item->detail), "%.250s",
+             why ? why : "looked at where --ilogtail-config has DropUnixSocket: false");
+    if (why)
+        snprintf(item->advice, sizeof(item->advice),
+                 "run as root, with kernel 5.10 or newer; all else is logged without them");
+    capture_free(&capture);
+}
+
 /* Files with a TLS library that this kernel, or weir, cannot do. */
 static void survey_refused_tls(struct survey *survey, const struct capture_tls *tls)
 {
@@ -294,6 +318,7 @@ void capture_survey(struct survey *ret_survey)
                 "the tracepoint at the end of every system call", is_found);
     survey_io_uring(ret_survey, is_fentry);
     survey_datagrams(ret_survey, rung_of(ret_survey));
+    survey_unix(ret_survey);
     survey_tls(ret_survey);
     survey_leftovers(ret_survey); /* before the hooks are tried, which takes them away */
     survey_all_packets(ret_survey);

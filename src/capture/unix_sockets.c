@@ -96,6 +96,28 @@ static void event_take(struct capture *capture, const void *bytes)
     unix_sockets_handle(capture, event);
 }
 
+const char *capture_unix_why(const struct capture *capture)
+{
+    if (!capture->unix_sockets.is_wanted || capture->unix_sockets.round)
+        return NULL;
+    return iterators_exist() ? "the kernel refuses the iterators that tell of them"
+                             : "this kernel has no BPF iterators over files and maps (5.8 has)";
+}
+
+/* Nobody would hear of what they count. */
+static void programs_detach(const struct bpf_object_skeleton *skeleton)
+{
+    for (int i = 0; i < skeleton->prog_cnt; i++) {
+        const struct bpf_prog_skeleton *program =
+            (const void *)((const char *)skeleton->progs + i * skeleton->prog_skel_sz);
+
+        if (strncmp(program->name, "weir_unix_", strlen("weir_unix_")) == 0 && *program->link) {
+            bpf_link__destroy(*program->link);
+            *program->link = NULL;
+        }
+    }
+}
+
 void unix_sockets_open(struct capture *capture, uint64_t time_ns)
 {
     struct unix_sockets *sockets = &capture->unix_sockets;
@@ -110,6 +132,7 @@ void unix_sockets_open(struct capture *capture, uint64_t time_ns)
     sockets->round = bpf_program__attach_iter(skeleton->progs.weir_unix_round, &options);
     if (!sockets->survey || !sockets->round) {
         unix_sockets_close(capture);
+        programs_detach(skeleton->skeleton);
         return;
     }
     sockets->told_ns = sockets->round_ns = time_ns;

@@ -284,9 +284,10 @@ static const struct option options[] = {
      .argument = "TIME",
      .default_text = "5ms",
      .minimum = 100000,
-     .maximum = 1 * SECOND,
+     .maximum = 50 * MS,
      .group = "Capture",
-     .help = "How often the ring is emptied when it is not filling up."},
+     .help = "How often the ring is emptied while something comes; more often, down to each 1ms, "
+             "while there is much to do."},
     {.name = "connection-limit",
      .kind = OPTION_NUMBER,
      VALUE(connection_limit),

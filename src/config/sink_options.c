@@ -98,7 +98,7 @@ static const struct option options[] = {
      .maximum = 64 * MIB,
      .group = "Queue",
      .help = "Send when so many bytes wait, before compression. Without it 1MiB, for kafka "
-             "640KiB."},
+             "640KiB, for file 2MiB."},
     {.name = "batch-count",
      .kind = OPTION_NUMBER,
      VALUE(batch_records),

@@ -25,7 +25,7 @@ enum severity {
     SEVERITY_INFORMATIONAL = 6,
 };
 
-enum { SINK_REASON_BYTES = 128 };
+enum { SINK_REASON_BYTES = 128, SINK_BLOCK_BYTES = 4096 };
 
 /* One encoded record. */
 struct sink_entry {
@@ -49,6 +49,12 @@ struct sink_batch {
     bool is_too_large;              /* it would take a smaller batch */
     bool is_unreachable;            /* nobody reads any more, for ever: a closed pipe */
     char reason[SINK_REASON_BYTES]; /* of the failure or rejection, for people */
+    /*
+     * The receiver takes blocks: where within one (SINK_BLOCK_BYTES) its next byte goes. Payloads
+     * that lie in memory so, too, need not be copied; later ones will, if nothing is left out.
+     */
+    bool has_blocks;
+    uint16_t block_place;
 };
 
 /* A sink's own settings, of which the sink is told where each table's values are. */

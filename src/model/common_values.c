@@ -68,6 +68,7 @@ struct common_values *common_values_new(const struct value *values, uint32_t cou
         common_values_free(common);
         return NULL;
     }
+    values_settle(copies, count);
     common->values = copies;
     common->count = count;
     return common;

@@ -4,6 +4,7 @@
  */
 #include "model/head_memory.h"
 #include "base/allocate.h"
+#include "model/record.h"
 
 enum {
     FIRST_BLOCK = 4096,
@@ -20,6 +21,7 @@ struct slot {
 
 struct head_memory {
     struct head_memory_counters counters;
+    uint64_t number;                    /* of the memo that was made last */
     uint64_t missed;                    /* hash of what find did not find last */
     uint8_t guesses[HEAD_MEMORY_SLOTS]; /* by a few words of a head: the slot where it may be */
     struct slot slots[HEAD_MEMORY_SLOTS];
@@ -180,6 +182,7 @@ static struct head_memo *add(struct head_memory *memory, unsigned kind, uint64_t
         return NULL;
     memory->counters.evicted += slot->memo != NULL;
     memory->counters.kept++;
+    memo->number = ++memory->number;
     head_memo_unref(&slot->memo);
     slot->memo = memo;
     return memo;
@@ -249,6 +252,31 @@ bool head_memory_note_alike(struct head_memory *memory, uint64_t hash)
     *alike = (uint32_t)(hash >> 32);
     memory->counters.alike++;
     return has_come;
+}
+
+struct head_memo *head_memory_recall(struct head_memory *memory, uint64_t hash, uint64_t number)
+{
+    struct head_memo *memo = memory->slots[hash & (HEAD_MEMORY_SLOTS - 1)].memo;
+
+    if (!memo || memo->number != number || memo->is_stale)
+        return NULL;
+    memory->counters.found++;
+    return memo;
+}
+
+void head_memo_keep_values(struct head_memo *memo, const struct value *first, uint32_t count)
+{
+    struct value *values = arena_allocate(memo->arena, count * sizeof(*values));
+
+    if (!values)
+        return;
+    memcpy(values, first, count * sizeof(*values));
+    values_settle(values, count);
+    memo->values = values;
+    memo->value_count = count;
+    memo->headers_at = 0;
+    while (memo->headers_at < count && values[memo->headers_at].kind != VALUE_HEADERS)
+        memo->headers_at++;
 }
 
 void head_memory_forget(struct head_memory *memory, const struct head_memo *memo)

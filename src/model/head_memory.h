@@ -37,6 +37,7 @@ struct head_memo {
     bool is_pattern; /* the parser's: later heads may be set beside it */
     uint32_t uses;   /* as a pattern */
     uint64_t hash;
+    uint64_t number;     /* no other memo of that memory has it */
     struct arena *arena; /* holds all that is below */
     struct slice bytes;
 
@@ -135,6 +136,12 @@ struct head_memo *head_memory_keep(struct head_memory *memory, unsigned kind, st
  */
 bool head_memory_note_alike(struct head_memory *memory, uint64_t hash);
 
+/*
+ * A memo that was there before, by its hash and number, borrowed; NULL: it is no longer there, or
+ * of no use.
+ */
+struct head_memo *head_memory_recall(struct head_memory *memory, uint64_t hash, uint64_t number);
+
 /* The memo that was added could not be filled. */
 void head_memory_forget(struct head_memory *memory, const struct head_memo *memo);
 
@@ -146,3 +153,8 @@ static inline struct head_memo *head_memo_ref(struct head_memo *memo)
     return memo;
 }
 void head_memo_unref(struct head_memo **memo);
+/*
+ * The values that a record got of the head, for later ones. All of them point into the memo's
+ * arena, or to what lives for ever.
+ */
+void head_memo_keep_values(struct head_memo *memo, const struct value *first, uint32_t count);

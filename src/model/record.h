@@ -148,6 +148,14 @@ static inline struct value *record_add(struct record *record, enum field_id fiel
     return value;
 }
 
+/* What a kept value's kind leaves unused is 0: record_has_common compares all of it. */
+static inline void values_settle(struct value *values, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (values[i].kind != VALUE_TEXT)
+            values[i].text.length = 0;
+}
+
 /* Each adds one value; false (and nothing added) when the record is full. */
 static inline bool record_add_text(struct record *record, enum field_id field, struct slice text)
 {

@@ -41,6 +41,7 @@ struct hpack_table {
     uint64_t size;    /* of all entries */
     uint32_t maximum; /* what the encoder may use, or HPACK_MAXIMUM_UNKNOWN */
     bool has_unknown; /* there may be more entries, older than those */
+    uint64_t version; /* another one after each change: an index may stand for something else */
 };
 
 /* What an index stands for. */

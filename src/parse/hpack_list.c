@@ -98,19 +98,24 @@ void hpack_list_commit(struct hpack_list *list, size_t name_length, size_t value
     list->left -= text.length;
 }
 
-void hpack_list_add(struct hpack_list *list, struct slice name, struct slice value)
+/* There is room for it. */
+static inline void add_text(struct hpack_list *list, struct slice name, struct slice value)
 {
-    size_t length = name.length + value.length;
-    if (!hpack_list_is_open(list, length))
-        return;
-    uint8_t *text = hpack_list_reserve(list, length);
-    if (!text)
-        return;
+    uint8_t *text = list->text;
     if (name.length)
         memcpy(text, name.data, name.length);
     if (value.length)
         memcpy(text + name.length, value.data, value.length);
     hpack_list_commit(list, name.length, value.length);
+}
+
+void hpack_list_add(struct hpack_list *list, struct slice name, struct slice value)
+{
+    size_t length = name.length + value.length;
+    bool is_easy = list->count < list->capacity && list->count < HPACK_HEADERS_MAXIMUM &&
+                   length < list->room && length < list->left && !list->is_starved;
+    if (is_easy || (hpack_list_is_open(list, length) && hpack_list_reserve(list, length)))
+        add_text(list, name, value);
 }
 
 void hpack_list_finish(struct hpack_list *list)

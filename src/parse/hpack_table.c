@@ -106,6 +106,7 @@ void hpack_table_done(struct hpack_table *table)
 
 static void empty(struct hpack_table *table)
 {
+    table->version++;
     table->count = 0;
     table->size = 0;
 }
@@ -143,6 +144,7 @@ static void make_room(struct hpack_table *table, uint64_t more)
 
 void hpack_table_resize(struct hpack_table *table, uint64_t maximum)
 {
+    table->version++;
     table->maximum = maximum < HPACK_MAXIMUM_UNKNOWN ? (uint32_t)maximum : HPACK_MAXIMUM_UNKNOWN;
     make_room(table, 0);
 }
@@ -226,6 +228,7 @@ static bool grow_entries(struct hpack_table *table)
 
 bool hpack_table_insert(struct hpack_table *table, struct hpack_entry entry)
 {
+    table->version++;
     make_room(table, entry.size);
     if (entry.size > table->maximum)
         return true; /* too large for the table: it has become empty (§4.4) */

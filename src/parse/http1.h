@@ -17,6 +17,7 @@
 #include "base/buffer.h"
 #include "contract/parser.h"
 #include "parse/event_stream.h"
+#include "parse/grpc_messages.h"
 #include "parse/http_fields.h"
 
 enum {
@@ -178,7 +179,15 @@ struct http1_direction {
     uint64_t body_size;
     uint64_t skip_end; /* stream position */
     struct event_stream events;
+    struct http1_grpc
+        *grpc;      /* owned; gRPC-Web: its messages in the body at hand; NULL: it is none */
     int64_t missed; /* heads lost before the role was known; -1: unknown */
+};
+
+/* The messages of gRPC-Web in one body. */
+struct http1_grpc {
+    struct grpc_messages messages;
+    bool is_lost; /* not all of the body was seen, or it is none of messages */
 };
 
 struct http1_state {
@@ -389,6 +398,15 @@ void http1_body_settle_skip(struct http1_call *call, uint64_t missing);
 /* The direction has ended. */
 void http1_body_end(struct http1_call *call);
 bool http1_body_is_phase(uint8_t phase);
+
+/* http1_grpc.c */
+/* A head is complete: does gRPC-Web follow? */
+void http1_grpc_expect(struct http1_call *call, struct record *record, struct slice content_type);
+void http1_grpc_take(struct http1_grpc *grpc, struct slice bytes);
+/* What was counted, when the body is over. */
+void http1_grpc_add(const struct http1_direction *direction, struct record *record,
+                    bool is_request);
+void http1_grpc_done(struct http1_direction *direction);
 
 /* http1_partial.c: the head (or trailer) in progress, in pieces */
 void http1_direction_done(struct http1_direction *direction);

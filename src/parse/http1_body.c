@@ -1,7 +1,7 @@
 /*
  * http1_body: where a message's body ends (RFC 9112 §6.3), the chunked coding (§7.1) and trailers
- * (§7.1.2). Bodies are skipped unless their framing is doubtful, or their events are counted;
- * chunk-size lines are read.
+ * (§7.1.2). Bodies are skipped unless their framing is doubtful, or events or gRPC-Web's
+ * messages in them are counted; chunk-size lines are read.
  */
 #include "parse/http1.h"
 
@@ -26,6 +26,8 @@ static void conclude(struct http1_call *call, bool is_whole)
             record_set_flag(record, RECORD_FLAG_GAP);
         if (direction->counts_events && !direction->is_body_unknown && !direction->is_untrusted)
             record_add_number(record, FIELD_HTTP_RESPONSE_EVENTS, direction->events.events);
+        if (direction->grpc)
+            http1_grpc_add(direction, record, is_request);
         if (direction->has_lost_events)
             record_set_flag(record, RECORD_FLAG_EVENTS_UNKNOWN);
         if (!is_request && is_whole)
@@ -40,6 +42,8 @@ static void conclude(struct http1_call *call, bool is_whole)
     direction->was_gap = false;
     direction->has_ignored = false;
     direction->counts_events = direction->has_lost_events = false;
+    if (direction->grpc)
+        http1_grpc_done(direction);
 }
 
 void http1_body_done(struct http1_call *call, bool is_lost)
@@ -82,7 +86,7 @@ void http1_body_start(struct http1_call *call, const struct http1_framing *frami
 /* Must the rest of the body be shown? */
 static bool is_looked_at(const struct http1_direction *direction)
 {
-    return direction->is_untrusted || direction->counts_events;
+    return direction->is_untrusted || direction->counts_events || direction->grpc;
 }
 
 /* Uses up to `remaining` bytes of a body or chunk, and asks to skip what is not here yet. */
@@ -93,6 +97,8 @@ static size_t take_data(struct http1_call *call, struct slice bytes)
     size_t used = bytes.length;
     if (direction->counts_events)
         event_stream_take(&direction->events, bytes);
+    if (direction->grpc)
+        http1_grpc_take(direction->grpc, bytes);
     direction->remaining -= used;
     direction->body_size += used;
     if (direction->remaining && !is_looked_at(direction)) {
@@ -297,6 +303,8 @@ size_t http1_body_step(struct http1_call *call, struct slice bytes)
         direction->body_size += bytes.length;
         if (direction->counts_events)
             event_stream_take(&direction->events, bytes);
+        if (direction->grpc)
+            http1_grpc_take(direction->grpc, bytes);
         if (!is_looked_at(direction)) {
             direction->has_skip = true;
             direction->skip_end = call->position + bytes.length; /* where the skip begins */
@@ -318,11 +326,14 @@ bool http1_body_pass_gap(struct http1_call *call, struct gap gap)
 {
     struct http1_direction *direction = call->direction;
     bool is_data = direction->phase == HTTP1_BODY || direction->phase == HTTP1_CHUNK_DATA;
-    /* Sources that follow messages pass over bodies: only the events are unknown then. */
-    if (!direction->counts_events || !call->emitter->marks_starts || gap.messages > 0)
+    /* Sources that follow messages pass over bodies: only what is in them is unknown then. */
+    if (!(direction->counts_events || direction->grpc) || !call->emitter->marks_starts ||
+        gap.messages > 0)
         direction->has_gap = true;
     direction->has_lost_events |= direction->counts_events;
     direction->counts_events = false;
+    if (direction->grpc)
+        direction->grpc->is_lost = true;
     if (gap.messages <= 0 && gap.bytes != UINT64_MAX) {
         if (is_data && gap.bytes <= direction->remaining) {
             direction->remaining -= gap.bytes;

@@ -91,20 +91,6 @@ static bool add_values(struct record *record, const struct http1_head *head, boo
                size);
 }
 
-/* All of them point into the memo's bytes, or to what lives for ever. */
-static void keep_values(struct head_memo *memo, const struct value *first, uint32_t count)
-{
-    struct value *values = arena_allocate(memo->arena, count * sizeof(*values));
-    if (!values)
-        return;
-    memcpy(values, first, count * sizeof(*values));
-    memo->values = values;
-    memo->value_count = count;
-    memo->headers_at = 0;
-    while (memo->headers_at < count && values[memo->headers_at].kind != VALUE_HEADERS)
-        memo->headers_at++;
-}
-
 /* Has the request said which version it speaks? */
 static bool has_version(const struct record *record)
 {
@@ -125,7 +111,7 @@ bool http1_memo_add_values(struct record *record, struct head_memo *memo, bool i
         if (!add_values(record, head, is_response, memo->bytes.length))
             return false;
         if (!memo->values)
-            keep_values(memo, &record->values[first], record->value_count - first);
+            head_memo_keep_values(memo, &record->values[first], record->value_count - first);
     } else {
         memcpy(&record->values[first], memo->values, memo->value_count * sizeof(*memo->values));
         record->value_count = (uint8_t)(first + memo->value_count);

@@ -172,6 +172,8 @@ static void take_request(struct http1_call *call, struct http1_message *message)
     direction->is_strict = head->upgrade.data ||
                            http1_message_method(message->bytes) == HTTP1_METHOD_CONNECT;
     direction->is_untrusted = false;
+    if (head->content_type.length >= GRPC_WEB_TYPE_MINIMUM && exchange)
+        http1_grpc_expect(call, exchange->record, head->content_type);
     http1_body_start(call, &head->framing, false);
 }
 
@@ -226,6 +228,8 @@ static void take_response(struct http1_call *call, struct http1_message *message
     direction->counts_events = !has_no_body && !direction->over && !is_coded &&
                                event_stream_is_type(head->content_type);
     direction->events = (struct event_stream){0};
+    if (head->content_type.length >= GRPC_WEB_TYPE_MINIMUM && exchange && !is_coded)
+        http1_grpc_expect(call, exchange->record, head->content_type);
     http1_body_start(call, &head->framing, has_no_body);
 }
 

@@ -29,6 +29,7 @@ void http1_direction_reset_partial(struct http1_direction *direction)
 void http1_direction_done(struct http1_direction *direction)
 {
     http1_direction_reset_partial(direction);
+    http1_grpc_done(direction);
     buffer_done(&direction->partial);
     deallocate(direction->masked);
     direction->masked = NULL;

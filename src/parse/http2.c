@@ -3,6 +3,7 @@
  * (RFC 7540 §3.2) or joined in the middle. Both directions are read frame by frame; one record is
  * made for each stream.
  */
+#include "base/allocate.h"
 #include "parse/http2.h"
 
 static struct http2_call call_of(struct http2_state *state, enum direction way,
@@ -202,6 +203,7 @@ static void http2_close(void *opaque, struct emitter *emitter)
     for (size_t i = 0; i < 2; i++) {
         hpack_decoder_done(&state->directions[i].decoder);
         arena_free(&state->directions[i].aside);
+        deallocate(state->directions[i].shortcuts);
     }
 }
 

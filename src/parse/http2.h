@@ -5,6 +5,8 @@
  *   http2_frame.c   frames: what each begins, carries and ends
  *   http2_block.c   header blocks: HEADERS, PUSH_PROMISE and their CONTINUATION
  *   http2_head.c    from a header list to a record's fields
+ *   http2_memo.c    a head that came before
+ *   http2_alike.c   a head that is like one that came before
  *   http2_stream.c  the streams that are open
  *   http2_data.c    bodies: sizes, gRPC messages, WebSocket frames
  *   http2_sync.c    does this look like HTTP/2? where does a frame begin?
@@ -13,6 +15,7 @@
 #include "base/table.h"
 #include "contract/parser.h"
 #include "parse/event_stream.h"
+#include "parse/grpc_messages.h"
 #include "parse/hpack.h"
 #include "parse/http_fields.h"
 #include "parse/websocket_frames.h"
@@ -22,7 +25,10 @@ enum {
     HTTP2_STREAMS_SPARE = 8,      /* kept for the next ones */
     HTTP2_INTERIM_MAXIMUM = 8,    /* 1xx responses kept for one stream */
     HTTP2_FRAME_HEADER = 9,
-    HTTP2_PRELUDE_MAXIMUM = 8, /* bytes before a frame's own content that are read */
+    HTTP2_PRELUDE_MAXIMUM = 8,    /* bytes before a frame's own content that are read */
+    HTTP2_SHORTCUTS = 4,          /* blocks of a direction of which is known what they mean */
+    HTTP2_SHORTCUT_LONGEST = 256, /* bytes of such a block */
+    HTTP2_SEEN = 8,               /* blocks of which is known that they came; a power of two */
 };
 
 enum http2_type { /* RFC 9113 §6 */
@@ -67,20 +73,6 @@ enum http2_reason {
 };
 #define HTTP2_BIT(identifier) (1u << HTTP2_REASON_##identifier)
 
-/* gRPC's messages in one direction of a stream: a flag, four bytes of length, the message. */
-struct http2_messages {
-    uint64_t count, bytes; /* of whole messages */
-    uint64_t left;         /* of the message in progress */
-    uint32_t length;
-    uint8_t prefix[5];
-    uint8_t prefix_length;
-    bool is_trailer; /* gRPC-Web: the message in progress is the trailer */
-    bool is_text;    /* gRPC-Web in base64 */
-    uint8_t digits;  /* of a group of four that are there */
-    uint8_t padding; /* of them, '=' */
-    uint32_t group;
-};
-
 /* One direction of a stream. */
 struct http2_half {
     bool has_head; /* of a response: the final one */
@@ -92,7 +84,7 @@ struct http2_half {
     bool has_lost_events; /* it was one, and some were missed */
     bool has_length;      /* `length` is what Content-Length said */
     uint64_t length, body_size;
-    struct http2_messages messages;
+    struct grpc_messages messages;
     struct event_stream events;
     struct websocket_side *websocket; /* NULL: not counted */
 };
@@ -129,9 +121,42 @@ struct http2_head {
     uint32_t reasons;
 };
 
+/* What a memo's head is (model/head_memory): its bytes are the header list. */
+struct http2_known {
+    struct http2_head head;
+    struct header *headers;
+    uint32_t count;
+    bool is_grpc, is_grpc_text; /* a request's content type says so */
+};
+
+/*
+ * A block that came before while the table was the same, and did not change it, means the same
+ * headers: there is no need to decode it.
+ */
+struct http2_shortcut {
+    uint64_t version;      /* of the table */
+    uint64_t hash, number; /* of the memo of those headers */
+    uint32_t length;       /* 0: none */
+    uint8_t bytes[HTTP2_SHORTCUT_LONGEST];
+};
+
+struct http2_shortcuts {
+    uint32_t next; /* to be replaced */
+    struct http2_shortcut all[HTTP2_SHORTCUTS];
+};
+
+/* A header list beside a pattern. */
+struct http2_alike {
+    struct head_memo *pattern;
+    uint64_t same; /* bit n: header n is the same as a line of the pattern */
+    uint32_t run_count;
+    struct head_run runs[HEAD_LINES_MAXIMUM];
+};
+
 /* The header block in progress in one direction. */
 struct http2_block {
     bool is_open;
+    bool is_memorable; /* a head, which may have come before, and may be kept */
     bool is_promise;
     bool ends_stream;
     bool is_aside;         /* whose record it belongs to is not known yet: see `aside` */
@@ -141,6 +166,12 @@ struct http2_block {
     uint64_t position, time_ns;
     uint64_t size; /* of its frames */
     struct hpack_list list;
+    struct head_memo *memo; /* of the head, whose headers are the list then; NULL: none */
+    struct head_likeness
+        *likeness;      /* of the list and a pattern, in the record's arena; NULL: none */
+    uint64_t version;   /* of the table before the block */
+    struct slice bytes; /* all of a block that came in one piece; valid while it is fed and
+                           ends */
 };
 
 enum http2_phase {
@@ -169,7 +200,10 @@ struct http2_direction {
     uint64_t frame_position, frame_time_ns;
     struct hpack_decoder decoder;
     struct http2_block block;
-    struct arena *aside; /* headers that may belong to no record */
+    struct arena *aside;               /* headers that may belong to no record */
+    struct http2_shortcuts *shortcuts; /* NULL: none yet */
+    uint8_t pattern;                   /* what fitted last */
+    uint32_t seen[HTTP2_SEEN];         /* hashes of memorable blocks, with the table's version */
 };
 
 struct http2_state {
@@ -230,7 +264,8 @@ void http2_block_cut(struct http2_call *call, uint32_t reasons, enum record_flag
 void http2_block_abandon(struct http2_block *block);
 
 /* http2_head.c */
-struct http2_head http2_head_of(const struct hpack_list *list);
+/* Bit n of `good`: header n breaks no rule by itself. */
+struct http2_head http2_head_of(const struct hpack_list *list, uint64_t good);
 unsigned http2_head_status(const struct http2_head *head); /* 0: none */
 void http2_head_add_request(struct http2_stream *stream, const struct http2_head *head,
                             const struct http2_block *block);
@@ -238,6 +273,40 @@ void http2_head_add_response(struct http2_stream *stream, const struct http2_hea
                              const struct http2_block *block);
 void http2_head_add_trailers(struct http2_stream *stream, enum http2_side side,
                              const struct http2_head *head, const struct http2_block *block);
+
+/* Fields of a request's head, or a response's. False: not all of them. */
+bool http2_head_add_fields(struct http2_stream *stream, enum http2_side side,
+                           const struct http2_head *head, const struct hpack_list *list);
+/* Does the content type say gRPC? *ret_is_text: in base64. */
+bool http2_head_is_grpc(const struct http2_head *head, bool *ret_is_text);
+
+/* http2_memo.c */
+/* The block begins: may it be known? */
+void http2_memo_start(const struct http2_call *call, const struct http2_stream *stream,
+                      struct http2_block *block);
+/* Bytes of the block, in front of their decoding. True: they are all of it, and block->memo is set.
+ */
+bool http2_memo_look(const struct http2_call *call, struct slice bytes);
+/* A block that was decoded: its head, and the memo of that or a pattern, when there is one. */
+struct http2_head http2_memo_learn(const struct http2_call *call);
+/* The fields of the block's memo, which the record shares. False: not all of them. */
+bool http2_memo_add_fields(struct http2_stream *stream, enum http2_side side,
+                           const struct http2_block *block);
+static inline const struct http2_head *http2_memo_head(const struct head_memo *memo)
+{
+    return &((const struct http2_known *)memo->parsed)->head;
+}
+
+/* http2_alike.c */
+/* Sets the list beside a pattern. False: less than half of it is the same. */
+bool http2_alike_find(struct head_memo *pattern, const struct hpack_list *list,
+                      struct http2_alike *ret_alike);
+/*
+ * The list gets the pattern's headers where they are the same. Returns what the record needs that
+ * takes the list, without a reference to the pattern yet; NULL: no memory.
+ */
+struct head_likeness *http2_alike_use(struct arena *arena, const struct http2_alike *alike,
+                                      struct hpack_list *list);
 
 /* http2_stream.c */
 struct http2_stream *http2_stream_find(struct http2_state *state, uint32_t id);

@@ -28,6 +28,7 @@ static struct arena *arena_for(struct http2_call *call, struct http2_block *bloc
         if (!stream)
             return NULL;
     }
+    http2_memo_start(call, stream, block);
     if (stream)
         return stream->record ? stream->record->arena : NULL;
     if (state->is_decided && !state->is_incomplete)
@@ -59,6 +60,8 @@ void http2_block_start(struct http2_call *call, uint32_t stream)
 void http2_block_feed(struct http2_call *call, struct slice bytes)
 {
     struct http2_direction *direction = call->direction;
+    if (direction->block.is_memorable && http2_memo_look(call, bytes))
+        return;
     hpack_decoder_feed(&direction->decoder, bytes, &direction->block.list);
 }
 
@@ -68,6 +71,8 @@ void http2_block_abandon(struct http2_block *block)
     hpack_list_start(&block->list, NULL, 0);
     block->list.is_malformed = is_malformed;
     block->is_aside = false;
+    block->is_memorable = false;
+    block->memo = NULL;
 }
 
 /* Which side a list without a known sender comes from. */
@@ -123,7 +128,7 @@ static void take_interim(struct http2_stream *stream, unsigned status)
 }
 
 static void take_response(struct http2_call *call, struct http2_stream *stream,
-                          struct http2_head *head, struct http2_block *block)
+                          const struct http2_head *head, const struct http2_block *block)
 {
     struct http2_half *half = &stream->halves[HTTP2_RESPONSE];
     unsigned status = http2_head_status(head);
@@ -145,7 +150,7 @@ static void take_response(struct http2_call *call, struct http2_stream *stream,
 }
 
 static void take_request(struct http2_call *call, struct http2_stream *stream,
-                         struct http2_head *head, struct http2_block *block)
+                         const struct http2_head *head, const struct http2_block *block)
 {
     struct http2_half *half = &stream->halves[HTTP2_REQUEST];
     if (half->is_done) {
@@ -177,22 +182,25 @@ static void take(struct http2_call *call)
     block->is_open = false;
     if (block->list.is_malformed)
         block->reasons |= HTTP2_BIT(COMPRESSION);
-    struct http2_head head = http2_head_of(&block->list);
+    struct http2_head storage;
+    if (!block->memo)
+        storage = http2_memo_learn(call);
+    const struct http2_head *head = block->memo ? http2_memo_head(block->memo) : &storage;
     if (!state->is_decided)
-        decide(call, &head, block->is_promise);
+        decide(call, head, block->is_promise);
     if (state->is_decided) {
         bool is_request = http2_stream_side(call) == HTTP2_REQUEST || block->is_promise;
         struct http2_stream *stream = http2_stream_find(state, block->stream);
         if (!stream && block->is_aside)
-            stream = meet(call, block, &head, is_request);
+            stream = meet(call, block, head, is_request);
         if (stream && block->is_aside) {
             adopt(block, stream->record);
-            head = http2_head_of(&block->list);
+            storage = http2_head_of(&block->list, 0);
         }
         if (stream && is_request)
-            take_request(call, stream, &head, block);
+            take_request(call, stream, head, block);
         else if (stream)
-            take_response(call, stream, &head, block);
+            take_response(call, stream, head, block);
         if (stream && (stream->is_grpc || stream->is_websocket ||
                        stream->halves[HTTP2_RESPONSE].counts_events))
             call->emitter->wants_payloads = true;
@@ -201,6 +209,9 @@ static void take(struct http2_call *call)
             http2_stream_end_side(call, stream, side);
     }
     block->list = (struct hpack_list){0};
+    block->memo = NULL;
+    block->likeness = NULL;
+    block->bytes = (struct slice){NULL, 0};
     if (direction->aside)
         arena_reset(direction->aside);
 }

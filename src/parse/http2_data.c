@@ -5,87 +5,13 @@
 #include "base/allocate.h"
 #include "parse/http2.h"
 
-enum { PREFIX = 5, PREFIX_TRAILER = 0x80 };
-
-static void end_message(struct http2_messages *messages)
-{
-    messages->prefix_length = 0;
-    if (messages->is_trailer)
-        return;
-    messages->count++;
-    messages->bytes += messages->length;
-}
-
-static void take_messages(struct http2_messages *messages, struct slice bytes)
-{
-    while (bytes.length) {
-        size_t used = 0;
-        if (messages->prefix_length < PREFIX) {
-            messages->prefix[messages->prefix_length++] = bytes.data[0];
-            used = 1;
-            if (messages->prefix_length < PREFIX) {
-                bytes = slice_part(bytes, used, SIZE_MAX);
-                continue;
-            }
-            const uint8_t *prefix = messages->prefix;
-            messages->length = (uint32_t)prefix[1] << 24 | (uint32_t)prefix[2] << 16 |
-                               (uint32_t)prefix[3] << 8 | prefix[4];
-            messages->left = messages->length;
-            messages->is_trailer = prefix[0] & PREFIX_TRAILER;
-        } else {
-            used = bytes.length < messages->left ? bytes.length : (size_t)messages->left;
-            messages->left -= used;
-        }
-        if (!messages->left)
-            end_message(messages);
-        bytes = slice_part(bytes, used, SIZE_MAX);
-    }
-}
-
-/* The value of a digit of base64 (RFC 4648 §4); 64: it is none. */
-static uint32_t digit_of(uint8_t byte)
-{
-    if (byte >= 'A' && byte <= 'Z')
-        return byte - 'A';
-    if (byte >= 'a' && byte <= 'z')
-        return byte - 'a' + 26u;
-    if (byte >= '0' && byte <= '9')
-        return byte - '0' + 52u;
-    return byte == '+' ? 62 : byte == '/' ? 63 : 64;
-}
-
-/* gRPC-Web's text: base64, which may be padded in the middle. False: it is none. */
-static bool take_text(struct http2_messages *messages, struct slice bytes)
-{
-    for (size_t i = 0; i < bytes.length; i++) {
-        uint32_t digit = digit_of(bytes.data[i]);
-        if (bytes.data[i] == '=' && messages->digits >= 2) {
-            messages->padding++;
-            digit = 0;
-        } else if (digit > 63 || messages->padding) {
-            return false;
-        }
-        messages->group = messages->group << 6 | digit;
-        if (++messages->digits < 4)
-            continue;
-        uint8_t plain[3] = {(uint8_t)(messages->group >> 16), (uint8_t)(messages->group >> 8),
-                            (uint8_t)messages->group};
-        take_messages(messages, slice_of(plain, 3u - messages->padding));
-        messages->digits = messages->padding = 0;
-        messages->group = 0;
-    }
-    return true;
-}
-
 void http2_data_take(struct http2_half *half, struct slice bytes)
 {
     half->body_size += bytes.length;
     if (half->websocket)
         websocket_side_take(half->websocket, bytes);
-    else if (half->counts_messages && half->messages.is_text)
-        half->counts_messages = take_text(&half->messages, bytes);
     else if (half->counts_messages)
-        take_messages(&half->messages, bytes);
+        half->counts_messages = grpc_messages_take(&half->messages, bytes);
     else if (half->counts_events)
         event_stream_take(&half->events, bytes);
 }
@@ -98,14 +24,11 @@ void http2_data_miss(struct http2_half *half)
 
 void http2_data_pass(struct http2_half *half, uint64_t count, bool is_missing)
 {
-    struct http2_messages *messages = &half->messages;
     half->body_size += count;
     if (half->websocket) {
         websocket_side_pass(half->websocket, count);
-    } else if (messages->prefix_length == PREFIX && count <= messages->left && !messages->is_text) {
-        messages->left -= count;
-        if (!messages->left)
-            end_message(messages);
+    } else if (half->counts_messages && grpc_messages_pass(&half->messages, count)) {
+        return;
     } else if (count && is_missing) {
         http2_data_miss(half);
     }
@@ -117,9 +40,7 @@ uint32_t http2_data_skip(const struct http2_half *half, uint32_t left)
     if (half->websocket)
         skip = websocket_side_skip(half->websocket);
     else if (half->counts_messages)
-        skip = half->messages.prefix_length == PREFIX && !half->messages.is_text
-                   ? half->messages.left
-                   : 0;
+        skip = grpc_messages_skip(&half->messages);
     else if (half->counts_events)
         skip = 0;
     return skip < left ? (uint32_t)skip : left;
@@ -131,6 +52,7 @@ void http2_data_expect(struct http2_stream *stream)
         struct http2_half *half = &stream->halves[i];
         half->counts_messages = stream->is_grpc;
         half->messages.is_text = stream->is_grpc_text;
+        half->messages.keeps_trailer = i == HTTP2_RESPONSE;
         if (stream->is_websocket && !half->websocket)
             half->websocket = allocate_zeroed(sizeof(*half->websocket)); /* or nothing is counted */
     }
@@ -157,6 +79,8 @@ void http2_data_add_fields(struct http2_stream *stream)
     }
     add_messages(stream, HTTP2_REQUEST, FIELD_RPC_REQUEST_MESSAGES, FIELD_RPC_REQUEST_BYTES);
     add_messages(stream, HTTP2_RESPONSE, FIELD_RPC_RESPONSE_MESSAGES, FIELD_RPC_RESPONSE_BYTES);
+    if (stream->halves[HTTP2_RESPONSE].counts_messages)
+        grpc_messages_add_trailer(&stream->halves[HTTP2_RESPONSE].messages, stream->record);
     if (stream->grpc_status && !stream->halves[HTTP2_RESPONSE].body_size &&
         !record_find(stream->record, FIELD_RPC_GRPC_STATUS_CODE))
         record_add_number(stream->record, FIELD_RPC_GRPC_STATUS_CODE, stream->grpc_status - 1u);

@@ -4,8 +4,6 @@
  */
 #include "parse/http2.h"
 
-enum { GRPC_STATUS_MAXIMUM = 16 };
-
 #define IS(text, literal) slice_is_equal(text, SLICE_LITERAL(literal))
 
 static void take_once(struct http2_head *head, struct slice *field, struct slice value)
@@ -132,20 +130,21 @@ static bool is_good_name(struct slice name)
     return !is_bad;
 }
 
-struct http2_head http2_head_of(const struct hpack_list *list)
+struct http2_head http2_head_of(const struct hpack_list *list, uint64_t good)
 {
     struct http2_head head = {0};
     bool is_behind = false;
     for (uint32_t i = 0; i < list->count; i++) {
         struct slice name = list->headers[i].name, value = list->headers[i].value;
-        if (!http2_rules_is_good_value(value) && !http2_rules_is_binary(name))
+        bool is_good = i < 64 && good >> i & 1;
+        if (!is_good && !http2_rules_is_good_value(value) && !http2_rules_is_binary(name))
             head.reasons |= HTTP2_BIT(VALUE);
         if (name.length && name.data[0] == ':') {
             take_pseudo(&head, name, value, is_behind);
             continue;
         }
         is_behind = true;
-        if (!is_good_name(name))
+        if (!is_good && !is_good_name(name))
             head.reasons |= HTTP2_BIT(NAME);
         take_header(&head, name, value);
     }
@@ -183,52 +182,40 @@ static void keep_bytes(struct http2_stream *stream, enum http2_side side,
                        const struct http2_block *block)
 {
     struct record_head *head = &stream->record->heads[side];
-    head->bytes = block->list.first;
+    head->bytes = block->memo ? block->memo->bytes : block->list.first;
     head->position = block->position;
+}
+
+bool http2_head_is_grpc(const struct http2_head *head, bool *ret_is_text)
+{
+    static const struct slice type = SLICE_LITERAL("application/grpc");
+    struct slice tail = slice_part(head->content_type, type.length, SIZE_MAX);
+    *ret_is_text = tail.length >= 9 && memcmp(tail.data, "-web-text", 9) == 0;
+    return slice_is_equal_ignoring_case(slice_part(head->content_type, 0, type.length), type) &&
+           (!tail.length || strchr("+;- ", tail.data[0]));
 }
 
 /* "/package.Service/Method" (gRPC over HTTP/2). A response tells it where the request is missing.
  */
 static bool add_grpc(struct http2_stream *stream, const struct http2_head *head)
 {
-    if (record_find(stream->record, FIELD_RPC_SYSTEM))
+    bool is_text;
+    if (record_find(stream->record, FIELD_RPC_SYSTEM) || !http2_head_is_grpc(head, &is_text))
         return true;
-    static const struct slice type = SLICE_LITERAL("application/grpc");
-    struct slice tail = slice_part(head->content_type, type.length, SIZE_MAX);
-    struct slice path = head->path;
-    if (!slice_is_equal_ignoring_case(slice_part(head->content_type, 0, type.length), type) ||
-        (tail.length && !strchr("+;- ", tail.data[0])))
-        return true;
+    stream->is_grpc_text = is_text;
     stream->is_grpc = true;
-    stream->is_grpc_text = tail.length >= 9 &&
-                           memcmp(tail.data, "-web-text", 9) == 0; /* in base64 */
     if (!record_add_text(stream->record, FIELD_RPC_SYSTEM, SLICE_LITERAL("grpc")))
         return false;
-    path = slice_part(path, 0, slice_find(path, '?'));
-    const uint8_t *slash = path.length ? memrchr(path.data, '/', path.length) : NULL;
-    if (!slash || path.data[0] != '/' || slash == path.data)
-        return true;
-    size_t end = (size_t)(slash - path.data);
-    return http_fields_add_text(stream->record, FIELD_RPC_SERVICE, slice_part(path, 1, end - 1)) &&
-           http_fields_add_text(stream->record, FIELD_RPC_METHOD,
-                                slice_part(path, end + 1, SIZE_MAX));
+    return grpc_add_method(stream->record, head->path);
 }
 
 /* What the head of a response says counts where no body comes: `is_certain`. */
 static bool add_grpc_status(struct http2_stream *stream, const struct http2_head *head,
                             bool is_certain)
 {
-    struct slice text = head->grpc_status;
-    unsigned status = 0;
-    if (!text.length || text.length > 2 || record_find(stream->record, FIELD_RPC_GRPC_STATUS_CODE))
-        return true;
-    for (size_t i = 0; i < text.length; i++) {
-        uint8_t digit = (uint8_t)(text.data[i] - '0');
-        if (digit > 9)
-            return true;
-        status = status * 10 + digit;
-    }
-    if (status > GRPC_STATUS_MAXIMUM)
+    unsigned status;
+    if (!grpc_read_status(head->grpc_status, &status) ||
+        record_find(stream->record, FIELD_RPC_GRPC_STATUS_CODE))
         return true;
     stream->grpc_status = is_certain ? 0 : (uint8_t)(status + 1);
     return !is_certain || record_add_number(stream->record, FIELD_RPC_GRPC_STATUS_CODE, status);
@@ -273,6 +260,51 @@ static void check_request(struct http2_stream *stream, const struct http2_head *
         stream->reasons |= HTTP2_BIT(PSEUDO);
 }
 
+static bool add_request(struct http2_stream *stream, const struct http2_head *head,
+                        const struct hpack_list *list)
+{
+    struct record *record = stream->record;
+    return record_add_text(record, FIELD_NETWORK_PROTOCOL_VERSION, SLICE_LITERAL("2")) &&
+           http_fields_add_text(record, FIELD_HTTP_REQUEST_METHOD, head->method) &&
+           add_url(record, head, stream->is_connect) &&
+           http_fields_add_text(record, FIELD_USER_AGENT_ORIGINAL, head->user_agent) &&
+           http_fields_add_ids(record, &head->ids) &&
+           add_headers(record, FIELD_HTTP_REQUEST_HEADERS, list) && add_grpc(stream, head);
+}
+
+static bool add_response(struct http2_stream *stream, const struct http2_head *head,
+                         const struct hpack_list *list)
+{
+    struct record *record = stream->record;
+    unsigned status = http2_head_status(head);
+    if (!record_find(record, FIELD_NETWORK_PROTOCOL_VERSION))
+        record_add_text(record, FIELD_NETWORK_PROTOCOL_VERSION, SLICE_LITERAL("2"));
+    return (record_find(record, FIELD_REQUEST_ID) ||
+            http_fields_add_text(record, FIELD_REQUEST_ID, head->ids.request_id)) &&
+           (!status || record_add_number(record, FIELD_HTTP_RESPONSE_STATUS_CODE, status)) &&
+           add_headers(record, FIELD_HTTP_RESPONSE_HEADERS, list) && add_grpc(stream, head);
+}
+
+bool http2_head_add_fields(struct http2_stream *stream, enum http2_side side,
+                           const struct http2_head *head, const struct hpack_list *list)
+{
+    return side == HTTP2_REQUEST ? add_request(stream, head, list)
+                                 : add_response(stream, head, list);
+}
+
+/* The same, as the block's memo has them if there is one. */
+static bool add_fields(struct http2_stream *stream, enum http2_side side,
+                       const struct http2_head *head, const struct http2_block *block)
+{
+    if (block->memo)
+        return http2_memo_add_fields(stream, side, block);
+    if (block->likeness) {
+        head_memo_ref(block->likeness->memo);
+        record_set_likeness(stream->record, side == HTTP2_RESPONSE, block->likeness);
+    }
+    return http2_head_add_fields(stream, side, head, &block->list);
+}
+
 void http2_head_add_request(struct http2_stream *stream, const struct http2_head *head,
                             const struct http2_block *block)
 {
@@ -290,13 +322,7 @@ void http2_head_add_request(struct http2_stream *stream, const struct http2_head
     record->time_ns = block->time_ns;
     keep_bytes(stream, HTTP2_REQUEST, block);
     record_add_number(record, FIELD_HTTP_REQUEST_HEAD_SIZE, block->size);
-    bool is_good = record_add_text(record, FIELD_NETWORK_PROTOCOL_VERSION, SLICE_LITERAL("2")) &&
-                   http_fields_add_text(record, FIELD_HTTP_REQUEST_METHOD, head->method) &&
-                   add_url(record, head, stream->is_connect) &&
-                   http_fields_add_text(record, FIELD_USER_AGENT_ORIGINAL, head->user_agent) &&
-                   http_fields_add_ids(record, &head->ids) &&
-                   add_headers(record, FIELD_HTTP_REQUEST_HEADERS, list) && add_grpc(stream, head);
-    if (!is_good)
+    if (!add_fields(stream, HTTP2_REQUEST, head, block))
         record_set_flag(record, RECORD_FLAG_TRUNCATED);
     if (stream->is_grpc || stream->is_websocket)
         http2_data_expect(stream);
@@ -317,14 +343,8 @@ void http2_head_add_response(struct http2_stream *stream, const struct http2_hea
     record->response_time_ns = block->time_ns;
     keep_bytes(stream, HTTP2_RESPONSE, block);
     record_add_number(record, FIELD_HTTP_RESPONSE_HEAD_SIZE, block->size);
-    if (!record_find(record, FIELD_NETWORK_PROTOCOL_VERSION))
-        record_add_text(record, FIELD_NETWORK_PROTOCOL_VERSION, SLICE_LITERAL("2"));
-    bool is_good =
-        (record_find(record, FIELD_REQUEST_ID) ||
-         http_fields_add_text(record, FIELD_REQUEST_ID, head->ids.request_id)) &&
-        (!status || record_add_number(record, FIELD_HTTP_RESPONSE_STATUS_CODE, status)) &&
-        add_headers(record, FIELD_HTTP_RESPONSE_HEADERS, &block->list) && add_grpc(stream, head) &&
-        add_grpc_status(stream, head, block->ends_stream);
+    bool is_good = add_fields(stream, HTTP2_RESPONSE, head, block) &&
+                   add_grpc_status(stream, head, block->ends_stream);
     if (stream->is_grpc && !stream->halves[HTTP2_REQUEST].has_head)
         http2_data_expect(stream);
     stream->halves[HTTP2_RESPONSE].counts_events = !head->has_content_coding &&

@@ -47,8 +47,10 @@ struct http2_stream *http2_stream_find(struct http2_state *state, uint32_t id)
 
 static void free_stream(struct http2_state *state, struct http2_stream *stream)
 {
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < 2; i++) {
         deallocate(stream->halves[i].websocket);
+        grpc_messages_done(&stream->halves[i].messages);
+    }
     if (state->spare_count >= HTTP2_STREAMS_SPARE) {
         deallocate(stream);
         return;

@@ -61,7 +61,9 @@ struct call *mysql_client_open(struct mysql_call *call, enum mysql_command comma
                     state->is_mariadb ? SLICE_LITERAL("mariadb") : SLICE_LITERAL("mysql"));
     calls_add_text(record, FIELD_DB_USER, short_text_slice(&state->user));
     if (command != MYSQL_CONNECT && command != MYSQL_CHANGE_USER)
-        calls_add_text(record, FIELD_DB_NAMESPACE, short_text_slice(&state->database));
+        calls_add_text(
+            record, FIELD_DB_NAMESPACE,
+            short_text_slice(command == MYSQL_INIT_DB ? &state->next_database : &state->database));
     calls_add_text(record, FIELD_DB_CLIENT_NAME, short_text_slice(&state->program));
     calls_add_text(record, FIELD_DB_SERVER_VERSION, short_text_slice(&state->version));
     if (name)
@@ -244,6 +246,11 @@ void mysql_client_take(struct mysql_call *call, struct slice payload)
         open = mysql_client_open(call, MYSQL_INIT_DB);
         if (open)
             open->marks |= MYSQL_MARK_USE;
+        break;
+    case MYSQL_FIELD_LIST:
+        open = mysql_client_open(call, MYSQL_FIELD_LIST);
+        if (open) /* the table, and a pattern of columns */
+            calls_add_text(open->record, FIELD_DB_COLLECTION_NAME, mysql_read_string(&reader));
         break;
     default:
         if (payload.data[0] < 32)

@@ -43,6 +43,19 @@ struct slice mysql_read_string(struct reader *reader)
     return text;
 }
 
+/* MariaDB says so in its version or, as other servers than MySQL, has no CLIENT_MYSQL. MySQL 5.1
+ * and older left that bit out too; versions 5.5.5-10 and so on are MariaDB's, for old clients. */
+static bool is_mariadb(struct slice version, uint32_t capabilities)
+{
+    static const struct slice prefix = SLICE_LITERAL("5.5.5-");
+    if (memmem(version.data, version.length, "MariaDB", 7))
+        return true;
+    bool is_old = version.length > 1 && version.data[0] >= '3' && version.data[0] <= '5' &&
+                  version.data[1] == '.' &&
+                  !slice_is_equal(slice_part(version, 0, prefix.length), prefix);
+    return !(capabilities & 1) && !is_old;
+}
+
 void mysql_login_greeting(struct mysql_call *call, struct slice payload)
 {
     struct mysql_state *state = call->state;
@@ -70,7 +83,6 @@ void mysql_login_greeting(struct mysql_call *call, struct slice payload)
         state->phase = MYSQL_LOGIN;
         return;
     }
-    state->is_mariadb = memmem(state->version.text, state->version.length, "MariaDB", 7) != NULL;
     reader_take(&reader, 4 + 8 + 1);
     state->server_capabilities = (uint32_t)mysql_read_fixed(&reader, 2);
     reader_take(&reader, 1 + 2);
@@ -78,9 +90,8 @@ void mysql_login_greeting(struct mysql_call *call, struct slice payload)
     size_t seed = reader_u8(&reader);
     reader_take(&reader, 6);
     state->server_extended = (uint32_t)mysql_read_fixed(&reader, 4);
-    if (!(state->server_capabilities & 1)) /* MariaDB: CLIENT_MYSQL is off */
-        state->is_mariadb = true;
-    else
+    state->is_mariadb = is_mariadb(short_text_slice(&state->version), state->server_capabilities);
+    if (!state->is_mariadb || state->server_capabilities & 1)
         state->server_extended = 0;
     reader_take(&reader, seed > 8 + 13 ? seed - 8 : 13);
     if (state->server_capabilities & MYSQL_CAPABILITY_PLUGIN)

@@ -38,6 +38,8 @@ static bool measure(void *context, const uint8_t *header, uint64_t *ret_size, ui
     *ret_limit = 5;
     if (call->is_client && (type == 'Q' || type == 'P'))
         *ret_limit = 5 + call->emitter->head_maximum;
+    else if (call->is_client && type == 'p' && call->state->is_sasl)
+        *ret_limit = POSTGRESQL_MECHANISM_KEPT;
     else if (call->is_client ? type == 'B' || type == 'E' || type == 'C'
                              : strchr("RSCE", type) != NULL)
         *ret_limit = POSTGRESQL_NAMES_KEPT;

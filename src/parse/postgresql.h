@@ -15,6 +15,7 @@
 enum {
     POSTGRESQL_NAMES_KEPT = 4096,       /* bytes of a message that has names only */
     POSTGRESQL_STARTUP_MAXIMUM = 10000, /* bytes of the first message, as the server limits it */
+    POSTGRESQL_MECHANISM_KEPT = 32,     /* bytes of a message with a SASL mechanism's name */
     POSTGRESQL_PROBED = 64 * 1024,      /* bytes of messages looked at to recognise them */
 };
 #define POSTGRESQL_MESSAGE_MAXIMUM 0x7fffffffull
@@ -58,6 +59,7 @@ struct postgresql_state {
     uint8_t phase; /* enum postgresql_phase */
     bool is_decided, is_stopped;
     bool is_gss;        /* OFFERED: by GSSAPI, not TLS */
+    bool is_sasl;       /* mechanisms were offered, the client has not chosen yet */
     bool is_discarding; /* after an error: the server passes over what comes until Sync */
     bool is_unit_open;  /* messages of an extended query have come, its Execute not yet */
     bool has_parse;     /* one of them is Parse, for a statement that is not executed */

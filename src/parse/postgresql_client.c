@@ -289,6 +289,21 @@ static void take_function(struct postgresql_call *call)
     settle(call, open);
 }
 
+/* The first answer to an offer of SASL names the mechanism, one of those that PostgreSQL has; every
+ * other one is a proof or a password, of which nothing is kept. */
+static void take_mechanism(struct postgresql_state *state, struct slice body)
+{
+    static const char *const known[] = {"SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "OAUTHBEARER"};
+    struct reader reader = reader_of(body);
+    struct slice name = read_string(&reader);
+    bool is_choice = state->is_sasl && !reader.is_short;
+    state->is_sasl = false;
+    for (size_t i = 0; is_choice && i < sizeof(known) / sizeof(*known); i++) {
+        if (slice_is_equal(name, slice_of_string(known[i])))
+            short_text_set(&state->method, name);
+    }
+}
+
 void postgresql_client_take(struct postgresql_call *call, struct slice message)
 {
     struct postgresql_state *state = call->state;
@@ -321,10 +336,13 @@ void postgresql_client_take(struct postgresql_call *call, struct slice message)
     case 'F':
         take_function(call);
         break;
+    case 'p':
+        take_mechanism(state, body);
+        break;
     case 'd':
         state->copied += call->frame->size - 5;
         break;
-    default: /* password, CopyDone, CopyFail, Flush, Terminate: nothing waits for them */
+    default: /* CopyDone, CopyFail, Flush, Terminate: nothing waits for them */
         break;
     }
 }

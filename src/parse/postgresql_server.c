@@ -243,6 +243,7 @@ static void take_authentication(struct postgresql_state *state, struct slice bod
     if (reader.is_short || method >= sizeof(names) / sizeof(*names) || !names[method])
         return;
     struct slice rest = slice_part(body, 4, SIZE_MAX);
+    state->is_sasl = method == 10;
     struct slice name = slice_of_string(names[method]);
     if (method == 10 && rest.length > 1)
         name = slice_part(rest, 0, slice_find(rest, 0));

@@ -150,6 +150,9 @@ static enum probe_verdict probe_resp(struct slice bytes, enum redis_side *ret_si
         return verdict;
     if (probe_scalar(type, line) == PROBE_NO)
         return PROBE_NO;
+    /* Of nothing: a reply, or a command that a server passes over. */
+    if (type == '*' && (line.data[0] == '-' || line.data[0] == '0'))
+        *ret_side = REDIS_EITHER;
     bool is_aggregate = strchr("*%~>|", type) && line.data[0] != '-' && line.data[0] != '0';
     if (!is_aggregate)
         return PROBE_YES;

@@ -7,17 +7,26 @@
 
 enum { RANDOM_SIZE = 32, HELLO_MINIMUM = 38, HELLO_PROBED_MAXIMUM = 1 << 17 };
 
+/* Drafts of TLS 1.3 before the 22nd left session and compression out of the ServerHello, and had a
+ * version of their own in it: 0x7f and the draft's number, the earliest 0x0304. */
+static bool is_short_hello(uint16_t version)
+{
+    return version == TLS_VERSION_1_3 || (version >= 0x7f00 && version < 0x7f00 + 22);
+}
+
 void tls_hello_read(struct slice body, bool is_client, struct tls_hello *ret_hello)
 {
     struct reader reader = reader_of(body);
     struct tls_hello hello = {.version = reader_u16(&reader)};
 
     hello.random = reader_take(&reader, RANDOM_SIZE);
-    hello.session_id = reader_vector(&reader, 1);
+    bool is_short = !is_client && is_short_hello(hello.version);
+    if (!is_short)
+        hello.session_id = reader_vector(&reader, 1);
     hello.ciphers = is_client ? reader_vector(&reader, 2) : reader_take(&reader, 2);
     if (is_client)
         reader_vector(&reader, 1); /* compression methods */
-    else
+    else if (!is_short)
         reader_u8(&reader);
     if (reader_left(&reader))
         hello.extensions = reader_vector(&reader, 2);

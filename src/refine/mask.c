@@ -347,6 +347,7 @@ static void remember_values(struct head_memo *memo, const struct value *values, 
         if (!value->text.data)
             return;
     }
+    values_settle(masked, memo->value_count);
     memo->masked.values = masked;
     memo->masked.count = memo->value_count;
     memo->masked.arena = memo->arena;

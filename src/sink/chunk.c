@@ -1,19 +1,27 @@
-/* chunk: reference counts are atomic, the list of spares has a lock; only a few are kept. */
+/*
+ * chunk: reference counts are atomic, the list of spares has a lock. What was given back last is
+ * taken first, since it may be in a cache still. Spares are bounded by their bytes, and those that
+ * nobody needs any more are freed (chunk_pool_tidy).
+ */
 #include "sink/chunk.h"
 #include <errno.h>
 #include <pthread.h>
 #include "base/allocate.h"
 
 enum {
-    SPARE_MAXIMUM = 4,
-    SPARE_BYTES_MAXIMUM = 1024 * 1024, /* a chunk that one huge record has blown up is not kept */
+    SPARE_MAXIMUM = 32,
+    SPARE_KEPT = 4,
+    SPARE_BYTES_MAXIMUM = 6 * 1024 * 1024, /* of all spares */
+    CHUNK_BYTES_MAXIMUM = 1024 * 1024,     /* one that a huge record has blown up is not kept */
     ATTRIBUTES_MAXIMUM = 16 * 1024 * 1024,
+    LAID_BYTES = 200 * 1024, /* a full chunk and its last record; more is moved, and then copied */
 };
 
 struct chunk_pool {
     pthread_mutex_t lock;
     struct chunk *spare;
-    size_t spare_count;
+    size_t spare_count, spare_bytes;
+    size_t least_count; /* that there were since they were tidied */
     size_t maximum;
 };
 
@@ -37,19 +45,60 @@ static void chunk_free(struct chunk *chunk)
     deallocate(chunk);
 }
 
+static size_t held_bytes(const struct chunk *chunk)
+{
+    return chunk->buffer.capacity + chunk->attributes.capacity + chunk->entries.capacity;
+}
+
+/* The lock is held, or nobody else is there. NULL: there is none. */
+static struct chunk *spare_pop(struct chunk_pool *pool)
+{
+    struct chunk *chunk = pool->spare;
+
+    if (!chunk)
+        return NULL;
+    pool->spare = chunk->next;
+    pool->spare_count--;
+    pool->spare_bytes -= held_bytes(chunk);
+    return chunk;
+}
+
 void chunk_pool_free(struct chunk_pool **pool)
 {
+    struct chunk *chunk;
+
     if (!*pool)
         return;
-    while ((*pool)->spare) {
-        struct chunk *chunk = (*pool)->spare;
-
-        (*pool)->spare = chunk->next;
+    while ((chunk = spare_pop(*pool)))
         chunk_free(chunk);
-    }
     pthread_mutex_destroy(&(*pool)->lock);
     deallocate(*pool);
     *pool = NULL;
+}
+
+void chunk_pool_tidy(struct chunk_pool *pool)
+{
+    struct chunk *surplus = NULL;
+    bool is_some;
+
+    pthread_mutex_lock(&pool->lock);
+    for (; pool->least_count && pool->spare_count > SPARE_KEPT; pool->least_count--) {
+        struct chunk *chunk = spare_pop(pool);
+
+        chunk->next = surplus;
+        surplus = chunk;
+    }
+    pool->least_count = pool->spare_count;
+    pthread_mutex_unlock(&pool->lock);
+    is_some = surplus;
+    while (surplus) {
+        struct chunk *next = surplus->next;
+
+        chunk_free(surplus);
+        surplus = next;
+    }
+    if (is_some)
+        allocate_give_back();
 }
 
 struct chunk *chunk_take(struct chunk_pool *pool)
@@ -57,11 +106,9 @@ struct chunk *chunk_take(struct chunk_pool *pool)
     struct chunk *chunk;
 
     pthread_mutex_lock(&pool->lock);
-    chunk = pool->spare;
-    if (chunk) {
-        pool->spare = chunk->next;
-        pool->spare_count--;
-    }
+    chunk = spare_pop(pool);
+    if (pool->least_count > pool->spare_count)
+        pool->least_count = pool->spare_count;
     pthread_mutex_unlock(&pool->lock);
     if (!chunk) {
         chunk = allocate_zeroed(sizeof(*chunk));
@@ -76,10 +123,37 @@ struct chunk *chunk_take(struct chunk_pool *pool)
     return chunk;
 }
 
+void chunk_lay(struct chunk *chunk, unsigned block_place)
+{
+    struct buffer *buffer = &chunk->buffer;
+
+    if (buffer->maximum < LAID_BYTES)
+        return;
+    if (buffer->capacity < LAID_BYTES || (uintptr_t)buffer->data % SINK_BLOCK_BYTES) {
+        uint8_t *data = allocate_aligned(SINK_BLOCK_BYTES, LAID_BYTES);
+
+        if (!data)
+            return;
+        deallocate(buffer->data);
+        buffer->data = data;
+        buffer->capacity = LAID_BYTES;
+    }
+    chunk->begin = buffer->length = block_place % SINK_BLOCK_BYTES;
+    buffer->maximum += chunk->begin;
+}
+
 struct chunk *chunk_ref(struct chunk *chunk)
 {
     atomic_fetch_add(&chunk->references, 1);
     return chunk;
+}
+
+static void empty(struct chunk *chunk)
+{
+    chunk->buffer.length = chunk->attributes.length = chunk->entries.length = 0;
+    chunk->buffer.maximum -= chunk->begin;
+    chunk->begin = 0;
+    chunk->stream_at = 0;
 }
 
 void chunk_unref(struct chunk_pool *pool, struct chunk **chunk)
@@ -89,12 +163,15 @@ void chunk_unref(struct chunk_pool *pool, struct chunk **chunk)
     *chunk = NULL;
     if (!dead || atomic_fetch_sub(&dead->references, 1) > 1)
         return;
-    dead->buffer.length = dead->attributes.length = dead->entries.length = 0;
+    empty(dead);
     pthread_mutex_lock(&pool->lock);
-    if (pool->spare_count < SPARE_MAXIMUM && dead->buffer.capacity <= SPARE_BYTES_MAXIMUM) {
+    if (pool->spare_count < SPARE_MAXIMUM &&
+        pool->spare_bytes + held_bytes(dead) <= SPARE_BYTES_MAXIMUM &&
+        dead->buffer.capacity <= CHUNK_BYTES_MAXIMUM) {
         dead->next = pool->spare;
         pool->spare = dead;
         pool->spare_count++;
+        pool->spare_bytes += held_bytes(dead);
         dead = NULL;
     }
     pthread_mutex_unlock(&pool->lock);

@@ -20,6 +20,8 @@ struct chunk_entry {
 
 struct chunk {
     struct buffer buffer, attributes;
+    size_t begin;          /* of the first record in `buffer` */
+    uint32_t stream_at;    /* bytes in the chunks of its kind before it, modulo 2^32 */
     struct buffer entries; /* of struct chunk_entry */
     atomic_uint references;
     struct chunk *next; /* free for whoever holds the only reference */
@@ -35,9 +37,18 @@ void chunk_pool_free(struct chunk_pool **pool);
 
 /* An empty chunk with one reference, or NULL when memory is out. */
 struct chunk *chunk_take(struct chunk_pool *pool);
+/* Lets the empty chunk's records begin at that place in a block; where memory is out, anywhere. */
+void chunk_lay(struct chunk *chunk, unsigned block_place);
 struct chunk *chunk_ref(struct chunk *chunk);
 /* The last one gives the chunk back to its pool. */
 void chunk_unref(struct chunk_pool *pool, struct chunk **chunk);
+/* Frees what nobody has taken since the last time, but for a few. */
+void chunk_pool_tidy(struct chunk_pool *pool);
+
+static inline size_t chunk_bytes(const struct chunk *chunk)
+{
+    return chunk->buffer.length - chunk->begin;
+}
 
 static inline size_t chunk_count(const struct chunk *chunk)
 {

@@ -5,14 +5,12 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { PIECES_MAXIMUM = 64 };
 
-/* Takes `count` bytes from the front of the pieces. */
-static void pieces_consume(struct iovec **pieces, int *piece_count, size_t count)
+void descriptor_consume(struct iovec **pieces, int *piece_count, size_t count)
 {
     while (*piece_count && count >= (*pieces)->iov_len) {
         count -= (*pieces)->iov_len;
@@ -32,7 +30,7 @@ static int write_pieces(int descriptor, struct iovec *pieces, int piece_count, s
 
         if (count > 0) {
             *ret_written += (size_t)count;
-            pieces_consume(&pieces, &piece_count, (size_t)count);
+            descriptor_consume(&pieces, &piece_count, (size_t)count);
         } else if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
             /* the descriptor's other users may have made it non-blocking */
             struct pollfd waiting = {.fd = descriptor, .events = POLLOUT};
@@ -46,14 +44,15 @@ static int write_pieces(int descriptor, struct iovec *pieces, int piece_count, s
     return 0;
 }
 
-/* The same without a signal. */
-static int write_quietly(int descriptor, struct iovec *pieces, int piece_count, size_t *ret_written)
+int descriptor_write_pieces(int descriptor, struct iovec *pieces, int piece_count,
+                            size_t *ret_written)
 {
     static const struct timespec at_once = {0, 0};
     sigset_t pipe, before, pending;
     bool was_pending;
     int result;
 
+    *ret_written = 0;
     sigemptyset(&pipe);
     sigaddset(&pipe, SIGPIPE);
     sigpending(&pending);
@@ -71,8 +70,7 @@ int descriptor_write(int descriptor, struct slice chunk, size_t *ret_written)
 {
     struct iovec piece = {(void *)(uintptr_t)chunk.data, chunk.length};
 
-    *ret_written = 0;
-    return write_quietly(descriptor, &piece, chunk.length != 0, ret_written);
+    return descriptor_write_pieces(descriptor, &piece, chunk.length != 0, ret_written);
 }
 
 /* Payloads as pieces; what lies side by side is one piece. How many entries they hold. */
@@ -105,9 +103,9 @@ int descriptor_write_entries(int descriptor, struct sink_entry *entries, size_t 
     while (count && result == 0) {
         struct iovec pieces[PIECES_MAXIMUM];
         int piece_count;
-        size_t written = 0, taken = gather(entries, count, pieces, &piece_count);
+        size_t written, taken = gather(entries, count, pieces, &piece_count);
 
-        result = write_quietly(descriptor, pieces, piece_count, &written);
+        result = descriptor_write_pieces(descriptor, pieces, piece_count, &written);
         for (size_t i = 0; i < taken && written >= entries[i].payload.length; i++) {
             written -= entries[i].payload.length;
             entries[i].verdict = SINK_DELIVERED;

@@ -1,5 +1,6 @@
 /* descriptor: writing to a file descriptor to the end, without SIGPIPE. */
 #pragma once
+#include <sys/uio.h>
 #include "contract/sink.h"
 
 /*
@@ -8,6 +9,12 @@
  * thread only the outlet sends, to end a write that hangs.
  */
 int descriptor_write(int descriptor, struct slice chunk, size_t *ret_written);
+
+/* The same of several pieces, which are used up. */
+int descriptor_write_pieces(int descriptor, struct iovec *pieces, int piece_count,
+                            size_t *ret_written);
+/* Takes `count` bytes from the front of the pieces. */
+void descriptor_consume(struct iovec **pieces, int *piece_count, size_t count);
 
 /*
  * Writes the entries' payloads one behind the other, and gives those that surely arrived as a whole

@@ -226,6 +226,7 @@ static int file_send(void *context, struct sink_batch *batch)
         result = write_entries(file, batch->entries + done, count, is_direct);
         done += count;
     }
+    file_direct_tell(&file->direct, file->descriptor, batch);
     return descriptor_explain(batch, file->options->path, result);
 }
 
@@ -244,6 +245,7 @@ const struct sink sink_file = {
     .help = "A file, rotated by size and time, old ones compressed.",
     .target = "path",
     .format = "json",
+    .batch_bytes = 2 * 1024 * 1024, /* a write past the page cache costs by the call */
     .parts = {{&table, sizeof(struct file_options)}},
     .is_stream = true,
     .open = file_open,

@@ -214,6 +214,7 @@ int outlet_new(const struct sink *sink, const struct sink_options *sink_options,
         return -ENOMEM;
     outlet->sink = sink;
     outlet->pool = pool;
+    atomic_init(&outlet->block_base, -1);
     init_waiting(outlet);
     set_options(outlet, options);
     buffer_init(&outlet->uncounted, OUTLET_UNCOUNTED_BYTES);
@@ -234,6 +235,15 @@ int outlet_new(const struct sink *sink, const struct sink_options *sink_options,
     }
     *ret_outlet = outlet;
     return 0;
+}
+
+bool outlet_lay(const struct outlet *outlet, struct chunk *chunk, uint32_t stream_at)
+{
+    int base = atomic_load_explicit(&outlet->block_base, memory_order_relaxed);
+
+    if (base >= 0)
+        chunk_lay(chunk, (unsigned)base + stream_at % SINK_BLOCK_BYTES);
+    return base >= 0;
 }
 
 void outlet_reopen(struct outlet *outlet)

@@ -73,6 +73,12 @@ int outlet_new(const struct sink *sink, const struct sink_options *sink_options,
                struct outlet **ret_outlet, char message[SINK_MESSAGE_BYTES]);
 
 /*
+ * Lays the empty chunk's records as the outlet's sink wants them (sink_batch.block_place), where it
+ * has said so. `stream_at`: bytes in the chunks before it, modulo 2^32. False: it has not.
+ */
+bool outlet_lay(const struct outlet *outlet, struct chunk *chunk, uint32_t stream_at);
+
+/*
  * Takes a reference of its own, if it wants any of the chunk's records. 0, or the reason for which
  * records were lost: -ENOBUFS (queue full), -EPIPE, or -ESHUTDOWN (closed).
  */

@@ -61,6 +61,9 @@ struct outlet {
     struct buffer uncounted; /* sequences (uint64_t) of records about losses */
 
     struct backoff backoff; /* the sender's alone */
+
+    /* Where in a block the first byte of the stream of chunks would lie; negative: anywhere. */
+    atomic_int block_base;
 };
 
 uint64_t outlet_now_ns(void);

@@ -23,9 +23,9 @@ uint64_t outlet_queue_ripe_ns(const struct outlet *outlet)
     return outlet->first->pushed_ns + age_ns;
 }
 
-static size_t chunk_bytes(const struct chunk *chunk)
+static size_t weight_of(const struct chunk *chunk)
 {
-    return chunk->buffer.length + chunk->attributes.length;
+    return chunk_bytes(chunk) + chunk->attributes.length;
 }
 
 /* Only a little of each chunk may be wanted, but all of it is held. */
@@ -36,7 +36,7 @@ static void drop_first(struct outlet *outlet)
     outlet->first = item->next;
     if (!outlet->first)
         outlet->last = NULL;
-    outlet->queued_bytes -= chunk_bytes(item->chunk);
+    outlet->queued_bytes -= weight_of(item->chunk);
     outlet->queued_records -= item->end_sequence - item->sequence;
     chunk_unref(outlet->pool, &item->chunk);
     item->next = outlet->spare_items;
@@ -207,7 +207,7 @@ static int enter(struct outlet *outlet, struct chunk *chunk, uint64_t wanted, ui
     else
         outlet->first = item;
     outlet->last = item;
-    outlet->queued_bytes += chunk_bytes(chunk);
+    outlet->queued_bytes += weight_of(chunk);
     outlet->queued_records += wanted;
     return 0;
 }
@@ -238,8 +238,7 @@ int outlet_push(struct outlet *outlet, struct chunk *chunk)
     if (outlet->is_unreachable || outlet->is_closing) {
         result = outlet->is_closing ? -ESHUTDOWN : -EPIPE;
         outlet_lose(outlet, counted, OUTLET_LOSS_SINK_ERROR);
-    } else if (!make_space(outlet, chunk_bytes(chunk)) ||
-               enter(outlet, chunk, wanted, counted) < 0) {
+    } else if (!make_space(outlet, weight_of(chunk)) || enter(outlet, chunk, wanted, counted) < 0) {
         result = -ENOBUFS;
         outlet_lose(outlet, counted, OUTLET_LOSS_SINK_FULL);
     }

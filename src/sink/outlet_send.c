@@ -203,6 +203,26 @@ static void note_letters(struct outlet *outlet, const struct dead_letter_count *
         outlet->dead_letter_error = letters->error;
 }
 
+/* Where the sink would like later chunks to begin: behind this flight. The lock is held. */
+static void note_place(struct outlet *outlet, const struct sink_batch *batch)
+{
+    const struct flight *flight = &outlet->flight;
+    const struct chunk *chunk;
+    struct slice last;
+    uint32_t end;
+
+    if (flight->pending_count || !flight->chunk_count)
+        return; /* it will be told when all has arrived */
+    chunk = flight->chunks[flight->chunk_count - 1];
+    last = flight->entries[flight->count - 1].payload;
+    end = chunk->stream_at + (uint32_t)(last.data + last.length - chunk->buffer.data) -
+          (uint32_t)chunk->begin;
+    atomic_store_explicit(&outlet->block_base,
+                          batch->has_blocks ? (int)((batch->block_place - end) % SINK_BLOCK_BYTES)
+                                            : -1,
+                          memory_order_relaxed);
+}
+
 /* Sends what is pending, once. The lock is held, and free meanwhile. */
 static void send_flight(struct outlet *outlet)
 {
@@ -229,6 +249,7 @@ static void send_flight(struct outlet *outlet)
     pthread_mutex_lock(&outlet->lock);
     note_letters(outlet, &letters);
     judge(outlet, &batch, result);
+    note_place(outlet, &batch);
     acknowledged = flight->pending_count ? flight->pending[0].sequence - 1
                                          : flight->entries[flight->count - 1].sequence;
     is_stored = flight->is_stored;

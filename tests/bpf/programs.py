@@ -11,7 +11,11 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RUNGS = ("fentry", "tracepoint", "syscall")
+UNIX = tuple(f"unix {rung}" for rung in RUNGS)
 PACKETS = ("packets tcx", "packets clsact", "packets socket", "packets xdp-generic")
+WITH_UNIX = {"inputs": [{
+    "Type": "observer_ilogtail_network_v1", "EBPF": {"Enabled": True},
+    "Common": {"FlushOutL4Interval": 1, "DropUnixSocket": False}}]}
 KINDS = ("prog", "link", "map")
 REFUSED = 3  # weir's exit status when the kernel or the privileges do not allow it
 
@@ -39,21 +43,13 @@ def listed(kind):
     return {one["id"]: one for one in json.loads(done.stdout or "[]")}
 
 
-def is_another_running():
-    """Another weir on this host: what it loads is not to be taken for leftovers."""
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/stat") as file:
-                name, state = file.read().split("(", 1)[1].rsplit(") ", 1)
-            if name.startswith("weir") and not state.startswith("Z"):
-                return True
-        except OSError:
-            pass  # it ended
-    return False
-
-
-def kind_arguments(kind):
-    """A rung for sockets, or a hook for packets: "packets HOOK"."""
+def kind_arguments(kind, folder):
+    """A rung for sockets, the same with Unix sockets: "unix RUNG", or a hook: "packets HOOK"."""
+    if kind.startswith("unix "):
+        pipeline = os.path.join(folder, "pipeline.json")
+        with open(pipeline, "w") as out:
+            json.dump(WITH_UNIX, out)
+        return ["--rung", kind.split()[1], "--no-tls", "--ilogtail-config", pipeline]
     if not kind.startswith("packets "):
         return ["--rung", kind]
     return ["--rung", "none", "--packets=lo", "--drops", "--packet-hook", kind.split()[1]]
@@ -72,8 +68,9 @@ class Weir:
         self.errors = os.path.join(self.folder.name, "messages")
         with open(self.errors, "wb") as errors:
             self.child = subprocess.Popen(
-                [weir, "run", *kind_arguments(rung), "-o", "json", "-w", "/dev/null",
-                 "--ready-file", ready, *arguments], stdout=errors, stderr=errors)
+                [weir, "run", *kind_arguments(rung, self.folder.name), "-w", "/dev/null",
+                 "-o", "ilogtail" if rung in UNIX else "json", "--ready-file", ready, *arguments],
+                stdout=errors, stderr=errors)
         end = time.monotonic() + 60
         while not os.path.exists(ready):
             status = self.child.poll()

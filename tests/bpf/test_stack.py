@@ -17,6 +17,7 @@ CLASS_LDX, CLASS_ST, CLASS_STX = 1, 2, 3
 ADD_CONSTANT, MOVE, CALL, LOAD_WIDE = 0x07, 0xbf, 0x85, 0x18
 SECTION_SYMBOL, FUNCTION, CALL_OF_FUNCTION = 3, 2, 1
 STACK_POINTER = 10
+TAIL_CALL = 12  # a helper's number, linux/bpf.h
 
 
 class Object:
@@ -102,6 +103,18 @@ def deepest(image, function, known):
     return known[name]
 
 
+def all_on_own_stack(image, programs):
+    """Those at uprobes have a tail call, which keeps them off stacks that tasks of a CPU share."""
+    probes = [one for one in programs
+              if re.match(r"u(ret)?probe", image.sections[one["section"]][0])]
+    shared = [one["name"] for one in probes
+              if not any(code == CALL and source == 0 and constant == TAIL_CALL
+                         for _, code, _, source, _, constant in image.instructions(one))]
+    if shared or not probes:
+        print(f"{len(probes)} programs at uprobes; without a tail call: {', '.join(shared)}")
+    return bool(probes) and not shared
+
+
 def main():
     weir = os.environ.get("WEIR", os.path.join(HERE, "../../build/weir"))
     path = os.environ.get("WEIR_BPF_OBJECT", os.path.join(os.path.dirname(weir), "weir.bpf.o"))
@@ -119,6 +132,7 @@ def main():
             print(f"{program['name']}: {found[0]} bytes of stack (limit {LIMIT}), {found[1]} "
                   f"functions deep (limit {CALLS}): {' > '.join(found[2])}")
             failed = True
+    failed |= not all_on_own_stack(image, programs)
     print(f"{len(programs)} programs; the most: {most[0]} bytes, {' > '.join(most[2])}")
     if not programs or most[0] < 100:
         print("the object was not understood")

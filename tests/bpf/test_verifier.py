@@ -17,7 +17,7 @@ SOCKET_FILTERS, SOCKET_BYTES = ("weir_packet_socket", "weir_packet_socket_ip"), 
 def main():
     weir = programs.require()
     failed, measured = False, 0
-    for rung in programs.RUNGS + programs.PACKETS:
+    for rung in programs.RUNGS + programs.UNIX + programs.PACKETS:
         try:
             with programs.Weir(weir, rung) as running:
                 counts = running.verified_instructions()
@@ -25,6 +25,10 @@ def main():
         except programs.Refused as reason:
             print(f"{rung}: not on this kernel: {reason}")
             continue
+        names = [known.get(number, {}).get("name", "") for number in counts]
+        if rung in programs.UNIX and names and not any("unix" in name for name in names):
+            failed = True
+            print(f"{rung}: NO PROGRAM FOR UNIX SOCKETS")
         for number, count in sorted(counts.items(), key=lambda one: -one[1]):
             program = known.get(number, {})
             verdict = "ok"

@@ -71,6 +71,20 @@ static const struct feeder_step http1_events[] = {
     {0, NULL, 0},
 };
 
+static const struct feeder_step http1_grpc_web[] = {
+    {'>',
+     "POST /p.S/M HTTP/1.1\r\nHost: h\r\nContent-Type: application/grpc-web-text\r\n"
+     "Content-Length: 12\r\n\r\nAAAAAAJ4eQ==",
+     0},
+    {'<',
+     "HTTP/1.1 200 OK\r\nContent-Type: application/grpc-web-text+proto\r\n"
+     "Transfer-Encoding: chunked\r\n\r\n"
+     "c\r\nAAAAAAJ4eQ==\r\n38\r\ngAAAACRncnBjLXN0YXR1czogNQ0KZ3JwYy1tZXNzYWdlOiBnb25lDQo="
+     "\r\n0\r\n\r\n",
+     0},
+    {0, NULL, 0},
+};
+
 static const struct feeder_step http1_upgrade[] = {
     {'>', "CONNECT proxy.example:443 HTTP/1.1\r\nHost: proxy.example:443\r\n\r\n", 0},
     {'<', "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 2\r\n\r\nno", 0},
@@ -96,6 +110,7 @@ const struct conversation conversations[] = {
     {"http1", "chunked", http1_chunked},
     {"http1", "upgrade", http1_upgrade},
     {"http1", "events", http1_events},
+    {"http1", "grpc_web", http1_grpc_web},
     {"http1", "odd", http1_odd},
     {"dns", "stream", dns_stream},
     {"dns", "transfer", dns_transfer},

@@ -20,10 +20,11 @@ import urllib.request
 
 from harness import (Weir, check, check_clean_end, check_empty, note, require_weir, run_main,
                      temporary_directory)
-from container_groups import has_groups, play
+from children import finish_child
+from container_groups import Group, has_groups, play
 from harness import traffic, servers
 
-KNOWN, SLOW, ABSENT, ODD = ("a1" * 32, "b2" * 32, "c3" * 32, "d4" * 32)
+KNOWN, SLOW, ABSENT, ODD, LATER = ("a1" * 32, "b2" * 32, "c3" * 32, "d4" * 32, "e5" * 32)
 LABELS = {"app": "shop", "io.kubernetes.pod.name": "shop-7d9f", "tier": "f\u00fcnf",
           "io.kubernetes.pod.namespace": "prod", "io.kubernetes.container.name": "web"}
 ANSWER_SECONDS = 0.3  # of a runtime that takes its time
@@ -79,6 +80,24 @@ def check_known(records):
           "and they keep their order")
 
 
+def check_behind_others(runtime, weir):
+    """While an answer is on its way, records behind it have theirs asked for, too."""
+    with Group(SLOW) as slow, Group(LATER) as later:
+        slow_port = finish_child(slow.start())
+        check(traffic.wait_until(lambda: SLOW in runtime.asked, 30), "a slow answer is asked for")
+        later_port = finish_child(later.start())
+        check(traffic.wait_until(lambda: LATER in runtime.asked, 30),
+              "and that for a container that came later, before it is there", str(runtime.asked))
+        check(weir.records(server_port=slow_port) + weir.records(server_port=later_port) == [],
+              "while the records of both wait")
+        runtime.release.set()
+        for port in (slow_port, later_port):
+            records = weir.wait_for_records(3, 30, server_port=port)
+            check([record.get("container.name") for record in records] == ["front"] * 3,
+                  "both have their names", str(records)[:600])
+    runtime.release.clear()
+
+
 def check_runtime():
     path = temporary_directory() / "runtime.sock"
     runtime = Runtime(path)
@@ -93,6 +112,9 @@ def check_runtime():
         check_clean_end(weir)
         check("went without" not in weir.stderr(), "none went without", weir.stderr()[-500:])
     check(runtime.asked.count(KNOWN) == 1, "one question for one container", str(runtime.asked))
+    with Weir("--container-socket", path, "--metadata-wait", "1m") as weir:
+        check_behind_others(runtime, weir)
+        check_clean_end(weir)
     with Weir("--container-socket", path, "--metadata-wait", "50ms", "--metrics=0") as weir:
         records = play(SLOW, weir)
         check(len(records) == 3 and not [record for record in records

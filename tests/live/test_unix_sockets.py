@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """DropUnixSocket: false. Streams, one that lived before weir, datagrams and pairs that are bound to
-nothing, on each rung: every byte and call is in the rows of its process and role, once.
+nothing, on each rung: every byte and call is in the rows of its process and role, once. Of a call
+that takes more messages than rung syscall looks at, the rest is counted as lost.
 
 TIMEOUT: 180
 """
@@ -13,18 +14,24 @@ from pathlib import Path
 
 from harness import (StartFailed, Weir, check, note, require_weir, run_main, servers,
                      temporary_directory)
+import faults
 import traffic
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "vm"))
 
 RUNGS = ("fentry", "tracepoint", "syscall")
 ROUNDS = 20
 BODY = 30000
+MANY, LOOKED_AT = 1100, 1024  # messages of one recvmmsg, and of them on rung syscall
 PIPELINE = {"inputs": [{
     "Type": "observer_ilogtail_network_v1", "EBPF": {"Enabled": True},
     "Common": {"FlushOutL4Interval": 1, "FlushOutL7Interval": 1, "DropUnixSocket": False}}]}
 # One process is both ends: kept connections and ones whose end is the end of the answer.
 TALKER = """
 import os, socket, struct, sys, threading
-folder, rounds, body = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+folder, rounds, body, many = sys.argv[1], *map(int, sys.argv[2:5])
+sys.path.append(sys.argv[5])
+from smoke_dns import question, receive_many
 REQUEST = b"GET /%s HTTP/1.1\\r\\nHost: local\\r\\n\\r\\n"
 KEPT = b"HTTP/1.1 200 OK\\r\\nContent-Length: 4\\r\\n\\r\\nkept"
 CLOSED = b"HTTP/1.0 200 OK\\r\\nConnection: close\\r\\n\\r\\n" + bytes(body)
@@ -45,6 +52,23 @@ def call(connection, path, is_kept):
     while part := connection.recv(4096):
         size += len(part)
     return size
+def send_all(sender, texts):
+    for text in texts:
+        sender.send(text)
+def take_many():
+    # 3 bytes each, and questions of which every one is in the socket's memory before it is read
+    left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    asks, takes = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+    with left, right, asks, takes:
+        takes.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE
+        takes.bind(("127.0.0.77", 5355))
+        asks.connect(("127.0.0.77", 5355))
+        sender = threading.Thread(target=send_all, args=(left, [b"abc"] * many))
+        sender.start()
+        receive_many(right, many)
+        sender.join()
+        send_all(asks, [question("many.weir.test", number) for number in range(many)])
+        receive_many(takes, many)
 listener = socket.socket(socket.AF_UNIX)
 listener.bind(folder + "/stream")
 listener.listen()
@@ -70,6 +94,7 @@ for line in sys.stdin:
     with left, right:
         left.sendall(bytes(50))
         right.recv(4096)
+    take_many()
     print(len(REQUEST % b"living"), len(REQUEST % b"kept"), len(REQUEST % b"close"), len(KEPT),
           len(CLOSED), flush=True)
 """
@@ -78,7 +103,8 @@ for line in sys.stdin:
 class Talker:
     def __init__(self, folder):
         self.child = subprocess.Popen(
-            [sys.executable, "-c", TALKER, str(folder), str(ROUNDS), str(BODY)],
+            [sys.executable, "-c", TALKER, str(folder), str(ROUNDS), str(BODY),
+             str(MANY), sys.path[0]],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             preexec_fn=servers.die_with_parent)
         self.pid = self.child.stdout.readline().strip()
@@ -124,7 +150,9 @@ def check_rows(rung, rows, sizes):
     sent, received = wanted_bytes(sizes)
     check(told["client"][:2] == [sent, received], f"{rung}: bytes of clients", f"{told}")
     check(told["server"][:2] == [received, sent], f"{rung}: bytes of servers", f"{told}")
-    check(told["unknown"] == [50, 50, 1], f"{rung}: of a pair nobody knows who is who", f"{told}")
+    taken = LOOKED_AT if rung == "syscall" else MANY
+    check(told["unknown"] == [50 + 3 * taken, 50 + 3 * MANY, 1 + taken],
+          f"{rung}: of pairs nobody knows who is who", f"{told}")
     check(told["client"][2] == 1 + 4 * ROUNDS, f"{rung}: packets are calls", f"{told}")
     for role in ("client", "server"):
         calls = {path: total(rows, "total_count", type="protocols", role=role, url=path,
@@ -164,6 +192,28 @@ def play(rung, folder):
         weir.stop()
         check(weir.totals.is_identity, f"{rung}: seen = logged + filtered + lost: {weir.totals}")
         check_rows(rung, rows_of(weir, talker.pid), sizes)
+        if rung == "syscall":  # twice: of Unix and UDP sockets, where each may have been a question
+            check(weir.totals.lost == {"steps": 2 * (MANY - LOOKED_AT)} and
+                  weir.totals.missed == {"steps": (0, 4)},
+                  "syscall: what was not looked at is counted", weir.totals.text)
+
+
+def play_without_iterators(folder):
+    """They tell of the sockets: without them the user hears that there will be none, and why."""
+    shim = faults.build_shim(Path(folder), "iterators_shim")
+    if not shim:
+        note("no C compiler: not played without iterators")
+        return
+    file = Path(folder) / "pipeline.json"
+    file.write_text(json.dumps(PIPELINE))
+    with Talker(folder) as talker, Weir("--ilogtail-config", file, output="ilogtail",
+                                        environment={"LD_PRELOAD": str(shim)}) as weir:
+        talker.talk()
+        weir.stop()
+        unix = [row for row in rows_of(weir, talker.pid) if row.get("url") == "/kept"]
+        check(unix == [], "no rows where iterators are refused", f"{unix[:2]}")
+        wanted = "no Unix sockets, though DropUnixSocket is false: the kernel refuses the iterators"
+        check(wanted in weir.stderr(), "which is told at the start", weir.stderr()[-800:])
 
 
 def main():
@@ -176,6 +226,7 @@ def main():
         except StartFailed as failed:
             note(f"{rung}: not on this kernel: {str(failed)[:200]}")
     check(played > 0, "at least one rung is here")
+    play_without_iterators(temporary_directory())
 
 
 if __name__ == "__main__":

@@ -214,6 +214,25 @@ static void memory_may_run_out(void **state)
     }
 }
 
+/* They are compared byte by byte, so nothing may depend on what lay there before. */
+static void unused_bytes_are_nothing(void **state)
+{
+    struct value value;
+    struct common_values *common;
+
+    (void)state;
+    memset(&value, 0xaa, sizeof(value));
+    value.field = FIELD_CONNECTION_ID;
+    value.kind = VALUE_NUMBER;
+    value.count = 1;
+    value.number = 5;
+    common = common_values_new(&value, 1);
+    assert_non_null(common);
+    assert_int_equal(common->values[0].number, 5);
+    assert_int_equal(common->values[0].text.length, 0);
+    common_values_unref(&common);
+}
+
 static int tear_down(void **state)
 {
     (void)state;
@@ -231,6 +250,7 @@ int main(void)
         cmocka_unit_test(no_values_are_nothing),
         cmocka_unit_test(connections_take_turns),
         cmocka_unit_test(memory_may_run_out),
+        cmocka_unit_test(unused_bytes_are_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, tear_down);

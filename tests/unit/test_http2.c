@@ -4,53 +4,18 @@
  */
 #include "parse/http2.h"
 #include "refine/mask.h"
-#include "tests/lib/stream_events.h"
+#include "tests/lib/http2_wire.h"
 
-#define HEADERS 1
 #define CONTINUATION 9
-#define END 5 /* END_STREAM and END_HEADERS */
 
 extern const struct feeder_step http2_texts[], http2_plain[], http2_grpc[], http2_joined[],
     http2_others[];
 extern const struct feeder_step http2_upgrade[], websocket_chat[];
 
-static struct buffer wire;
-
 static void begin_with(const struct feeder_step *steps)
 {
     start(NULL);
     feeder_play(&feeder, steps, NULL, NULL);
-}
-
-/* ---- frames in the making ------------------------------------------------------------------ */
-
-static void add_bytes(const void *bytes, size_t length)
-{
-    wire.maximum = 64 << 20;
-    assert_int_equal(buffer_append(&wire, slice_of(bytes, length)), 0);
-}
-
-static void add_frame(unsigned type, unsigned flags, uint32_t stream, const void *payload,
-                      size_t length)
-{
-    uint8_t header[] = {(uint8_t)(length >> 16), (uint8_t)(length >> 8), (uint8_t)length,
-                        (uint8_t)type,           (uint8_t)flags,         (uint8_t)(stream >> 24),
-                        (uint8_t)(stream >> 16), (uint8_t)(stream >> 8), (uint8_t)stream};
-    add_bytes(header, sizeof(header));
-    if (length)
-        add_bytes(payload, length);
-}
-
-static void add_preface(void)
-{
-    add_bytes(http2_preface.data, http2_preface.length);
-    add_frame(4, 0, 0, NULL, 0);
-}
-
-static void send_wire(enum direction direction)
-{
-    feeder_send(&feeder, direction, buffer_slice(&wire));
-    wire.length = 0;
 }
 
 #define GET "\x82\x84\x86\x41\x01h"

@@ -3,26 +3,9 @@
  * behind the end of a stream, gRPC's status in heads, WebSocket's rules (RFC 6455 §5).
  */
 #include "parse/http2.h"
-#include "tests/lib/stream_events.h"
+#include "tests/lib/http2_wire.h"
 
-enum { DATA = 0, HEADERS = 1, RESET = 3, SETTINGS = 4, GOAWAY = 7, END = 5, OPEN = 4 };
-
-static struct buffer wire;
-
-static void add(unsigned type, unsigned flags, uint32_t stream, const void *payload, size_t length)
-{
-    uint8_t header[] = {
-        0, (uint8_t)(length >> 8), (uint8_t)length, (uint8_t)type, (uint8_t)flags, 0,
-        0, (uint8_t)(stream >> 8), (uint8_t)stream};
-    assert_int_equal(buffer_append(&wire, slice_of(header, sizeof(header))), 0);
-    assert_int_equal(buffer_append(&wire, slice_of(payload, length)), 0);
-}
-
-static void send_wire(enum direction direction)
-{
-    feeder_send(&feeder, direction, buffer_slice(&wire));
-    wire.length = 0;
-}
+enum { DATA = 0, RESET = 3, GOAWAY = 7, OPEN = 4 };
 
 /* A block without the table: names and values in pairs, the last name NULL. */
 static void add_head(unsigned flags, uint32_t stream, const char *const *texts)
@@ -37,7 +20,7 @@ static void add_head(unsigned flags, uint32_t stream, const char *const *texts)
         for (size_t k = 0; k < length; k++) /* '#' stands for NUL */
             block[at++] = texts[i][k] == '#' ? 0 : (uint8_t)texts[i][k];
     }
-    add(HEADERS, flags, stream, block, at);
+    add_frame(HEADERS, flags, stream, block, at);
 }
 
 #define HEAD(flags, stream, ...) add_head(flags, stream, (const char *const[]){__VA_ARGS__, NULL})
@@ -47,9 +30,7 @@ static void begin(void)
 {
     start(NULL);
     feeder_open(&feeder);
-    wire.maximum = 1 << 20;
-    assert_int_equal(buffer_append(&wire, http2_preface), 0);
-    add(SETTINGS, 0, 0, "", 0);
+    add_preface();
 }
 
 static void requests_are_judged(void **state)
@@ -128,7 +109,7 @@ static void lengths_are_compared(void **state)
     send_wire(DIRECTION_A_TO_B);
     for (uint32_t i = 0; i < COUNT; i++) {
         HEAD(OPEN, 2 * i + 1, ":status", cases[i].status, "content-length", "4");
-        add(DATA, 1, 2 * i + 1, cases[i].body, strlen(cases[i].body));
+        add_frame(DATA, 1, 2 * i + 1, cases[i].body, strlen(cases[i].body));
     }
     send_wire(DIRECTION_B_TO_A);
     feeder_close(&feeder);
@@ -144,13 +125,13 @@ static void what_follows_the_end_is_not_taken(void **state)
     (void)state;
     begin();
     HEAD(END, 1, ASK);
-    add(DATA, 0, 1, "more", 4);
+    add_frame(DATA, 0, 1, "more", 4);
     HEAD(END, 3, ASK);
     HEAD(END, 3, "x-late", "1");
     HEAD(END, 5, ASK);
     HEAD(END, 7, ASK);
     HEAD(END, 9, ASK);
-    add(RESET, 0, 9, "\0\0\0\x08\0", 5);
+    add_frame(RESET, 0, 9, "\0\0\0\x08\0", 5);
     HEAD(OPEN, 11, ASK);
     send_wire(DIRECTION_A_TO_B);
     HEAD(END, 1, ":status", "200");
@@ -159,9 +140,9 @@ static void what_follows_the_end_is_not_taken(void **state)
     HEAD(OPEN, 7, ":status", "101");
     HEAD(END, 7, ":status", "200");
     HEAD(END, 9, ":status", "200");
-    add(DATA, 1, 11, "early", 5);
+    add_frame(DATA, 1, 11, "early", 5);
     HEAD(END, 11, ":status", "200");
-    add(GOAWAY, 0, 1, "\0\0\0\0\0\0\0\x02", 8);
+    add_frame(GOAWAY, 0, 1, "\0\0\0\0\0\0\0\x02", 8);
     send_wire(DIRECTION_B_TO_A);
     feeder_close(&feeder);
     assert_int_equal(feeder.record_count, 6);
@@ -192,13 +173,14 @@ static void the_status_of_a_call(void **state)
     send_wire(DIRECTION_A_TO_B);
     HEAD(END, 1, TYPE, "grpc-status", "5", "grpc-message", "not%20there");
     HEAD(OPEN, 3, TYPE, "grpc-status", "0");
-    add(DATA, 0, 3, "\0\0\0\0\1x\1\0\0\0", 10); /* a message, and half of a compressed one's head */
-    add(DATA, 0, 3, "\2yz", 3);
+    add_frame(DATA, 0, 3, "\0\0\0\0\1x\1\0\0\0",
+              10); /* a message, and half of a compressed one's head */
+    add_frame(DATA, 0, 3, "\2yz", 3);
     HEAD(END, 3, "grpc-status", "13", "grpc-status-details-bin", "CA0");
     HEAD(OPEN, 5, TYPE, "grpc-status", "7");
-    add(DATA, 1, 5, "", 0);
+    add_frame(DATA, 1, 5, "", 0);
     HEAD(OPEN, 7, TYPE, "grpc-status", "0");
-    add(DATA, 1, 7, "\0\0\0\0\0", 5);
+    add_frame(DATA, 1, 7, "\0\0\0\0\0", 5);
     HEAD(END, 9, ":status", "503", "content-type", "text/html");
     send_wire(DIRECTION_B_TO_A);
     feeder_close(&feeder);
@@ -219,8 +201,8 @@ static void sizes_change_at_the_beginning(void **state)
 {
     (void)state;
     begin();
-    add(HEADERS, END, 1, "\x20\x3f\xe1\x1f\x82\x84\x86\x41\x01h", 10);
-    add(HEADERS, END, 3, "\x82\x20\x84\x86\x41\x01h", 7);
+    add_frame(HEADERS, END, 1, "\x20\x3f\xe1\x1f\x82\x84\x86\x41\x01h", 10);
+    add_frame(HEADERS, END, 3, "\x82\x20\x84\x86\x41\x01h", 7);
     send_wire(DIRECTION_A_TO_B);
     feeder_close(&feeder);
     assert_int_equal(feeder.record_count, 2);

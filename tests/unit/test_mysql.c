@@ -331,6 +331,45 @@ static void protocol_9_is_read(void **state)
     talk_done();
 }
 
+/* MySQL 5.1 and older has not the bit either that MariaDB leaves out. */
+static void old_servers_are_told_apart(void **state)
+{
+    (void)state;
+    static const char *const versions[][2] = {{"5.0.54", "mysql"},
+                                              {"4.0.18", "mysql"},
+                                              {"5.5.5-10.6.1", "mariadb"},
+                                              {"11.4.2-log", "mariadb"},
+                                              {"5.1.7-MariaDB", "mariadb"}};
+    for (size_t i = 0; i < sizeof(versions) / sizeof(*versions); i++) {
+        char greeting[64] = "\x0a";
+        size_t length = 1 + strlen(strcpy(greeting + 1, versions[i][0])) + 1;
+        memcpy(greeting + length, "\1\0\0\0saltsalt\0\x2c\xa2\x08\2\0", 18);
+        char packet[128] = {(char)(length + 18 + 13)};
+        memcpy(packet + 4, greeting, length + 18);
+        talk_begin();
+        talk_say('<', packet, 4 + length + 18 + 13);
+        PACKET('>', 1,
+               "\x8d\xa2\0\0\0\0\0\1\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+               "\0ann\0\0shop");
+        PACKET('<', 2, "\0\0\0\2\0\0\0");
+        PACKET('>', 0, "\2test");
+        PACKET('<', 1, "\0\0\0\2\0\0\0");
+        PACKET('>', 0, "\4agent\0%");
+        PACKET('<', 1, "\xfe\0\0\2\0");
+        talk_close();
+        talk_expect_count(3);
+        for (size_t at = 0; at < 3; at++) {
+            talk_expect(at, "db.system.name", versions[i][1]);
+            talk_expect(at, "db.server.version", versions[i][0]);
+            talk_expect_flags(at, 0);
+        }
+        talk_expect(0, "db.namespace", "shop");
+        talk_expect(1, "db.namespace", "test");
+        talk_expect(2, "db.collection.name", "agent");
+        talk_done();
+    }
+}
+
 /* What is not quite such a greeting is none. */
 static void protocol_9_is_not_guessed(void **state)
 {
@@ -366,6 +405,7 @@ int main(void)
         cmocka_unit_test(definitions_may_be_left_out),
         cmocka_unit_test(the_oldest_servers_are_read),
         cmocka_unit_test(protocol_9_is_read),
+        cmocka_unit_test(old_servers_are_told_apart),
         cmocka_unit_test(protocol_9_is_not_guessed),
     };
     return cmocka_run_group_tests(tests, NULL, talk_finish);

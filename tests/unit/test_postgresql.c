@@ -77,6 +77,28 @@ static void log_in(void)
     TALK('<', "R\0\0\0\x08\0\0\0\0" READY);
 }
 
+/* The server offers, the client chooses; what proves the identity is not kept. */
+static void the_mechanism_is_the_clients(void **state)
+{
+    (void)state;
+    for (int is_known = 0; is_known < 2; is_known++) {
+        talk_begin();
+        talk_say('>', login, sizeof(login));
+        TALK('<', "R\0\0\0\x2a\0\0\0\x0aSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0");
+        if (is_known)
+            TALK('>', "p\0\0\0\x18SCRAM-SHA-256\0\0\0\0\2n,");
+        else
+            TALK('>', "p\0\0\0\x0bSECRET\0");
+        TALK('<', "R\0\0\0\x0a\0\0\0\x0br=");
+        TALK('>', "p\0\0\0\x12SCRAM-SHA-256\0");
+        TALK('<', "R\0\0\0\x08\0\0\0\0" READY);
+        talk_close();
+        talk_expect_count(1);
+        talk_expect(0, "db.auth.method", is_known ? "SCRAM-SHA-256" : "SCRAM-SHA-256-PLUS");
+        talk_done();
+    }
+}
+
 static void a_cancel_request_waits_for_nothing(void **state)
 {
     (void)state;
@@ -272,6 +294,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(simple_queries_have_one_record),
         cmocka_unit_test(extended_queries_have_their_text),
+        cmocka_unit_test(the_mechanism_is_the_clients),
         cmocka_unit_test(a_cancel_request_waits_for_nothing),
         cmocka_unit_test(tls_is_left_to_its_parser),
         cmocka_unit_test(lengths_that_lie_end_it),

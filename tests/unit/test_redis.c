@@ -95,6 +95,25 @@ static void what_changes_the_connection_is_kept(void **state)
     talk_done();
 }
 
+/* A server passes over arrays of nothing; a client's first one does not make it the server. */
+static void empty_commands_are_no_replies(void **state)
+{
+    (void)state;
+    static const char *const empty[] = {"*0\r\n", "*-1\r\n"};
+    for (size_t i = 0; i < 2; i++) {
+        talk_begin();
+        talk_say('>', empty[i], strlen(empty[i]));
+        TALK('>', "*1\r\n$4\r\nPING\r\n");
+        TALK('<', "+PONG\r\n");
+        talk_close();
+        talk_expect_count(1);
+        talk_expect(0, "db.operation.name", "PING");
+        talk_expect(0, "db.response.size", "7");
+        talk_expect_flags(0, 0);
+        talk_done();
+    }
+}
+
 static void pushes_answer_nothing(void **state)
 {
     (void)state;
@@ -272,6 +291,7 @@ int main(void)
         cmocka_unit_test(large_values_are_passed_over),
         cmocka_unit_test(a_gap_inside_a_value_is_harmless),
         cmocka_unit_test(what_changes_the_connection_is_kept),
+        cmocka_unit_test(empty_commands_are_no_replies),
         cmocka_unit_test(pushes_answer_nothing),
         cmocka_unit_test(a_gap_is_over_when_nothing_moves),
         cmocka_unit_test(a_command_is_found_behind_a_gap),

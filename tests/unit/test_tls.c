@@ -350,6 +350,37 @@ static void ssl_2_is_told(void **state)
     feeder_done(&feeder);
 }
 
+/* Drafts of TLS 1.3 before the 22nd: no session and no compression in the ServerHello. */
+static void drafts_of_tls_1_3_are_read(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t version;
+        const char *name;
+    } drafts[] = {
+        {0x7f0e, "1.3-draft14"}, {0x7f12, "1.3-draft18"}, {0x7f15, "1.3-draft21"}, {0x0304, "1.3"}};
+    static struct bytes hello, answer, out;
+    make_browser(&hello);
+    for (size_t i = 0; i < COUNT(drafts); i++) {
+        answer.length = out.length = 0;
+        add_number(&answer, drafts[i].version, 2);
+        add(&answer, "0123456789abcdef0123456789abcdef\x13\1\0\x0a", 36);
+        add_extension(&answer, 51, "\0\x1d\0\2kk", 6);
+        begin();
+        add_records(&out, 1, &hello, 16384);
+        feeder_send(&feeder, DIRECTION_A_TO_B, slice_of(out.data, out.length));
+        out.length = 0;
+        add_records(&out, 2, &answer, 16384);
+        feeder_send(&feeder, DIRECTION_B_TO_A, slice_of(out.data, out.length));
+        end(1);
+        assert_false(has_flag(RECORD_FLAG_MALFORMED));
+        assert_text("tls.version", drafts[i].name);
+        assert_text("tls.cipher", "TLS_AES_128_GCM_SHA256");
+        assert_text("tls.curve", "x25519");
+        feeder_done(&feeder);
+    }
+}
+
 /* A QUIC 1 hello is answered with other versions; the same hello comes in QUIC 2. */
 static void a_negotiated_version_is_the_same_handshake(void **state)
 {
@@ -386,6 +417,7 @@ int main(void)
         cmocka_unit_test(what_follows_is_skipped),
         cmocka_unit_test(what_asks_for_tls_is_followed),
         cmocka_unit_test(ssl_2_is_told),
+        cmocka_unit_test(drafts_of_tls_1_3_are_read),
         cmocka_unit_test(a_negotiated_version_is_the_same_handshake),
     };
     return cmocka_run_group_tests(tests, NULL, finish);

@@ -10,6 +10,7 @@ import struct
 
 from smoke_run import Wrong, expect
 
+MANY = 100  # of one sendmmsg: more than one part of them
 OTHERS = 100  # datagrams that are no DNS, on each of two sockets
 IP_PKTINFO, IPV6_RECVPKTINFO = 8, 49
 
@@ -126,11 +127,11 @@ def ask_ipv4(asked):
     ask("other-address", asked.socket(bound=("127.0.0.9", 0)),
         lambda one, query: one.sendto(query, there), ends=("127.0.0.9", "127.0.0.1"))
     client = asked.socket(connected=there)
-    names = [asked.name("many"), asked.name("many")]
+    names = [asked.name("many") for _ in range(MANY)]
     send_many(client, [question(name, 100 + i) for i, name in enumerate(names)])
-    for query in receive_many(server, 2):
+    for query in receive_many(server, MANY):
         server.sendto(answer(query), client.getsockname())
-    expect(len(receive_many(client, 2)), 2, "answers to many")
+    expect(len(receive_many(client, MANY)), MANY, "answers to many")
     for name in names:
         asked.expects(name, client, server)
 

@@ -127,15 +127,41 @@ static bool start(struct quic_call *call, const struct quic_packet *packet, uint
     return true;
 }
 
+/*
+ * RFC 9368 §2.3, RFC 9369 §4.1: a server may answer in another version, which is then the
+ * connection's; its keys come from the same id of the client. Packets of both may be under way.
+ */
+static bool change_version(struct quic_call *call, const struct quic_packet *packet, uint8_t *plain,
+                           struct slice *ret_frames)
+{
+    struct quic_state *state = call->state;
+    struct slice id = slice_of(state->id, state->id_length);
+    bool is_client = state->session.client == call->direction;
+    struct quic_keys own, others;
+
+    if (!quic_keys_derive(packet->version, id, is_client, &own) ||
+        !quic_keys_open(&own, packet, plain, ret_frames) ||
+        !quic_keys_derive(packet->version, id, !is_client, &others))
+        return false;
+    state->version = packet->version;
+    state->keys[call->direction] = own;
+    state->keys[!call->direction] = others;
+    if (!is_client)
+        tell_version(state);
+    return true;
+}
+
 static bool open_initial(struct quic_call *call, const struct quic_packet *packet, uint8_t *plain,
                          struct slice *ret_frames)
 {
     struct quic_state *state = call->state;
     struct slice id = slice_of(state->id, state->id_length);
     bool is_client = !state->version || state->session.client == call->direction;
+    bool is_same = state->version == packet->version, is_anew = is_client && state->is_retried;
 
-    if (state->version == packet->version && !state->session.is_over &&
-        quic_keys_open(&state->keys[call->direction], packet, plain, ret_frames))
+    if (state->version && !state->session.is_over &&
+        (is_same ? quic_keys_open(&state->keys[call->direction], packet, plain, ret_frames)
+                 : !is_anew && change_version(call, packet, plain, ret_frames)))
         return true;
     /* A client that has heard from the server addresses it otherwise, with the old keys. */
     bool is_other = state->version != packet->version || !slice_is_equal(packet->destination, id);

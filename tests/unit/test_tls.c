@@ -404,6 +404,26 @@ static void a_negotiated_version_is_the_same_handshake(void **state)
     feeder.is_datagram = false;
 }
 
+/* RFC 9368 §2.3: a QUIC 1 hello is answered in QUIC 2, whose keys come from the same id. */
+static void a_server_may_answer_in_another_version(void **state)
+{
+    (void)state;
+    const struct feeder_step *hello = &quic_1[1], *answer = &quic_2[3];
+    assert_int_equal(answer->way, '<');
+    assert_int_equal(feeder_init(&feeder, NULL), 0);
+    feeder.is_datagram = true;
+    feeder_open(&feeder);
+    feeder_send(&feeder, DIRECTION_A_TO_B, slice_of(hello->text, hello->length));
+    feeder_send(&feeder, DIRECTION_B_TO_A, slice_of(answer->text, answer->length));
+    feeder_close(&feeder);
+    assert_text("network.protocol.version", "2");
+    assert_text("tls.client.server_name", "example.com");
+    assert_text("tls.version", "1.3");
+    assert_int_equal(feeder.records[0]->flags, 0);
+    feeder_done(&feeder);
+    feeder.is_datagram = false;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -419,6 +439,7 @@ int main(void)
         cmocka_unit_test(ssl_2_is_told),
         cmocka_unit_test(drafts_of_tls_1_3_are_read),
         cmocka_unit_test(a_negotiated_version_is_the_same_handshake),
+        cmocka_unit_test(a_server_may_answer_in_another_version),
     };
     return cmocka_run_group_tests(tests, NULL, finish);
 }

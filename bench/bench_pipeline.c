@@ -4,14 +4,15 @@
  * 238 bytes with 20 headers, masked as the kernel does. Each line is a stage's share of the sum.
  * Arguments: exchanges (default 1000000), stages (1 to 3, default or 0: all), and "varying" for
  * heads of which no two are the same: the target, the request's id, a cookie, Date and ETag change;
- * "http2" for the same over HTTP/2 (http2_wire.h), where "http2-varying" changes path, id and ETag.
+ * "http2" for the same over HTTP/2 (http2_streams.h), where "http2-varying" changes path, id and
+ * ETag.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include "http2_wire.h"
+#include "http2_streams.h"
 #include "encode/encoder.h"
 #include "refine/mask.h"
 #include "refine/processes.h"

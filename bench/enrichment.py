@@ -12,7 +12,6 @@ import os
 import re
 import signal
 import socketserver
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -117,8 +116,9 @@ def main():
         machine.wait_for(lambda: not (group / "cgroup.procs").read_text(), 10, "nginx's end")
         group.rmdir()
     assert all(len(one["fields"]) == len(WANTED) for one in on), "not all was named"
-    ratio = statistics.median(a["rate"] / b["rate"] for a, b in zip(on, off))
-    costs = [statistics.median(one["cpu_us"] for one in of) for of in (on, off)]
+    machine.relate(on, off, "rate")
+    ratio = machine.median(on, "relative")
+    costs = [machine.median(of, "cpu_us") for of in (on, off)]
     print(f"throughput with everything named: {ratio:.3f} of that with nothing"
           f" (median of {len(on)});"
           f" weir's CPU us a record {costs[0]:.2f} and {costs[1]:.2f};"

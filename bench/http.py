@@ -16,7 +16,6 @@ import argparse
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -85,15 +84,15 @@ def turn(contender, folder, chosen):
     return result
 
 
-def median(turns, field, scale=1.0):
-    values = [one[field] * scale for one in turns if one.get(field) is not None]
-    return statistics.median(values) if values else None
+MEDIANS = ("requests_per_second", "relative", "p50_us", "p99_us", "server_us", "server_added_us",
+           "tool_cpu_seconds_per_million", "output_bytes_per_request", "rss_start_peak_kib",
+           "rss_idle_kib", "rss_kib", "rss_peak_kib")
 
 
 def summarize(contender, turns, base):
     """The medians of a contender's turns; `base` are those without capture, round by round."""
+    machine.relate(turns, base)
     for one, none in zip(turns, base):
-        one["relative"] = one["requests_per_second"] / none["requests_per_second"]
         millions = one["served"] / 1e6
         server = one["server_cpu_seconds"] / millions
         one["server_us"] = server
@@ -102,11 +101,8 @@ def summarize(contender, turns, base):
             one["tool_cpu_seconds_per_million"] = one["cpu_seconds"] / millions
         if one.get("output_bytes") is not None:
             one["output_bytes_per_request"] = one["output_bytes"] / one["served"]
-    summary = {"name": contender.name, "title": contender.title, "turns": turns}
-    for field in ("requests_per_second", "relative", "p50_us", "p99_us", "server_us",
-                  "server_added_us", "tool_cpu_seconds_per_million", "output_bytes_per_request",
-                  "rss_start_peak_kib", "rss_idle_kib", "rss_kib", "rss_peak_kib"):
-        summary[field] = median(turns, field)
+    summary = {"name": contender.name, "title": contender.title, "turns": turns,
+               **machine.medians(turns, MEDIANS)}
     for field in ("served", "lost", "lost_packets", "errors"):
         counts = [one[field] for one in turns if one.get(field) is not None]
         summary[field] = sum(counts) if counts else None

@@ -17,7 +17,6 @@ import os
 import re
 import shutil
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -148,8 +147,7 @@ def main():
                       f"{own['weir_cpu_us']:.2f} us a stream   {own['totals']}", flush=True)
         finally:
             server.stop()
-    relative = statistics.median(one["relative"] for one in rounds)
-    hooks = statistics.median(one["hooks_relative"] for one in rounds)
+    relative, hooks = machine.medians(rounds, ("relative", "hooks_relative")).values()
     worst = min(one["relative"] for one in rounds)
     print(f"HTTP/2 {'under TLS' if chosen.tls else 'in clear'}: relative throughput "
           f"{relative:.3f} (median of {len(rounds)}, worst {worst:.3f}), hooks alone {hooks:.3f}")

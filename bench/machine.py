@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import signal
+import statistics
 import struct
 import subprocess
 import sys
@@ -119,6 +120,22 @@ def forget_peak(pid):
     """VmHWM starts anew: what starting up needed is not what the load needs."""
     with open(f"/proc/{pid}/clear_refs", "w") as clear:
         clear.write("5")
+
+
+def median(turns, field):
+    """Of those turns that have the field; None: none has."""
+    values = [one[field] for one in turns if one.get(field) is not None]
+    return statistics.median(values) if values else None
+
+
+def medians(turns, fields):
+    return {field: median(turns, field) for field in fields}
+
+
+def relate(turns, base, field="requests_per_second"):
+    """What is left of the field of `base`, in each turn that of the same round."""
+    for one, other in zip(turns, base):
+        one["relative"] = one[field] / other[field]
 
 
 def wait_for(condition, seconds, what):

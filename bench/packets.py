@@ -16,6 +16,7 @@ import os
 import re
 import shutil
 import signal
+import statistics
 import struct
 import subprocess
 import sys
@@ -215,10 +216,6 @@ def transfers(pair, turns):
     return found
 
 
-def median(values):
-    return sorted(values)[len(values) // 2]
-
-
 def inside_table(results):
     lines = [f"{stored.machine_text(results['machine'])}; the programs by `BPF_PROG_TEST_RUN`, the "
              "best of five runs of a million packets:\n",
@@ -234,10 +231,11 @@ def transfer_table(results):
     lines = [f"Median of {results['turns']} turns:\n",
              "| | bulk TCP, MB/s | left | datagrams of 18 bytes, thousands/s | left |",
              "|---|---:|---:|---:|---:|"]
-    base = {kind: median(values) for kind, values in results["transfers"]["nothing"].items()}
-    for name, kinds in results["transfers"].items():
-        cells = [f"{median(values):,.0f} | {median(values) / base[kind]:.2f}"
-                 for kind, values in kinds.items()]
+    medians = {name: {kind: statistics.median(values) for kind, values in kinds.items()}
+               for name, kinds in results["transfers"].items()}
+    for name, kinds in medians.items():
+        cells = [f"{value:,.0f} | {value / medians['nothing'][kind]:.2f}"
+                 for kind, value in kinds.items()]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 

@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -76,10 +75,9 @@ def main():
                 found[turn_name].append(turn(Path(name), manners, chosen.seconds))
     print(f"{'sinks beside the file':22} requests/s  of alone   us/record   lost of the file")
     for name, turns in found.items():
-        ratio = statistics.median(one["requests_per_second"] / base["requests_per_second"]
-                                  for one, base in zip(turns, found["alone"]))
-        rate = statistics.median(one["requests_per_second"] for one in turns)
-        cost = statistics.median(one["cpu_us"] for one in turns)
+        machine.relate(turns, found["alone"])
+        rate, ratio, cost = machine.medians(
+            turns, ("requests_per_second", "relative", "cpu_us")).values()
         lost, seen = (sum(one[field] for one in turns) for field in ("lost", "seen"))
         print(f"{name:22} {rate:10,.0f} {ratio:9.3f} {cost:11.2f}   {lost} of {seen}")
 

@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -157,9 +156,7 @@ def main():
         server.stop()
     results = {"machine": machine.describe(), "turns": turns, "programs": programs, "medians": {}}
     for kind, found in turns.items():
-        results["medians"][kind] = {
-            name: statistics.median(one[name] for one in found)
-            for name in ("requests_per_second", "worker_us")}
+        results["medians"][kind] = machine.medians(found, ("requests_per_second", "worker_us"))
     print(json.dumps(results["medians"], indent=1))
     for one in programs:
         print(f"{one['name']:24} {one['runs']:5.2f} runs a request, {one['ns']:6.0f} ns each")

@@ -18,7 +18,6 @@ import os
 import resource
 import shutil
 import signal
-import statistics
 import sys
 import tempfile
 
@@ -126,16 +125,11 @@ def compare(everyone, folder, chosen):
             print(f"round {number + 1}: {one.name:8} {result['requests_per_second']:9.0f} "
                   "requests/s  " + "  ".join(f"{part} {result[part]:.2f}" for part in PARTS),
                   file=sys.stderr)
-    found = []
-    for one in everyone:
-        ratios = [own["requests_per_second"] / none["requests_per_second"]
-                  for own, none in zip(turns[one.name], turns["none"])]
-        fields = ("requests_per_second", *PARTS)
-        found.append({"name": one.name, "title": one.title, "turns": turns[one.name],
-                      "relative": statistics.median(ratios),
-                      **{field: statistics.median(own[field] for own in turns[one.name])
-                         for field in fields}})
-    return found
+    for of in turns.values():
+        machine.relate(of, turns["none"])
+    fields = ("requests_per_second", "relative", *PARTS)
+    return [{"name": one.name, "title": one.title, "turns": turns[one.name],
+             **machine.medians(turns[one.name], fields)} for one in everyone]
 
 
 def markdown(results):

@@ -234,6 +234,31 @@ static inline bool record_has_memo_values(const struct record *record, unsigned 
     return memo && memo->values && record->memo_values[side] < RECORD_VALUES_MAXIMUM;
 }
 
+/* The values that the side's memo keeps become the record's; false: none, or there is no room. */
+static inline bool record_share_memo_values(struct record *record, unsigned side)
+{
+    const struct head_memo *memo = record->memos[side];
+    uint32_t first = record->value_count;
+
+    if (!memo->values || first + memo->value_count > RECORD_VALUES_MAXIMUM)
+        return false;
+    memcpy(&record->values[first], memo->values, memo->value_count * sizeof(*memo->values));
+    record->value_count = (uint8_t)(first + memo->value_count);
+    record->memo_values[side] = (uint8_t)first;
+    return true;
+}
+
+/* The record's values from `first` on are all that its memo's head says: the memo keeps them. */
+static inline void record_keep_memo_values(struct record *record, unsigned side, uint32_t first)
+{
+    struct head_memo *memo = record->memos[side];
+
+    if (!memo->values)
+        head_memo_keep_values(memo, &record->values[first], record->value_count - first);
+    if (memo->values)
+        record->memo_values[side] = (uint8_t)first;
+}
+
 static inline void record_set_flag(struct record *record, enum record_flag flag)
 {
     record->flags |= 1u << flag;

@@ -332,7 +332,7 @@ struct head_memo *http1_memo_make(const struct http1_call *call, struct slice by
 /* The record's head is the memo's. */
 void http1_memo_keep(const struct http1_call *call, struct record *record, struct head_memo *memo);
 /* The head's fields and its size. False: not all of them. */
-bool http1_memo_add_values(struct record *record, struct head_memo *memo, bool is_response);
+bool http1_memo_add_values(struct record *record, bool is_response);
 
 /* http1_alike.c */
 /* The memo's head has been split: may others be set beside it? Then it is a pattern. */

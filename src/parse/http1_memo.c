@@ -99,24 +99,19 @@ static bool has_version(const struct record *record)
                 : record_find_const(record, FIELD_NETWORK_PROTOCOL_VERSION) != NULL;
 }
 
-bool http1_memo_add_values(struct record *record, struct head_memo *memo, bool is_response)
+bool http1_memo_add_values(struct record *record, bool is_response)
 {
+    const struct head_memo *memo = record->memos[is_response];
     const struct http1_head *head = &((const struct http1_known *)memo->parsed)->head;
     uint32_t first = record->value_count;
     record->memo_values[is_response] = RECORD_VALUES_MAXIMUM;
     /* Some of a response's fields depend on what the request has said. */
     if (is_response && (head->ids.request_id.length || !has_version(record)))
         return add_values(record, head, true, memo->bytes.length);
-    if (!memo->values || first + memo->value_count > RECORD_VALUES_MAXIMUM) {
-        if (!add_values(record, head, is_response, memo->bytes.length))
-            return false;
-        if (!memo->values)
-            head_memo_keep_values(memo, &record->values[first], record->value_count - first);
-    } else {
-        memcpy(&record->values[first], memo->values, memo->value_count * sizeof(*memo->values));
-        record->value_count = (uint8_t)(first + memo->value_count);
-    }
-    if (memo->values)
-        record->memo_values[is_response] = (uint8_t)first;
+    if (record_share_memo_values(record, is_response))
+        return true;
+    if (!add_values(record, head, is_response, memo->bytes.length))
+        return false;
+    record_keep_memo_values(record, is_response, first);
     return true;
 }

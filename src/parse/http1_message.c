@@ -131,7 +131,7 @@ const struct http1_head *http1_message_fill(struct http1_call *call,
     if (!record)
         return head;
     bool is_request = call->role == HTTP1_REQUEST;
-    bool is_whole = message->memo ? http1_memo_add_values(record, message->memo, !is_request)
+    bool is_whole = message->memo ? http1_memo_add_values(record, !is_request)
                     : is_request  ? http1_fields_add_request(record, head)
                                   : http1_fields_add_response(record, head);
     if (!is_whole || head->is_truncated)

@@ -260,20 +260,13 @@ bool http2_memo_add_fields(struct http2_stream *stream, enum http2_side side,
     record->memo_values[side] = RECORD_VALUES_MAXIMUM;
     if (!can_share(stream, side, known))
         return http2_head_add_fields(stream, side, &known->head, &block->list);
-    if (!memo->values || first + memo->value_count > RECORD_VALUES_MAXIMUM) {
+    if (!record_share_memo_values(record, side)) {
         if (!http2_head_add_fields(stream, side, &known->head, &block->list))
             return false;
-        if (!memo->values)
-            head_memo_keep_values(memo, &record->values[first], record->value_count - first);
-    } else {
-        memcpy(&record->values[first], memo->values, memo->value_count * sizeof(*memo->values));
-        record->value_count = (uint8_t)(first + memo->value_count);
-        if (side == HTTP2_REQUEST) {
-            stream->is_grpc = known->is_grpc;
-            stream->is_grpc_text = known->is_grpc_text;
-        }
+        record_keep_memo_values(record, side, first);
+    } else if (side == HTTP2_REQUEST) {
+        stream->is_grpc = known->is_grpc;
+        stream->is_grpc_text = known->is_grpc_text;
     }
-    if (memo->values)
-        record->memo_values[side] = (uint8_t)first;
     return true;
 }

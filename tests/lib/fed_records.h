@@ -39,7 +39,9 @@ static inline void expect(size_t index, const char *field, const char *expected)
 static inline void expect_flags(size_t index, uint32_t flags)
 {
     assert_true(index < feeder.record_count);
-    assert_int_equal(feeder.records[index]->flags, flags);
+    if (feeder.records[index]->flags != flags)
+        fail_msg("record %zu has flags %x, expected %x", index, feeder.records[index]->flags,
+                 flags);
 }
 
 /* The record as a line of JSON; to free(). */

@@ -65,21 +65,31 @@ void feeder_send(struct feeder *feeder, enum direction direction, struct slice b
     feeder->listener.on_data(feeder->listener.context, &data);
 }
 
+void feeder_send_copy(struct feeder *feeder, enum direction direction, struct slice bytes)
+{
+    uint8_t *copy = malloc(bytes.length ? bytes.length : 1);
+
+    if (!copy)
+        abort();
+    memcpy(copy, bytes.data, bytes.length);
+    feeder_send(feeder, direction, slice_of(copy, bytes.length));
+    free(copy);
+}
+
+void feeder_pass(struct feeder *feeder, enum direction direction, uint64_t count)
+{
+    feeder->time_ns += 1000;
+    feeder->positions[direction] += count;
+    struct stream_data data = {.connection = 1,
+                               .direction = direction,
+                               .time_ns = feeder->time_ns,
+                               .end_position = feeder->positions[direction]};
+    feeder->listener.on_data(feeder->listener.context, &data);
+}
+
 void feeder_close(struct feeder *feeder)
 {
     feeder->listener.on_close(feeder->listener.context, 1, feeder->time_ns, false);
-}
-
-/* Each piece in memory of its own, so that sanitizers see a read past its end. */
-static void send_copy(struct feeder *feeder, enum direction direction, const char *text,
-                      size_t length)
-{
-    char *copy = malloc(length ? length : 1);
-    if (!copy)
-        abort();
-    memcpy(copy, text, length);
-    feeder_send(feeder, direction, slice_of(copy, length));
-    free(copy);
 }
 
 size_t feeder_step_length(const struct feeder_step *step)
@@ -107,7 +117,7 @@ void feeder_play(struct feeder *feeder, const struct feeder_step *steps, feeder_
         for (size_t at = 0; at < length;) {
             bool is_cut = cut && !feeder->is_datagram;
             size_t piece = is_cut ? cut(context, length - at) : length - at;
-            send_copy(feeder, direction, step->text + at, piece);
+            feeder_send_copy(feeder, direction, slice_of(step->text + at, piece));
             at += piece;
         }
     }
@@ -230,4 +240,11 @@ bool feeder_is_balanced(const struct feeder *feeder)
         reasons += counters->reasons[i].count;
     return counters->seen == counters->handed_on + counters->lost && reasons == counters->lost &&
            counters->handed_on == feeder->record_count;
+}
+
+int feeder_finish(void **state)
+{
+    (void)state;
+    record_pool_done();
+    return 0;
 }

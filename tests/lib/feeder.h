@@ -50,6 +50,10 @@ void feeder_done(struct feeder *feeder);
 void feeder_open(struct feeder *feeder);
 /* Bytes of connection 1; position and time move on. */
 void feeder_send(struct feeder *feeder, enum direction direction, struct slice bytes);
+/* The same out of memory of their own, so that sanitizers see a read past their end. */
+void feeder_send_copy(struct feeder *feeder, enum direction direction, struct slice bytes);
+/* So many bytes of connection 1 go by unseen, as the kernel passes over bodies. */
+void feeder_pass(struct feeder *feeder, enum direction direction, uint64_t count);
 void feeder_close(struct feeder *feeder);
 /* Bytes of the step. */
 size_t feeder_step_length(const struct feeder_step *step);
@@ -62,3 +66,5 @@ char *feeder_describe(const struct feeder *feeder);
 char *feeder_value(const struct record *record, const char *field);
 /* seen = handed on + lost. */
 bool feeder_is_balanced(const struct feeder *feeder);
+/* For the end of all tests: records' memory is given back. */
+int feeder_finish(void **state);

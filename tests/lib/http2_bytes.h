@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "encode/encoder.h"
-#include "parse/http2.h"
 #include "refine/mask.h"
 #include "tests/lib/feeder.h"
+#include "tests/lib/http2_frame.h"
 
 enum { HTTP2_BYTES = 4096 };
 
@@ -31,12 +31,24 @@ static inline void add(struct text *text, const void *bytes, size_t length)
 static inline void add_frame(struct text *wire, unsigned type, unsigned flags, uint32_t stream,
                              const void *payload, size_t length)
 {
-    uint8_t header[] = {(uint8_t)(length >> 16), (uint8_t)(length >> 8), (uint8_t)length,
-                        (uint8_t)type,           (uint8_t)flags,         0,
-                        (uint8_t)(stream >> 16), (uint8_t)(stream >> 8), (uint8_t)stream};
+    struct http2_frame_header header = http2_frame_header(type, flags, stream, length);
 
-    add(wire, header, sizeof(header));
+    add(wire, header.bytes, sizeof(header.bytes));
     add(wire, payload, length);
+}
+
+/* The preface, if the client's, and no settings (RFC 9113 §3.4). */
+static inline void add_opening(struct text *wire, bool is_client)
+{
+    if (is_client)
+        add(wire, http2_preface.data, http2_preface.length);
+    add_frame(wire, HTTP2_SETTINGS, 0, 0, NULL, 0);
+}
+
+static inline void send_text(struct feeder *feeder, enum direction direction,
+                             const struct text *text)
+{
+    feeder_send_copy(feeder, direction, slice_of(text->bytes, text->length));
 }
 
 static inline void append(struct buffer *text, void *mask, struct record *record)

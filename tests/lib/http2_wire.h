@@ -1,9 +1,9 @@
 /*
- * http2_wire.h: frames of HTTP/2 in the making (RFC 9113 §4.1), and what is made of them given to
- * the feeder of stream_events.h.
+ * http2_wire: frames of HTTP/2 in the making, and what is made of them given to the feeder of
+ * stream_events.h.
  */
 #pragma once
-#include "parse/http2.h"
+#include "tests/lib/http2_frame.h"
 #include "tests/lib/stream_events.h"
 
 #define HEADERS 1
@@ -21,11 +21,9 @@ static inline void add_bytes(const void *bytes, size_t length)
 static inline void add_frame(unsigned type, unsigned flags, uint32_t stream, const void *payload,
                              size_t length)
 {
-    uint8_t header[] = {(uint8_t)(length >> 16), (uint8_t)(length >> 8), (uint8_t)length,
-                        (uint8_t)type,           (uint8_t)flags,         (uint8_t)(stream >> 24),
-                        (uint8_t)(stream >> 16), (uint8_t)(stream >> 8), (uint8_t)stream};
+    struct http2_frame_header header = http2_frame_header(type, flags, stream, length);
 
-    add_bytes(header, sizeof(header));
+    add_bytes(header.bytes, sizeof(header.bytes));
     if (length)
         add_bytes(payload, length);
 }

@@ -68,10 +68,3 @@ static const char request[] = "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n";
 static const char post[] = "POST /2 HTTP/1.1\r\nContent-Length: 1000\r\n\r\n";
 static const char response[] = "HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n";
 enum { REQUEST = sizeof(request) - 1, POST = sizeof(post) - 1, RESPONSE = sizeof(response) - 1 };
-
-static inline int finish(void **state)
-{
-    (void)state;
-    record_pool_done();
-    return 0;
-}

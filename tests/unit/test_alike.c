@@ -332,13 +332,6 @@ static void so_they_do_as_attributes(void **state)
     play("", 3, true);
 }
 
-static int tear_down(void **state)
-{
-    (void)state;
-    record_pool_done();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,5 +340,5 @@ int main(void)
         cmocka_unit_test(so_they_do_as_attributes),
     };
 
-    return cmocka_run_group_tests(tests, NULL, tear_down);
+    return cmocka_run_group_tests(tests, NULL, feeder_finish);
 }

@@ -233,13 +233,6 @@ static void unused_bytes_are_nothing(void **state)
     common_values_unref(&common);
 }
 
-static int tear_down(void **state)
-{
-    (void)state;
-    record_pool_done();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,5 +246,5 @@ int main(void)
         cmocka_unit_test(unused_bytes_are_nothing),
     };
 
-    return cmocka_run_group_tests(tests, NULL, tear_down);
+    return cmocka_run_group_tests(tests, NULL, feeder_finish);
 }

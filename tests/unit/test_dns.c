@@ -390,13 +390,6 @@ static void other_protocols_are_not_taken_for_dns(void **state)
     }
 }
 
-static int finish(void **state)
-{
-    (void)state;
-    record_pool_done();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,5 +405,5 @@ int main(void)
         cmocka_unit_test(a_stream_goes_on_behind_a_gap),
         cmocka_unit_test(other_protocols_are_not_taken_for_dns),
     };
-    return cmocka_run_group_tests(tests, NULL, finish);
+    return cmocka_run_group_tests(tests, NULL, feeder_finish);
 }

@@ -1,5 +1,5 @@
 /* event_stream: server-sent events over HTTP/1 (HTML Living Standard §9.2). */
-#include "tests/lib/fed_records.h"
+#include "tests/lib/talk.h"
 
 /* HTML Living Standard §9.2.6: an empty line dispatches what has data. */
 static void events_of_a_stream_are_counted(void **state)
@@ -51,26 +51,17 @@ static void a_mark_in_front_is_passed_over(void **state)
 static void events_in_a_gap_are_not_guessed(void **state)
 {
     (void)state;
-    assert_int_equal(feeder_init(&feeder, NULL), 0);
-    feeder_open(&feeder);
-    feeder_send(&feeder, DIRECTION_A_TO_B, SLICE_LITERAL(GET));
-    feeder_send(&feeder, DIRECTION_B_TO_A,
-                SLICE_LITERAL(STREAM "Content-Length: 30\r\n\r\ndata: 1\n\n"));
-    feeder.positions[1] += 12;
-    feeder_send(&feeder, DIRECTION_B_TO_A, SLICE_LITERAL("data: 3\n\n"));
-    feeder_close(&feeder);
+    talk_begin();
+    TALK('>', GET);
+    TALK('<', STREAM "Content-Length: 30\r\n\r\ndata: 1\n\n");
+    talk_lose('<', 12);
+    TALK('<', "data: 3\n\n");
+    talk_close();
     assert_int_equal(feeder.record_count, 1);
     expect(0, "http.response.events", NULL);
     expect(0, "http.response.body.size", "30");
     expect_flags(0, BIT(EVENTS_UNKNOWN) | BIT(GAP));
     feeder_done(&feeder);
-}
-
-static int finish(void **state)
-{
-    (void)state;
-    record_pool_done();
-    return 0;
 }
 
 int main(void)
@@ -80,5 +71,5 @@ int main(void)
         cmocka_unit_test(a_mark_in_front_is_passed_over),
         cmocka_unit_test(events_in_a_gap_are_not_guessed),
     };
-    return cmocka_run_group_tests(tests, NULL, finish);
+    return cmocka_run_group_tests(tests, NULL, feeder_finish);
 }

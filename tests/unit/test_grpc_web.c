@@ -1,5 +1,5 @@
 /* grpc_messages: gRPC-Web's messages and trailers in bodies (grpc: PROTOCOL-WEB). */
-#include "tests/lib/fed_records.h"
+#include "tests/lib/talk.h"
 
 #define POST                                                                                       \
     "POST /pkg.Shop/Buy HTTP/1.1\r\nHost: h\r\nContent-Type: application/grpc-web+proto\r\n"       \
@@ -7,24 +7,15 @@
 #define ANSWER "HTTP/1.1 200 OK\r\nContent-Type: application/grpc-web"
 #define TRAILER "grpc-status: 5\r\ngrpc-message: gone\r\n" /* 36 bytes */
 
-static void feed(char way, const char *bytes, size_t length)
-{
-    feeder_send(&feeder, way == '>' ? DIRECTION_A_TO_B : DIRECTION_B_TO_A, slice_of(bytes, length));
-}
-
-#define FEED(way, literal) feed(way, literal, sizeof(literal) - 1)
-
 /* A call whose answer is that, whole or in pieces of `size` bytes. */
 static void call(const char *answer, size_t length, size_t size)
 {
-    assert_int_equal(feeder_init(&feeder, NULL), 0);
-    feeder_open(&feeder);
-    FEED('>', POST);
+    talk_begin();
+    TALK('>', POST);
     for (size_t at = 0; at < length; at += size)
-        feed('<', answer + at, length - at < size ? length - at : size);
-    feeder_close(&feeder);
-    assert_true(feeder_is_balanced(&feeder));
-    assert_int_equal(feeder.record_count, 1);
+        talk_say('<', answer + at, length - at < size ? length - at : size);
+    talk_close();
+    talk_expect_count(1);
     expect(0, "rpc.system", "grpc");
     expect(0, "rpc.service", "pkg.Shop");
     expect(0, "rpc.method", "Buy");
@@ -63,7 +54,7 @@ static void trailers_of_a_body_are_read(void **state)
                                          "[\"grpc-message\",\"gone\"]]"));
             free(line);
             expect_flags(0, 0);
-            feeder_done(&feeder);
+            talk_done();
         }
     }
 }
@@ -76,7 +67,7 @@ static void a_head_may_have_the_status(void **state)
     call(answer, sizeof(answer) - 1, 4096);
     expect(0, "rpc.grpc.status_code", "12");
     expect(0, "rpc.response.messages", "0");
-    feeder_done(&feeder);
+    talk_done();
 }
 
 /* A trailer that is compressed, of a status that is none, or no text of base64 says nothing. */
@@ -98,7 +89,7 @@ static void doubtful_trailers_say_nothing(void **state)
         call(answers[i].text, (size_t)(body - answers[i].text) + bodies[i], 4096);
         expect(0, "rpc.grpc.status_code", NULL);
         expect_flags(0, answers[i].flags);
-        feeder_done(&feeder);
+        talk_done();
     }
 }
 
@@ -106,19 +97,18 @@ static void doubtful_trailers_say_nothing(void **state)
 static void a_body_that_is_not_seen_is_told(void **state)
 {
     (void)state;
-    assert_int_equal(feeder_init(&feeder, NULL), 0);
-    feeder_open(&feeder);
-    FEED('>', POST);
-    FEED('<', ANSWER "\r\nContent-Length: 48\r\n\r\n\0\0\0");
-    feeder.positions[1] += 30;
-    FEED('<', "message: gone\r\n");
-    feeder_close(&feeder);
-    assert_int_equal(feeder.record_count, 1);
+    talk_begin();
+    TALK('>', POST);
+    TALK('<', ANSWER "\r\nContent-Length: 48\r\n\r\n\0\0\0");
+    talk_lose('<', 30);
+    TALK('<', "message: gone\r\n");
+    talk_close();
+    talk_expect_count(1);
     expect(0, "rpc.grpc.status_code", NULL);
     expect(0, "rpc.response.messages", NULL);
     expect(0, "http.response.body.size", "48");
     expect_flags(0, BIT(RPC_UNKNOWN) | BIT(GAP));
-    feeder_done(&feeder);
+    talk_done();
 }
 
 /* More than is kept: the lines that are whole, and the flag. */
@@ -133,7 +123,7 @@ static void long_trailers_are_cut(void **state)
     call(answer, length + 10020, 1000);
     expect(0, "rpc.grpc.status_code", "7");
     expect_flags(0, BIT(TRUNCATED));
-    feeder_done(&feeder);
+    talk_done();
 }
 
 /* The same in a DATA frame: HTTP/2 with headers as literals (RFC 7541 §6.2.2). */
@@ -143,28 +133,20 @@ static void trailers_in_data_are_read(void **state)
     "\x0f\x10\x14"                                                                                 \
     "application/grpc-web"
     (void)state;
-    assert_int_equal(feeder_init(&feeder, NULL), 0);
-    feeder_open(&feeder);
-    FEED('>', "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
+    talk_begin();
+    TALK('>', "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
               "\0\0\x2b\1\4\0\0\0\1\x83\x86\x04\x0d/pkg.Shop/Buy\x01\1h" TYPE
               "\0\0\x08\0\1\0\0\0\1\0\0\0\0\3abc");
-    FEED('<', "\0\0\0\4\0\0\0\0\0\0\0\x18\1\4\0\0\0\1\x88" TYPE
+    TALK('<', "\0\0\0\4\0\0\0\0\0\0\0\x18\1\4\0\0\0\1\x88" TYPE
               "\0\0\x0c\0\0\0\0\0\1\0\0\0\0\2xy\x80\0\0\0\x24"
               "\0\0\x24\0\1\0\0\0\1" TRAILER);
-    feeder_close(&feeder);
-    assert_int_equal(feeder.record_count, 1);
+    talk_close();
+    talk_expect_count(1);
     expect(0, "rpc.method", "Buy");
     expect(0, "rpc.grpc.status_code", "5");
     expect(0, "rpc.response.messages", "1");
     expect_flags(0, 0);
-    feeder_done(&feeder);
-}
-
-static int finish(void **state)
-{
-    (void)state;
-    record_pool_done();
-    return 0;
+    talk_done();
 }
 
 int main(void)
@@ -177,5 +159,5 @@ int main(void)
         cmocka_unit_test(long_trailers_are_cut),
         cmocka_unit_test(trailers_in_data_are_read),
     };
-    return cmocka_run_group_tests(tests, NULL, finish);
+    return cmocka_run_group_tests(tests, NULL, feeder_finish);
 }

@@ -410,13 +410,6 @@ static void others_take_the_place(void **state)
     assert_null(held);
 }
 
-static int tear_down(void **state)
-{
-    (void)state;
-    record_pool_done();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -431,5 +424,5 @@ int main(void)
         cmocka_unit_test(others_take_the_place),
     };
 
-    return cmocka_run_group_tests(tests, NULL, tear_down);
+    return cmocka_run_group_tests(tests, NULL, feeder_finish);
 }

@@ -271,5 +271,5 @@ int main(void)
         cmocka_unit_test(another_process_is_no_gateway),
     };
 
-    return cmocka_run_group_tests_name("hops", tests, NULL, finish);
+    return cmocka_run_group_tests_name("hops", tests, NULL, feeder_finish);
 }

@@ -416,13 +416,6 @@ static void more_open_requests_than_the_limit_are_counted(void **state)
     feeder_done(&feeder);
 }
 
-static int finish(void **state)
-{
-    (void)state;
-    record_pool_done();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -447,5 +440,5 @@ int main(void)
         cmocka_unit_test(a_head_at_the_limit_is_whole),
         cmocka_unit_test(more_open_requests_than_the_limit_are_counted),
     };
-    return cmocka_run_group_tests(tests, NULL, finish);
+    return cmocka_run_group_tests(tests, NULL, feeder_finish);
 }

@@ -408,7 +408,7 @@ static void secrets_are_masked(void **state)
 static int finish_all(void **state)
 {
     buffer_done(&wire);
-    return finish(state);
+    return feeder_finish(state);
 }
 
 int main(void)

@@ -18,11 +18,6 @@ struct step {
     }
 #define AGAIN "\x82\x84\x86\xbe" /* the newest entry */
 
-static void send_one(struct feeder *feeder, enum direction direction, const struct text *wire)
-{
-    feeder_send(feeder, direction, slice_of(wire->bytes, wire->length));
-}
-
 /* Each step is a stream, which is answered with 204 and a cookie. */
 static void play_steps(struct feeder *feeder, const struct step *steps, size_t count)
 {
@@ -32,18 +27,17 @@ static void play_steps(struct feeder *feeder, const struct step *steps, size_t c
     struct text wire = {.length = 0};
 
     feeder_open(feeder);
-    add(&wire, http2_preface.data, http2_preface.length);
-    add_frame(&wire, HTTP2_SETTINGS, 0, 0, NULL, 0);
-    send_one(feeder, DIRECTION_A_TO_B, &wire);
+    add_opening(&wire, true);
+    send_text(feeder, DIRECTION_A_TO_B, &wire);
     for (uint32_t i = 0; i < count; i++) {
         wire.length = 0;
         add_frame(&wire, HTTP2_HEADERS, 5, 2 * i + 1, steps[i].block, steps[i].length);
-        send_one(feeder, DIRECTION_A_TO_B, &wire);
+        send_text(feeder, DIRECTION_A_TO_B, &wire);
         wire.length = 0;
         if (i == 0)
-            add_frame(&wire, HTTP2_SETTINGS, 0, 0, NULL, 0);
+            add_opening(&wire, false);
         add_frame(&wire, HTTP2_HEADERS, 5, 2 * i + 1, answer, sizeof(answer) - 1);
-        send_one(feeder, DIRECTION_B_TO_A, &wire);
+        send_text(feeder, DIRECTION_B_TO_A, &wire);
     }
     feeder_close(feeder);
 }
@@ -174,13 +168,6 @@ static void memory_may_run_out(void **state)
     buffer_done(&texts[1]);
 }
 
-static int tear_down(void **state)
-{
-    (void)state;
-    record_pool_done();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,5 +175,5 @@ int main(void)
         cmocka_unit_test(memory_may_run_out),
     };
 
-    return cmocka_run_group_tests(tests, NULL, tear_down);
+    return cmocka_run_group_tests(tests, NULL, feeder_finish);
 }

@@ -256,7 +256,7 @@ static void sockets_are_judged(void **state)
 static int finish_all(void **state)
 {
     buffer_done(&wire);
-    return finish(state);
+    return feeder_finish(state);
 }
 
 int main(void)

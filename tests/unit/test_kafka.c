@@ -6,42 +6,41 @@
 static void requests_and_responses_pair_by_id(void **state)
 {
     (void)state;
-    assert_int_equal(feeder_init(&talk, NULL), 0);
-    feeder_play(&talk, conversation_kafka_plain, NULL, NULL);
+    play(conversation_kafka_plain);
     talk_expect_count(13);
-    talk_expect(0, "messaging.operation.name", "ApiVersions");
-    talk_expect(0, "messaging.client.id", "app");
-    talk_expect(0, "kafka.api_version", "3");
-    talk_expect(0, "error.code", NULL);
-    talk_expect(1, "error.code", "35");
-    talk_expect(1, "error.message", "UNSUPPORTED_VERSION");
-    talk_expect(2, "error.code", "5");
-    talk_expect(2, "messaging.destination.name", NULL);
-    talk_expect(3, "messaging.destination.name", "old");
-    talk_expect(3, "error.message", "UNKNOWN_TOPIC_OR_PARTITION");
+    expect(0, "messaging.operation.name", "ApiVersions");
+    expect(0, "messaging.client.id", "app");
+    expect(0, "kafka.api_version", "3");
+    expect(0, "error.code", NULL);
+    expect(1, "error.code", "35");
+    expect(1, "error.message", "UNSUPPORTED_VERSION");
+    expect(2, "error.code", "5");
+    expect(2, "messaging.destination.name", NULL);
+    expect(3, "messaging.destination.name", "old");
+    expect(3, "error.message", "UNKNOWN_TOPIC_OR_PARTITION");
     /* Produce without acknowledgement is done at once; the one before waits. */
-    talk_expect(4, "kafka.acks", "0");
-    talk_expect(4, "kafka.response.size", NULL);
-    talk_expect(5, "kafka.acks", "all");
-    talk_expect(5, "messaging.destination.name", "one");
-    talk_expect(5, "error.code", "19");
-    talk_expect(5, "error.message", "not enough");
-    talk_expect(6, "messaging.operation.name", "Fetch");
-    talk_expect(6, "messaging.destination.name", "AAECAwQFBgcICQoLDA0ODw");
-    talk_expect(7, "messaging.consumer.group.name", "grp");
-    talk_expect(8, "messaging.consumer.group.name", "grp");
-    talk_expect(8, "error.code", "15");
-    talk_expect(9, "error.message", "MEMBER_ID_REQUIRED");
-    talk_expect(10, "messaging.operation.name", "SaslHandshake");
-    talk_expect(11, "error.code", "58");
+    expect(4, "kafka.acks", "0");
+    expect(4, "kafka.response.size", NULL);
+    expect(5, "kafka.acks", "all");
+    expect(5, "messaging.destination.name", "one");
+    expect(5, "error.code", "19");
+    expect(5, "error.message", "not enough");
+    expect(6, "messaging.operation.name", "Fetch");
+    expect(6, "messaging.destination.name", "AAECAwQFBgcICQoLDA0ODw");
+    expect(7, "messaging.consumer.group.name", "grp");
+    expect(8, "messaging.consumer.group.name", "grp");
+    expect(8, "error.code", "15");
+    expect(9, "error.message", "MEMBER_ID_REQUIRED");
+    expect(10, "messaging.operation.name", "SaslHandshake");
+    expect(11, "error.code", "58");
     for (size_t i = 0; i < 12; i++)
-        talk_expect_flags(i, 0);
-    talk_expect_flags(12, BIT(UNPAIRED) | BIT(INCOMPLETE));
-    struct value *topics = record_find(talk.records[2], FIELD_KAFKA_TOPICS);
+        expect_flags(i, 0);
+    expect_flags(12, BIT(UNPAIRED) | BIT(INCOMPLETE));
+    struct value *topics = record_find(feeder.records[2], FIELD_KAFKA_TOPICS);
     assert_non_null(topics);
     assert_int_equal(topics->count, 2);
     assert_true(slice_is_equal(topics->texts[1], SLICE_LITERAL("two")));
-    char *all = feeder_describe(&talk);
+    char *all = feeder_describe(&feeder);
     assert_null(strstr(all, "SECR"));
     free(all);
     talk_done();
@@ -62,9 +61,9 @@ static void records_are_skipped(void **state)
     TALK('<', "\0\0\0\4\0\0\0\7");
     talk_close();
     talk_expect_count(1);
-    talk_expect(0, "kafka.acks", "1");
-    talk_expect(0, "kafka.request.size", "100663342");
-    assert_int_equal(streams_counters(talk.streams)->gap_bytes, 0);
+    expect(0, "kafka.acks", "1");
+    expect(0, "kafka.request.size", "100663342");
+    assert_int_equal(streams_counters(feeder.streams)->gap_bytes, 0);
     talk_done();
 }
 
@@ -73,15 +72,15 @@ static void a_gap_disturbs_nothing_else(void **state)
     (void)state;
     talk_begin();
     TALK('>', METADATA);
-    talk.positions[DIRECTION_B_TO_A] += 77;
+    feeder.positions[DIRECTION_B_TO_A] += 77;
     TALK('>', "\0\0\0\x11\0\x12\0\0\0\0\0\x08\0\3app\0\0\0\0");
     TALK('<', "garbage");
     TALK('<', "\0\0\0\x06\0\0\0\x08\0\0");
     talk_close();
     talk_expect_count(2);
-    talk_expect_flags(0, BIT(UNPAIRED));
-    talk_expect_flags(1, 0);
-    talk_expect(1, "messaging.operation.name", "ApiVersions");
+    expect_flags(0, BIT(UNPAIRED));
+    expect_flags(1, 0);
+    expect(1, "messaging.operation.name", "ApiVersions");
     talk_done();
 }
 
@@ -112,7 +111,7 @@ static void counts_that_lie_are_survived(void **state)
         talk_say('<', sizes[i], 4);
         talk_close();
         talk_expect_count(1);
-        talk_expect_flags(0, BIT(UNPAIRED));
+        expect_flags(0, BIT(UNPAIRED));
         talk_done();
     }
 }
@@ -171,15 +170,15 @@ static void groups_of_the_newest_versions_are_read(void **state)
     SAY_BUILT('<', "\0\0\0\2\0\0\0\0\0\0\x7a\0");
     talk_close();
     talk_expect_count(2);
-    talk_expect(0, "messaging.operation.name", "StreamsGroupHeartbeat");
-    talk_expect(0, "messaging.consumer.group.name", "grp");
-    talk_expect(0, "error.code", "130");
-    talk_expect(0, "error.message", "odd");
-    talk_expect_flags(0, 0);
-    talk_expect(1, "messaging.operation.name", "ShareFetch");
-    talk_expect(1, "messaging.destination.name", "AAECAwQFBgcICQoLDA0ODw");
-    talk_expect(1, "error.message", "SHARE_SESSION_NOT_FOUND");
-    talk_expect_flags(1, 0);
+    expect(0, "messaging.operation.name", "StreamsGroupHeartbeat");
+    expect(0, "messaging.consumer.group.name", "grp");
+    expect(0, "error.code", "130");
+    expect(0, "error.message", "odd");
+    expect_flags(0, 0);
+    expect(1, "messaging.operation.name", "ShareFetch");
+    expect(1, "messaging.destination.name", "AAECAwQFBgcICQoLDA0ODw");
+    expect(1, "error.message", "SHARE_SESSION_NOT_FOUND");
+    expect_flags(1, 0);
     talk_done();
 }
 
@@ -201,12 +200,12 @@ static void topics_of_the_newest_versions_are_read(void **state)
     SAY_BUILT('<', "\0\0\0\4\0\0\0\0\0\1\0\xff\xff\xff\xff\1\0\x81\0");
     talk_close();
     talk_expect_count(2);
-    talk_expect(0, "messaging.consumer.group.name", "grp");
-    talk_expect(0, "messaging.destination.name", "AAECAwQFBgcICQoLDA0ODw");
-    talk_expect(0, "error.message", "STALE_MEMBER_EPOCH");
-    talk_expect_flags(0, 0);
-    talk_expect(1, "error.message", "REBOOTSTRAP_REQUIRED");
-    talk_expect_flags(1, 0);
+    expect(0, "messaging.consumer.group.name", "grp");
+    expect(0, "messaging.destination.name", "AAECAwQFBgcICQoLDA0ODw");
+    expect(0, "error.message", "STALE_MEMBER_EPOCH");
+    expect_flags(0, 0);
+    expect(1, "error.message", "REBOOTSTRAP_REQUIRED");
+    expect_flags(1, 0);
     talk_done();
 }
 
@@ -223,8 +222,8 @@ static void empty_tokens_are_read_over(void **state)
     TALK('<', "\0\0\0\x10\0\0\0\7\0\0\0\0\0\0\0\1\0\0\0\0");
     talk_close();
     talk_expect_count(2);
-    talk_expect(1, "messaging.operation.name", "Metadata");
-    talk_expect_flags(1, 0);
+    expect(1, "messaging.operation.name", "Metadata");
+    expect_flags(1, 0);
     talk_done();
 }
 
@@ -240,9 +239,9 @@ static void a_large_batch_leaves_its_topic(void **state)
     talk_say('>', part, sizeof(part));
     talk_close();
     talk_expect_count(1);
-    talk_expect(0, "messaging.destination.name", "one");
-    talk_expect(0, "kafka.topics", NULL);
-    talk_expect_flags(0, BIT(UNPAIRED));
+    expect(0, "messaging.destination.name", "one");
+    expect(0, "kafka.topics", NULL);
+    expect_flags(0, BIT(UNPAIRED));
     talk_done();
 }
 
@@ -258,5 +257,5 @@ int main(void)
         cmocka_unit_test(empty_tokens_are_read_over),
         cmocka_unit_test(a_large_batch_leaves_its_topic),
     };
-    return cmocka_run_group_tests(tests, NULL, talk_finish);
+    return cmocka_run_group_tests(tests, NULL, feeder_finish);
 }

@@ -340,13 +340,6 @@ static void a_bomb_of_dns_has_a_limit(void **state)
         fail_msg("%zu bytes of memory", used);
 }
 
-static int finish(void **state)
-{
-    (void)state;
-    record_pool_done();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -354,5 +347,5 @@ int main(void)
         cmocka_unit_test(floods_find_limits),        cmocka_unit_test(a_bomb_of_hpack_has_a_limit),
         cmocka_unit_test(a_bomb_of_dns_has_a_limit),
     };
-    return cmocka_run_group_tests(tests, NULL, finish);
+    return cmocka_run_group_tests(tests, NULL, feeder_finish);
 }

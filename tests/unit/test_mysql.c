@@ -2,49 +2,42 @@
 #include "tests/lib/conversations_db.h"
 #include "tests/lib/talk.h"
 
-static void play(const struct feeder_step *steps)
-{
-    assert_int_equal(feeder_init(&talk, NULL), 0);
-    feeder_play(&talk, steps, NULL, NULL);
-    assert_true(feeder_is_balanced(&talk));
-}
-
 static void commands_of_mysql(void **state)
 {
     (void)state;
     play(conversation_mysql_plain);
     talk_expect_count(11);
     for (size_t i = 0; i < 11; i++) {
-        talk_expect_flags(i, 0);
-        talk_expect(i, "db.system.name", "mysql");
+        expect_flags(i, 0);
+        expect(i, "db.system.name", "mysql");
     }
-    talk_expect(0, "db.operation.name", "CONNECT");
-    talk_expect(0, "db.auth.method", "mysql_clear");
-    talk_expect(0, "db.namespace", "shop");
-    talk_expect(1, "db.query.text", "SELECT a FROM t WHERE b='x'; SELECT 2; UPDATE t SET a=1");
-    talk_expect(1, "db.response.returned_rows", "3");
-    talk_expect(1, "db.response.affected_rows", "3");
-    talk_expect(1, "db.response.result_sets", "2");
-    talk_expect(1, "db.response.warnings", "1");
-    talk_expect(1, "db.user", "ann");
-    talk_expect(1, "db.client.name", "app");
-    talk_expect(1, "db.server.version", "8.0.34");
-    talk_expect(2, "db.response.status_code", "1064");
-    talk_expect(2, "db.response.sqlstate", "42000");
-    talk_expect(2, "error.message", "You have an error near 'SELEC' at line 1");
-    talk_expect(3, "db.operation.name", "PREPARE");
-    talk_expect(3, "db.statement.name", "7");
-    talk_expect(4, "db.query.text", "SELECT a FROM t WHERE b=?");
-    talk_expect(4, "db.response.returned_rows", "0"); /* a cursor */
-    talk_expect(5, "db.operation.name", "FETCH");
-    talk_expect(5, "db.response.returned_rows", "2");
-    talk_expect(6, "db.operation.name", "PING");
-    talk_expect(7, "db.copy.size", "4");
-    talk_expect(7, "db.response.affected_rows", "2");
-    talk_expect(9, "db.operation.name", "CHANGE_USER");
-    talk_expect(9, "db.user", "bob");
-    talk_expect(10, "db.namespace", "first");
-    char *all = feeder_describe(&talk);
+    expect(0, "db.operation.name", "CONNECT");
+    expect(0, "db.auth.method", "mysql_clear");
+    expect(0, "db.namespace", "shop");
+    expect(1, "db.query.text", "SELECT a FROM t WHERE b='x'; SELECT 2; UPDATE t SET a=1");
+    expect(1, "db.response.returned_rows", "3");
+    expect(1, "db.response.affected_rows", "3");
+    expect(1, "db.response.result_sets", "2");
+    expect(1, "db.response.warnings", "1");
+    expect(1, "db.user", "ann");
+    expect(1, "db.client.name", "app");
+    expect(1, "db.server.version", "8.0.34");
+    expect(2, "db.response.status_code", "1064");
+    expect(2, "db.response.sqlstate", "42000");
+    expect(2, "error.message", "You have an error near 'SELEC' at line 1");
+    expect(3, "db.operation.name", "PREPARE");
+    expect(3, "db.statement.name", "7");
+    expect(4, "db.query.text", "SELECT a FROM t WHERE b=?");
+    expect(4, "db.response.returned_rows", "0"); /* a cursor */
+    expect(5, "db.operation.name", "FETCH");
+    expect(5, "db.response.returned_rows", "2");
+    expect(6, "db.operation.name", "PING");
+    expect(7, "db.copy.size", "4");
+    expect(7, "db.response.affected_rows", "2");
+    expect(9, "db.operation.name", "CHANGE_USER");
+    expect(9, "db.user", "bob");
+    expect(10, "db.namespace", "first");
+    char *all = feeder_describe(&feeder);
     assert_null(strstr(all, "SECR"));
     free(all);
     talk_done();
@@ -55,22 +48,22 @@ static void commands_of_mariadb(void **state)
     (void)state;
     play(conversation_mysql_mariadb);
     talk_expect_count(8);
-    talk_expect(1, "db.system.name", "mariadb");
-    talk_expect(1, "db.query.text", "SELECT 1");
-    talk_expect(1, "db.response.returned_rows", "1");
-    talk_expect(1, "db.response.warnings", "2");
-    talk_expect(2, "db.query.text", "USE `last`;");
-    talk_expect(3, "db.namespace", "last");
-    talk_expect(4, "db.query.text", "INSERT INTO t VALUES (?)"); /* the one prepared last */
-    talk_expect(4, "db.response.affected_rows", "1");
-    talk_expect(5, "db.query.text", "INSERT INTO t VALUES (?)");
-    talk_expect(5, "db.statement.name", "1");
-    talk_expect(5, "db.response.status_code", "1062");
-    talk_expect(6, "db.response.status_code", "1317");
-    talk_expect(6, "db.response.returned_rows", "1");
+    expect(1, "db.system.name", "mariadb");
+    expect(1, "db.query.text", "SELECT 1");
+    expect(1, "db.response.returned_rows", "1");
+    expect(1, "db.response.warnings", "2");
+    expect(2, "db.query.text", "USE `last`;");
+    expect(3, "db.namespace", "last");
+    expect(4, "db.query.text", "INSERT INTO t VALUES (?)"); /* the one prepared last */
+    expect(4, "db.response.affected_rows", "1");
+    expect(5, "db.query.text", "INSERT INTO t VALUES (?)");
+    expect(5, "db.statement.name", "1");
+    expect(5, "db.response.status_code", "1062");
+    expect(6, "db.response.status_code", "1317");
+    expect(6, "db.response.returned_rows", "1");
     for (size_t i = 0; i < 7; i++)
-        talk_expect_flags(i, 0);
-    talk_expect_flags(7, BIT(UNPAIRED) | BIT(INCOMPLETE));
+        expect_flags(i, 0);
+    expect_flags(7, BIT(UNPAIRED) | BIT(INCOMPLETE));
     talk_done();
 }
 
@@ -98,7 +91,7 @@ static void compression_is_said(void **state)
     TALK('>', "\x0d\0\0\0\0\0\0\x09\0\0\0\3SELECT 1");
     talk_close();
     talk_expect_count(1);
-    talk_expect_flags(0, BIT(COMPRESSED));
+    expect_flags(0, BIT(COMPRESSED));
     talk_done();
 }
 
@@ -112,9 +105,9 @@ static void a_connection_joined_late_is_understood(void **state)
     TALK('<', "\1\0\0\1\1\1\0\0\2x\2\0\0\3\1\x31\7\0\0\4\xfe\0\0\2\0\0\0");
     talk_close();
     talk_expect_count(2);
-    talk_expect(0, "db.response.returned_rows", "1");
-    talk_expect(1, "db.response.returned_rows", "1");
-    talk_expect_flags(1, 0);
+    expect(0, "db.response.returned_rows", "1");
+    expect(1, "db.response.returned_rows", "1");
+    expect_flags(1, 0);
     talk_done();
 }
 
@@ -132,11 +125,11 @@ static void packets_of_16_megabytes_are_one(void **state)
     TALK('<', "\7\0\0\1\0\0\0\2\0\0\0");
     talk_close();
     talk_expect_count(3);
-    talk_expect_flags(1, BIT(TRUNCATED) | BIT(GAP));
-    talk_expect(1, "db.response.returned_rows", "1");
-    talk_expect(1, "db.request.size", "16777227");
-    talk_expect(2, "db.operation.name", "PING");
-    talk_expect_flags(2, 0);
+    expect_flags(1, BIT(TRUNCATED) | BIT(GAP));
+    expect(1, "db.response.returned_rows", "1");
+    expect(1, "db.request.size", "16777227");
+    expect(2, "db.operation.name", "PING");
+    expect_flags(2, 0);
     talk_done();
 }
 
@@ -145,15 +138,15 @@ static void after_a_gap_the_next_command_is_certain(void **state)
     (void)state;
     begin(conversation_mysql_plain, 5);
     TALK('>', "\x09\0\0\0\3SELECT 1");
-    talk.positions[DIRECTION_B_TO_A] += 50;
+    feeder.positions[DIRECTION_B_TO_A] += 50;
     TALK('<', "\2\0\0\4\1\x31\5\0\0\5\xfe\0\0\2\0");
     TALK('>', "\x09\0\0\0\3SELECT 2");
     TALK('<', "\7\0\0\1\0\0\0\2\0\0\0");
     talk_close();
     talk_expect_count(3);
-    talk_expect_flags(1, BIT(UNPAIRED) | BIT(GAP));
-    talk_expect_flags(2, 0);
-    talk_expect(2, "db.query.text", "SELECT 2");
+    expect_flags(1, BIT(UNPAIRED) | BIT(GAP));
+    expect_flags(2, 0);
+    expect(2, "db.query.text", "SELECT 2");
     talk_done();
 }
 
@@ -167,8 +160,8 @@ static void tls_is_left_to_its_parser(void **state)
     talk_say('>', request, sizeof(request));
     TALK('>', "\x09\0\0\0\3SELECT 1");
     talk_close();
-    for (size_t i = 0; i < talk.record_count; i++)
-        talk_expect(i, "db.query.text", NULL);
+    for (size_t i = 0; i < feeder.record_count; i++)
+        expect(i, "db.query.text", NULL);
     talk_done();
 }
 
@@ -179,10 +172,10 @@ static void an_error_may_greet(void **state)
     TALK('<', "\x17\0\0\0\xff\x10\x04Too many connections");
     talk_close();
     talk_expect_count(1);
-    talk_expect(0, "db.response.status_code", "1040");
-    talk_expect(0, "error.message", "Too many connections");
-    talk_expect(0, "db.request.size", NULL);
-    talk_expect(0, "db.response.size", "27");
+    expect(0, "db.response.status_code", "1040");
+    expect(0, "error.message", "Too many connections");
+    expect(0, "db.request.size", NULL);
+    expect(0, "db.response.size", "27");
     talk_done();
 }
 
@@ -259,13 +252,13 @@ static void definitions_may_be_left_out(void **state)
     PACKET('<', 1, "\0\0\0\2\0\0\0");
     talk_close();
     talk_expect_count(5);
-    talk_expect(1, "db.response.returned_rows", "1");
-    talk_expect(2, "db.query.text", "SELECT 2 AS a");
-    talk_expect(2, "db.response.returned_rows", "2");
-    talk_expect(3, "db.statement.name", "7");
-    talk_expect(4, "db.operation.name", "PING");
+    expect(1, "db.response.returned_rows", "1");
+    expect(2, "db.query.text", "SELECT 2 AS a");
+    expect(2, "db.response.returned_rows", "2");
+    expect(3, "db.statement.name", "7");
+    expect(4, "db.operation.name", "PING");
     for (size_t i = 0; i < 5; i++)
-        talk_expect_flags(i, 0);
+        expect_flags(i, 0);
     talk_done();
 }
 
@@ -291,13 +284,13 @@ static void the_oldest_servers_are_read(void **state)
     PACKET('<', 1, "\xff\x28\4You have an error");
     talk_close();
     talk_expect_count(4);
-    talk_expect(0, "db.user", "ann");
-    talk_expect(1, "db.response.returned_rows", "1");
-    talk_expect(2, "db.response.affected_rows", "3");
-    talk_expect(3, "db.response.status_code", "1064");
-    talk_expect(3, "error.message", "You have an error");
+    expect(0, "db.user", "ann");
+    expect(1, "db.response.returned_rows", "1");
+    expect(2, "db.response.affected_rows", "3");
+    expect(3, "db.response.status_code", "1064");
+    expect(3, "error.message", "You have an error");
     for (size_t i = 0; i < 4; i++)
-        talk_expect_flags(i, 0);
+        expect_flags(i, 0);
     talk_done();
 }
 
@@ -319,13 +312,13 @@ static void protocol_9_is_read(void **state)
     PACKET('<', 5, "\xfe");
     talk_close();
     talk_expect_count(2);
-    talk_expect(0, "db.server.version", "3.20.32a");
-    talk_expect(0, "db.user", "ann");
-    talk_expect(0, "db.namespace", "shop");
-    talk_expect(1, "db.response.returned_rows", "1");
+    expect(0, "db.server.version", "3.20.32a");
+    expect(0, "db.user", "ann");
+    expect(0, "db.namespace", "shop");
+    expect(1, "db.response.returned_rows", "1");
     for (size_t i = 0; i < 2; i++)
-        talk_expect_flags(i, 0);
-    char *all = feeder_describe(&talk);
+        expect_flags(i, 0);
+    char *all = feeder_describe(&feeder);
     assert_null(strstr(all, "abcdefgh"));
     free(all);
     talk_done();
@@ -359,13 +352,13 @@ static void old_servers_are_told_apart(void **state)
         talk_close();
         talk_expect_count(3);
         for (size_t at = 0; at < 3; at++) {
-            talk_expect(at, "db.system.name", versions[i][1]);
-            talk_expect(at, "db.server.version", versions[i][0]);
-            talk_expect_flags(at, 0);
+            expect(at, "db.system.name", versions[i][1]);
+            expect(at, "db.server.version", versions[i][0]);
+            expect_flags(at, 0);
         }
-        talk_expect(0, "db.namespace", "shop");
-        talk_expect(1, "db.namespace", "test");
-        talk_expect(2, "db.collection.name", "agent");
+        expect(0, "db.namespace", "shop");
+        expect(1, "db.namespace", "test");
+        expect(2, "db.collection.name", "agent");
         talk_done();
     }
 }
@@ -408,5 +401,5 @@ int main(void)
         cmocka_unit_test(old_servers_are_told_apart),
         cmocka_unit_test(protocol_9_is_not_guessed),
     };
-    return cmocka_run_group_tests(tests, NULL, talk_finish);
+    return cmocka_run_group_tests(tests, NULL, feeder_finish);
 }

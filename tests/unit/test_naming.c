@@ -260,13 +260,6 @@ static void memory_may_run_out(void **state)
     }
 }
 
-static int tear_down(void **state)
-{
-    (void)state;
-    record_pool_done();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,5 +273,5 @@ int main(void)
         cmocka_unit_test(memory_may_run_out),
     };
 
-    return cmocka_run_group_tests(tests, NULL, tear_down);
+    return cmocka_run_group_tests(tests, NULL, feeder_finish);
 }

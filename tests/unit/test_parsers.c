@@ -217,13 +217,6 @@ static void a_failing_allocation_loses_only_what_is_counted(void **state)
     record_pool_done();
 }
 
-static int finish(void **state)
-{
-    (void)state;
-    record_pool_done();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,5 +226,5 @@ int main(void)
         cmocka_unit_test(a_gap_pairs_nothing_wrongly),
         cmocka_unit_test(a_failing_allocation_loses_only_what_is_counted),
     };
-    return cmocka_run_group_tests(tests, NULL, finish);
+    return cmocka_run_group_tests(tests, NULL, feeder_finish);
 }

@@ -2,37 +2,30 @@
 #include "tests/lib/conversations_db.h"
 #include "tests/lib/talk.h"
 
-static void play(const struct feeder_step *steps)
-{
-    assert_int_equal(feeder_init(&talk, NULL), 0);
-    feeder_play(&talk, steps, NULL, NULL);
-    assert_true(feeder_is_balanced(&talk));
-}
-
 static void simple_queries_have_one_record(void **state)
 {
     (void)state;
     play(conversation_postgresql_plain);
     talk_expect_count(5);
-    talk_expect(0, "db.operation.name", "STARTUP");
-    talk_expect(0, "db.auth.method", "SCRAM-SHA-256");
-    talk_expect(0, "network.protocol.version", "3.0");
-    talk_expect(0, "db.server.version", "15.4");
-    talk_expect(1, "db.query.text", "SELECT a FROM t WHERE b = 'x'; UPDATE t SET a = 1");
-    talk_expect(1, "db.operation.name", "SELECT");
-    talk_expect(1, "db.user", "ann");
-    talk_expect(1, "db.namespace", "shop");
-    talk_expect(1, "db.client.name", "app");
-    talk_expect(1, "db.response.returned_rows", "2");
-    talk_expect(1, "db.response.affected_rows", "3");
-    talk_expect(1, "db.response.warnings", "1");
-    talk_expect(2, "db.response.status_code", "42601");
-    talk_expect(2, "error.message", "syntax error at or near \"SELEC\"");
-    talk_expect(3, "db.copy.size", "4");
-    talk_expect(3, "db.response.affected_rows", "2");
-    talk_expect(4, "db.copy.size", "4");
-    talk_expect(4, "db.response.returned_rows", "1");
-    char *all = feeder_describe(&talk);
+    expect(0, "db.operation.name", "STARTUP");
+    expect(0, "db.auth.method", "SCRAM-SHA-256");
+    expect(0, "network.protocol.version", "3.0");
+    expect(0, "db.server.version", "15.4");
+    expect(1, "db.query.text", "SELECT a FROM t WHERE b = 'x'; UPDATE t SET a = 1");
+    expect(1, "db.operation.name", "SELECT");
+    expect(1, "db.user", "ann");
+    expect(1, "db.namespace", "shop");
+    expect(1, "db.client.name", "app");
+    expect(1, "db.response.returned_rows", "2");
+    expect(1, "db.response.affected_rows", "3");
+    expect(1, "db.response.warnings", "1");
+    expect(2, "db.response.status_code", "42601");
+    expect(2, "error.message", "syntax error at or near \"SELEC\"");
+    expect(3, "db.copy.size", "4");
+    expect(3, "db.response.affected_rows", "2");
+    expect(4, "db.copy.size", "4");
+    expect(4, "db.response.returned_rows", "1");
+    char *all = feeder_describe(&feeder);
     assert_null(strstr(all, "SECR"));
     free(all);
     talk_done();
@@ -43,27 +36,27 @@ static void extended_queries_have_their_text(void **state)
     (void)state;
     play(conversation_postgresql_extended);
     talk_expect_count(10);
-    talk_expect(1, "db.operation.name", "PREPARE");
-    talk_expect(1, "db.query.text", "INSERT INTO t VALUES ($1)");
-    talk_expect(1, "db.statement.name", "s1");
-    talk_expect(2, "db.query.text", "INSERT INTO t VALUES ($1)");
-    talk_expect(2, "db.statement.name", "s1");
-    talk_expect(2, "db.response.affected_rows", "1");
-    talk_expect(3, "db.query.text", "SELECT 1");
-    talk_expect(3, "db.response.returned_rows", "1");
-    talk_expect(4, "db.statement.name", "s1");
+    expect(1, "db.operation.name", "PREPARE");
+    expect(1, "db.query.text", "INSERT INTO t VALUES ($1)");
+    expect(1, "db.statement.name", "s1");
+    expect(2, "db.query.text", "INSERT INTO t VALUES ($1)");
+    expect(2, "db.statement.name", "s1");
+    expect(2, "db.response.affected_rows", "1");
+    expect(3, "db.query.text", "SELECT 1");
+    expect(3, "db.response.returned_rows", "1");
+    expect(4, "db.statement.name", "s1");
     for (size_t i = 0; i < 5; i++)
-        talk_expect_flags(i, 0);
-    talk_expect(5, "db.query.text", "SELECT bad");
-    talk_expect(5, "db.response.status_code", "42703");
-    talk_expect_flags(5, 0);
-    talk_expect(6, "db.query.text", "SELECT bad");
-    talk_expect_flags(6, BIT(UNPAIRED)); /* the server did not carry it out */
-    talk_expect(7, "db.query.text", "SELECT 2");
-    talk_expect_flags(7, 0);
-    talk_expect(8, "db.operation.name", "FUNCTION CALL");
-    talk_expect(9, "db.query.text", "SELECT ");
-    talk_expect_flags(9, BIT(UNPAIRED) | BIT(INCOMPLETE));
+        expect_flags(i, 0);
+    expect(5, "db.query.text", "SELECT bad");
+    expect(5, "db.response.status_code", "42703");
+    expect_flags(5, 0);
+    expect(6, "db.query.text", "SELECT bad");
+    expect_flags(6, BIT(UNPAIRED)); /* the server did not carry it out */
+    expect(7, "db.query.text", "SELECT 2");
+    expect_flags(7, 0);
+    expect(8, "db.operation.name", "FUNCTION CALL");
+    expect(9, "db.query.text", "SELECT ");
+    expect_flags(9, BIT(UNPAIRED) | BIT(INCOMPLETE));
     talk_done();
 }
 
@@ -94,7 +87,7 @@ static void the_mechanism_is_the_clients(void **state)
         TALK('<', "R\0\0\0\x08\0\0\0\0" READY);
         talk_close();
         talk_expect_count(1);
-        talk_expect(0, "db.auth.method", is_known ? "SCRAM-SHA-256" : "SCRAM-SHA-256-PLUS");
+        expect(0, "db.auth.method", is_known ? "SCRAM-SHA-256" : "SCRAM-SHA-256-PLUS");
         talk_done();
     }
 }
@@ -106,8 +99,8 @@ static void a_cancel_request_waits_for_nothing(void **state)
     TALK('>', "\0\0\0\x10\x04\xd2\x16\x2e\0\0\0\1\0\0\0\2");
     talk_close();
     talk_expect_count(1);
-    talk_expect(0, "db.operation.name", "CANCEL");
-    talk_expect_flags(0, 0);
+    expect(0, "db.operation.name", "CANCEL");
+    expect_flags(0, 0);
     talk_done();
 }
 
@@ -120,8 +113,8 @@ static void tls_is_left_to_its_parser(void **state)
     TALK('>', "\x17\x03\x03\0\x05Q\0\0\0\x05");
     TALK('>', "Q\0\0\0\x0dSELECT 1\0");
     talk_close();
-    for (size_t i = 0; i < talk.record_count; i++)
-        talk_expect(i, "db.query.text", NULL);
+    for (size_t i = 0; i < feeder.record_count; i++)
+        expect(i, "db.query.text", NULL);
     talk_done();
 }
 
@@ -154,10 +147,10 @@ static void a_huge_query_is_cut_and_a_huge_row_skipped(void **state)
     TALK('<', "C\0\0\0\x0dSELECT 1\0" READY);
     talk_close();
     talk_expect_count(2);
-    talk_expect_flags(1, BIT(TRUNCATED));
-    talk_expect(1, "db.response.returned_rows", "1");
-    talk_expect(1, "db.request.size", "2147483648");
-    assert_int_equal(streams_counters(talk.streams)->gap_bytes, 0);
+    expect_flags(1, BIT(TRUNCATED));
+    expect(1, "db.response.returned_rows", "1");
+    expect(1, "db.request.size", "2147483648");
+    assert_int_equal(streams_counters(feeder.streams)->gap_bytes, 0);
     talk_done();
 }
 
@@ -166,7 +159,7 @@ static void a_gap_ends_with_ready(void **state)
     (void)state;
     log_in();
     TALK('>', "Q\0\0\0\x0dSELECT 1\0");
-    talk.positions[DIRECTION_B_TO_A] += 100;
+    feeder.positions[DIRECTION_B_TO_A] += 100;
     TALK('<', "C\0\0\0\x0dSELECT 1\0" READY);
     TALK('>', "Q\0\0\0\x0dSELECT 2\0");
     TALK('<', "C\0\0\0\x0dSELECT 1\0" READY);
@@ -174,10 +167,10 @@ static void a_gap_ends_with_ready(void **state)
     TALK('<', "C\0\0\0\x0dSELECT 1\0" READY);
     talk_close();
     talk_expect_count(4);
-    talk_expect_flags(1, BIT(UNPAIRED) | BIT(GAP));
-    talk_expect_flags(2, 0);
-    talk_expect_flags(3, 0);
-    talk_expect(3, "db.query.text", "SELECT 3");
+    expect_flags(1, BIT(UNPAIRED) | BIT(GAP));
+    expect_flags(2, 0);
+    expect_flags(3, 0);
+    expect(3, "db.query.text", "SELECT 3");
     talk_done();
 }
 
@@ -208,8 +201,8 @@ static void names_are_bounded(void **state)
               "C\0\0\0\x0dSELECT 0\0" READY);
     talk_close();
     talk_expect_count(3);
-    talk_expect(1, "db.query.text", "SELECT 1");
-    talk_expect(2, "db.query.text", NULL);
+    expect(1, "db.query.text", "SELECT 1");
+    expect(2, "db.query.text", NULL);
     talk_done();
 }
 
@@ -237,14 +230,14 @@ static void an_error_at_sync_is_told(void **state)
     TALK('<', "I\0\0\0\4" READY);
     talk_close();
     talk_expect_count(4);
-    talk_expect(1, "db.response.affected_rows", "1");
-    talk_expect(1, "db.response.status_code", NULL);
-    talk_expect(2, "db.operation.name", "SYNC");
-    talk_expect(2, "db.response.status_code", "23503");
-    talk_expect(2, "error.message", "violated");
-    talk_expect(3, "db.query.text", "SELECT 1");
+    expect(1, "db.response.affected_rows", "1");
+    expect(1, "db.response.status_code", NULL);
+    expect(2, "db.operation.name", "SYNC");
+    expect(2, "db.response.status_code", "23503");
+    expect(2, "error.message", "violated");
+    expect(3, "db.query.text", "SELECT 1");
     for (size_t i = 0; i < 4; i++)
-        talk_expect_flags(i, 0);
+        expect_flags(i, 0);
     talk_done();
 }
 
@@ -263,11 +256,11 @@ static void until_sync_all_is_discarded(void **state)
     TALK('<', READY "I\0\0\0\4" READY);
     talk_close();
     talk_expect_count(4);
-    talk_expect(1, "db.response.status_code", "42P01");
-    talk_expect(2, "db.query.text", "SELECT 1");
-    talk_expect_flags(2, BIT(UNPAIRED));
-    talk_expect(3, "db.query.text", "SELECT 2");
-    talk_expect_flags(3, 0);
+    expect(1, "db.response.status_code", "42P01");
+    expect(2, "db.query.text", "SELECT 1");
+    expect_flags(2, BIT(UNPAIRED));
+    expect(3, "db.query.text", "SELECT 2");
+    expect_flags(3, 0);
     talk_done();
 }
 
@@ -283,9 +276,9 @@ static void a_fatal_error_answers(void **state)
               "E\0\0\0\x20SFATAL\0VFATAL\0C57P01\0Mdown\0\0");
     talk_close();
     talk_expect_count(2);
-    talk_expect(1, "db.response.status_code", "57P01");
-    talk_expect(1, "error.message", "down");
-    talk_expect_flags(1, 0);
+    expect(1, "db.response.status_code", "57P01");
+    expect(1, "error.message", "down");
+    expect_flags(1, 0);
     talk_done();
 }
 
@@ -305,5 +298,5 @@ int main(void)
         cmocka_unit_test(until_sync_all_is_discarded),
         cmocka_unit_test(a_fatal_error_answers),
     };
-    return cmocka_run_group_tests(tests, NULL, talk_finish);
+    return cmocka_run_group_tests(tests, NULL, feeder_finish);
 }

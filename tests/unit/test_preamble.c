@@ -9,15 +9,15 @@ static void what_is_carried_is_recorded(void **state)
         conversation_proxy_header_line, conversation_proxy_header_binary, conversation_socks_5,
         conversation_socks_4a};
     for (size_t i = 0; i < sizeof(carrying) / sizeof(*carrying); i++) {
-        assert_int_equal(feeder_init(&talk, NULL), 0);
-        feeder_play(&talk, carrying[i], NULL, NULL);
-        assert_true(feeder_is_balanced(&talk));
+        assert_int_equal(feeder_init(&feeder, NULL), 0);
+        feeder_play(&feeder, carrying[i], NULL, NULL);
+        assert_true(feeder_is_balanced(&feeder));
         talk_expect_count(1);
-        talk_expect(0, "url.original", "/proxied");
-        talk_expect(0, "http.response.status_code", "204");
-        talk_expect(0, "network.protocol.name", "http");
-        talk_expect_flags(0, 0);
-        char *all = feeder_describe(&talk);
+        expect(0, "url.original", "/proxied");
+        expect(0, "http.response.status_code", "204");
+        expect(0, "network.protocol.name", "http");
+        expect_flags(0, 0);
+        char *all = feeder_describe(&feeder);
         assert_null(strstr(all, "SECRET"));
         free(all);
         talk_done();
@@ -92,5 +92,5 @@ int main(void)
         cmocka_unit_test(what_is_no_header_is_left_alone),
         cmocka_unit_test(a_refusal_carries_nothing),
     };
-    return cmocka_run_group_tests(tests, NULL, talk_finish);
+    return cmocka_run_group_tests(tests, NULL, feeder_finish);
 }

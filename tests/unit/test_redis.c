@@ -13,15 +13,15 @@ static void arguments_can_be_split_again(void **state)
     TALK('<', "+OK\r\n+OK\r\n+OK\r\n+OK\r\n-ERR wrong number of arguments for 'get' command\r\n");
     talk_close();
     talk_expect_count(5);
-    talk_expect(0, "db.query.text", "set \"a b\" \"\"");
-    talk_expect(0, "db.operation.name", "set");
-    talk_expect(1, "db.query.text", "SET '{\"a\":1}' \"c:\\\\d'\"");
-    talk_expect(2, "db.query.text", "SET \"a\\\"'\" \"\\x01\\xff\\n\\\\\"");
-    talk_expect(3, "db.query.text", "SET \xc3\xa9t\xc3\xa9 \"\\\"b\\\\\"");
-    talk_expect(4, "db.query.text", "GET  'x'\t\"y z\"");
-    talk_expect(4, "db.response.status_code", "ERR");
-    talk_expect(4, "error.message", "ERR wrong number of arguments for 'get' command");
-    talk_expect(0, "db.response.status_code", NULL);
+    expect(0, "db.query.text", "set \"a b\" \"\"");
+    expect(0, "db.operation.name", "set");
+    expect(1, "db.query.text", "SET '{\"a\":1}' \"c:\\\\d'\"");
+    expect(2, "db.query.text", "SET \"a\\\"'\" \"\\x01\\xff\\n\\\\\"");
+    expect(3, "db.query.text", "SET \xc3\xa9t\xc3\xa9 \"\\\"b\\\\\"");
+    expect(4, "db.query.text", "GET  'x'\t\"y z\"");
+    expect(4, "db.response.status_code", "ERR");
+    expect(4, "error.message", "ERR wrong number of arguments for 'get' command");
+    expect(0, "db.response.status_code", NULL);
     talk_done();
 }
 
@@ -37,15 +37,15 @@ static void large_values_are_passed_over(void **state)
     TALK('>', "\r\n*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n");
     TALK('<', "+OK\r\n$1000000\r\n");
     talk_pass('<', 1000000);
-    assert_int_equal(talk.record_count, 1);
+    assert_int_equal(feeder.record_count, 1);
     TALK('<', "\r\n");
     talk_close();
     talk_expect_count(2);
-    talk_expect_flags(0, BIT(TRUNCATED));
-    talk_expect(0, "db.request.size", "1000034");
-    talk_expect(1, "db.response.size", "1000012");
-    talk_expect_flags(1, 0);
-    assert_int_equal(streams_counters(talk.streams)->gap_bytes, 0);
+    expect_flags(0, BIT(TRUNCATED));
+    expect(0, "db.request.size", "1000034");
+    expect(1, "db.response.size", "1000012");
+    expect_flags(1, 0);
+    assert_int_equal(streams_counters(feeder.streams)->gap_bytes, 0);
     talk_done();
 }
 
@@ -54,17 +54,17 @@ static void a_gap_inside_a_value_is_harmless(void **state)
     (void)state;
     talk_begin();
     TALK('>', "*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$1000\r\n0123456789");
-    talk.positions[DIRECTION_A_TO_B] += 980;
+    feeder.positions[DIRECTION_A_TO_B] += 980;
     TALK('>', "9876543210\r\n*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n");
     TALK('<', "+OK\r\n$1000\r\n0123456789");
-    talk.positions[DIRECTION_B_TO_A] += 980;
+    feeder.positions[DIRECTION_B_TO_A] += 980;
     TALK('<', "9876543210\r\n");
     talk_close();
     talk_expect_count(2);
-    talk_expect_flags(0, BIT(TRUNCATED) | BIT(GAP));
-    talk_expect(0, "db.query.text", "SET key 0123456789");
-    talk_expect_flags(1, 0);
-    talk_expect(1, "db.response.size", "1009");
+    expect_flags(0, BIT(TRUNCATED) | BIT(GAP));
+    expect(0, "db.query.text", "SET key 0123456789");
+    expect_flags(1, 0);
+    expect(1, "db.response.size", "1009");
     talk_done();
 }
 
@@ -81,17 +81,17 @@ static void what_changes_the_connection_is_kept(void **state)
     TALK('<', "%1\r\n+proto\r\n:3\r\n+RESET\r\n+PONG\r\n");
     talk_close();
     talk_expect_count(7);
-    talk_expect(0, "db.user", NULL);
-    talk_expect(0, "db.response.status_code", "WRONGPASS");
-    talk_expect(0, "db.namespace", "0");
-    talk_expect(1, "db.namespace", "3");
-    talk_expect(3, "db.namespace", "3");
-    talk_expect(4, "db.user", "ann");
-    talk_expect(4, "db.client.name", "app");
-    talk_expect(4, "network.protocol.version", "3");
-    talk_expect(6, "db.user", NULL);
-    talk_expect(6, "db.namespace", "0");
-    talk_expect(6, "network.protocol.version", "2");
+    expect(0, "db.user", NULL);
+    expect(0, "db.response.status_code", "WRONGPASS");
+    expect(0, "db.namespace", "0");
+    expect(1, "db.namespace", "3");
+    expect(3, "db.namespace", "3");
+    expect(4, "db.user", "ann");
+    expect(4, "db.client.name", "app");
+    expect(4, "network.protocol.version", "3");
+    expect(6, "db.user", NULL);
+    expect(6, "db.namespace", "0");
+    expect(6, "network.protocol.version", "2");
     talk_done();
 }
 
@@ -107,9 +107,9 @@ static void empty_commands_are_no_replies(void **state)
         TALK('<', "+PONG\r\n");
         talk_close();
         talk_expect_count(1);
-        talk_expect(0, "db.operation.name", "PING");
-        talk_expect(0, "db.response.size", "7");
-        talk_expect_flags(0, 0);
+        expect(0, "db.operation.name", "PING");
+        expect(0, "db.response.size", "7");
+        expect_flags(0, 0);
         talk_done();
     }
 }
@@ -134,9 +134,9 @@ static void pushes_answer_nothing(void **state)
     talk_close();
     talk_expect_count(5);
     for (size_t i = 0; i < 5; i++)
-        talk_expect_flags(i, 0);
-    talk_expect(4, "db.query.text", "PING");
-    talk_expect(4, "db.response.size", "7");
+        expect_flags(i, 0);
+    expect(4, "db.query.text", "PING");
+    expect(4, "db.response.size", "7");
     talk_done();
 }
 
@@ -146,21 +146,21 @@ static void a_gap_is_over_when_nothing_moves(void **state)
     talk_begin();
     TALK('>', "*1\r\n$4\r\nPING\r\n*2\r\n$3\r\nGET\r\n$1\r\na\r\n");
     TALK('<', "+PONG\r\n");
-    talk.positions[DIRECTION_B_TO_A] += 100;
+    feeder.positions[DIRECTION_B_TO_A] += 100;
     TALK('<', "$1\r\nx\r\n");
     TALK('>', "*2\r\n$3\r\nGET\r\n$1\r\nb\r\n");
     TALK('<', "$1\r\ny\r\n");
     talk_expect_count(3);
-    talk.time_ns += 300000000;
+    feeder.time_ns += 300000000;
     TALK('>', "*2\r\n$3\r\nGET\r\n$1\r\nc\r\n");
     TALK('<', "$1\r\nz\r\n");
     talk_close();
     talk_expect_count(4);
-    talk_expect_flags(0, 0);
-    talk_expect_flags(1, BIT(UNPAIRED) | BIT(GAP));
-    talk_expect_flags(2, BIT(UNPAIRED) | BIT(GAP));
-    talk_expect_flags(3, 0);
-    talk_expect(3, "db.query.text", "GET c");
+    expect_flags(0, 0);
+    expect_flags(1, BIT(UNPAIRED) | BIT(GAP));
+    expect_flags(2, BIT(UNPAIRED) | BIT(GAP));
+    expect_flags(3, 0);
+    expect(3, "db.query.text", "GET c");
     talk_done();
 }
 
@@ -171,15 +171,15 @@ static void a_command_is_found_behind_a_gap(void **state)
     talk_begin();
     TALK('>', "*1\r\n$4\r\nPING\r\n");
     TALK('<', "+PONG\r\n");
-    talk.positions[DIRECTION_A_TO_B] += 500;
+    feeder.positions[DIRECTION_A_TO_B] += 500;
     TALK('>', "of a value\r\n*not a command\r\n*2\r\n$3\r\nGET\r\n$1\r\nb\r\n"
               "*1\r\n$4\r\nPING\r\n");
     talk_close();
     talk_expect_count(3);
-    talk_expect_flags(0, 0);
-    talk_expect(1, "db.query.text", "GET b");
-    talk_expect(2, "db.query.text", "PING");
-    talk_expect_flags(2, BIT(UNPAIRED) | BIT(GAP));
+    expect_flags(0, 0);
+    expect(1, "db.query.text", "GET b");
+    expect(2, "db.query.text", "PING");
+    expect_flags(2, BIT(UNPAIRED) | BIT(GAP));
     talk_done();
 }
 
@@ -210,7 +210,7 @@ static void lengths_that_lie_are_malformed(void **state)
         TALK('<', "-ERR Protocol error: invalid bulk length\r\n");
         talk_close();
         talk_expect_count(is_second ? 2 : 1);
-        talk_expect_flags(is_second, BIT(MALFORMED));
+        expect_flags(is_second, BIT(MALFORMED));
         talk_done();
     }
     static const char *const replies[] = {
@@ -223,7 +223,7 @@ static void lengths_that_lie_are_malformed(void **state)
         talk_say('<', replies[i], strlen(replies[i]));
         talk_close();
         talk_expect_count(2);
-        talk_expect_flags(1, BIT(UNPAIRED));
+        expect_flags(1, BIT(UNPAIRED));
         talk_done();
     }
 }
@@ -237,7 +237,7 @@ static void nesting_is_bounded(void **state)
         TALK('<', "*1\r\n");
     talk_close();
     talk_expect_count(1);
-    talk_expect_flags(0, BIT(UNPAIRED));
+    expect_flags(0, BIT(UNPAIRED));
     talk_done();
 }
 
@@ -254,10 +254,10 @@ static void open_commands_are_bounded(void **state)
     TALK('<', "$1\r\na\r\n");
     talk_close();
     talk_expect_count(OPEN + 1);
-    assert_int_equal(streams_counters(talk.streams)->lost, COMMANDS - OPEN);
-    assert_string_equal(streams_counters(talk.streams)->reasons[0].reason, "pipeline_limit");
-    talk_expect(OPEN, "db.query.text", "ECHO a");
-    talk_expect_flags(OPEN, 0);
+    assert_int_equal(streams_counters(feeder.streams)->lost, COMMANDS - OPEN);
+    assert_string_equal(streams_counters(feeder.streams)->reasons[0].reason, "pipeline_limit");
+    expect(OPEN, "db.query.text", "ECHO a");
+    expect_flags(OPEN, 0);
     talk_done();
 }
 
@@ -300,5 +300,5 @@ int main(void)
         cmocka_unit_test(open_commands_are_bounded),
         cmocka_unit_test(other_protocols_are_not_taken),
     };
-    return cmocka_run_group_tests(tests, NULL, talk_finish);
+    return cmocka_run_group_tests(tests, NULL, feeder_finish);
 }

@@ -442,5 +442,5 @@ int main(void)
         cmocka_unit_test(masked_digests_follow_their_head),
         cmocka_unit_test(single_bytes_are_linear),
     };
-    return cmocka_run_group_tests(tests, NULL, finish);
+    return cmocka_run_group_tests(tests, NULL, feeder_finish);
 }

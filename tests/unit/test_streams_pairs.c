@@ -236,5 +236,5 @@ int main(void)
         cmocka_unit_test(a_late_reader_makes_the_held_record_a_duplicate),
         cmocka_unit_test(a_server_that_accepts_late_logs_nothing_twice),
     };
-    return cmocka_run_group_tests(tests, NULL, finish);
+    return cmocka_run_group_tests(tests, NULL, feeder_finish);
 }

@@ -294,13 +294,6 @@ static void what_follows_is_skipped(void **state)
     feeder_done(&feeder);
 }
 
-static int finish(void **state)
-{
-    (void)state;
-    record_pool_done();
-    return 0;
-}
-
 /* Behind XMPP, LDAP, RDP and IRC there is one handshake, whichever way TLS was asked for. */
 static void what_asks_for_tls_is_followed(void **state)
 {
@@ -441,5 +434,5 @@ int main(void)
         cmocka_unit_test(a_negotiated_version_is_the_same_handshake),
         cmocka_unit_test(a_server_may_answer_in_another_version),
     };
-    return cmocka_run_group_tests(tests, NULL, finish);
+    return cmocka_run_group_tests(tests, NULL, feeder_finish);
 }

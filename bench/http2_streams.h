@@ -1,13 +1,13 @@
 /*
- * http2_wire: streams of HTTP/2 as two ends send them, for bench_pipeline: the heads of HTTP/1 with
- * a browser's names, each header an entry of the dynamic table from the connection's first stream
- * on, but for what encoders leave out of it (path, ETag, a request's id).
+ * http2_streams: streams of HTTP/2 as two ends send them, for bench_pipeline: the heads of HTTP/1
+ * with a browser's names, each header an entry of the dynamic table from the connection's first
+ * stream on, but for what encoders leave out of it (path, ETag, a request's id).
  */
 #pragma once
 #include <string.h>
-#include "base/slice.h"
+#include "tests/lib/http2_frame.h"
 
-enum { HTTP2_WIRE_MAXIMUM = 1200, HTTP2_FRAME = 9, HTTP2_BODY = 40 };
+enum { HTTP2_WIRE_MAXIMUM = 1200, HTTP2_BODY = 40 };
 
 struct http2_line {
     uint8_t index; /* of the static table: all of it, or its name; 0: the name is there as well */
@@ -46,11 +46,10 @@ static inline void http2_wire_string(struct http2_wire *wire, const char *text)
 static inline void http2_wire_frame(struct http2_wire *wire, size_t at, unsigned type,
                                     unsigned flags)
 {
-    size_t length = wire->length - at - HTTP2_FRAME;
-    uint8_t header[HTTP2_FRAME] = {0, (uint8_t)(length >> 8), (uint8_t)length, (uint8_t)type,
-                                   (uint8_t)flags};
+    struct http2_frame_header header =
+        http2_frame_header(type, flags, 0, wire->length - at - HTTP2_FRAME_HEADER);
 
-    memcpy(wire->bytes + at, header, sizeof(header));
+    memcpy(wire->bytes + at, header.bytes, sizeof(header.bytes));
 }
 
 /*
@@ -63,7 +62,7 @@ static inline void http2_wire_head(struct http2_wire *wire, const struct http2_l
     size_t at = wire->length;
     unsigned entries = 0, entry = 0;
 
-    wire->length += HTTP2_FRAME;
+    wire->length += HTTP2_FRAME_HEADER;
     for (size_t i = 0; i < count; i++)
         entries += !lines[i].is_whole && !lines[i].is_plain;
     for (size_t i = 0; i < count; i++) {
@@ -87,16 +86,16 @@ static inline void http2_wire_head(struct http2_wire *wire, const struct http2_l
                 wire->places[wire->place_count++] = wire->length - strlen(line->value);
         }
     }
-    http2_wire_frame(wire, at, 1, ends_stream ? 5 : 4);
+    http2_wire_frame(wire, at, HTTP2_HEADERS, ends_stream ? 5 : 4);
 }
 
 static inline void http2_wire_body(struct http2_wire *wire)
 {
     size_t at = wire->length;
 
-    memset(wire->bytes + at, 'x', HTTP2_FRAME + HTTP2_BODY);
-    wire->length += HTTP2_FRAME + HTTP2_BODY;
-    http2_wire_frame(wire, at, 0, 1);
+    memset(wire->bytes + at, 'x', HTTP2_FRAME_HEADER + HTTP2_BODY);
+    wire->length += HTTP2_FRAME_HEADER + HTTP2_BODY;
+    http2_wire_frame(wire, at, HTTP2_DATA, 1);
 }
 
 static char http2_path[] = "/api/v1/items/00000000?page=2&sort=price";
@@ -136,10 +135,10 @@ static inline void http2_wire_make(struct http2_wire *wire, bool is_request, boo
 {
     wire->length = wire->place_count = 0;
     if (is_first && is_request)
-        http2_wire_add(wire, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24);
+        http2_wire_add(wire, http2_preface.data, http2_preface.length);
     if (is_first) { /* SETTINGS */
-        wire->length += HTTP2_FRAME;
-        http2_wire_frame(wire, wire->length - HTTP2_FRAME, 4, 0);
+        wire->length += HTTP2_FRAME_HEADER;
+        http2_wire_frame(wire, wire->length - HTTP2_FRAME_HEADER, HTTP2_SETTINGS, 0);
     }
     if (is_request)
         http2_wire_head(wire, HTTP2_LINES(http2_request_lines), is_first, true);
@@ -152,17 +151,15 @@ static inline void http2_wire_make(struct http2_wire *wire, bool is_request, boo
 /* Sets the stream of all frames that belong to one. */
 static inline void http2_wire_number(struct http2_wire *wire, uint32_t stream)
 {
-    size_t at = wire->length && wire->bytes[0] == 'P' ? 24 : 0;
+    size_t at = wire->length && wire->bytes[0] == 'P' ? http2_preface.length : 0;
 
     while (at < wire->length) {
         uint8_t *frame = wire->bytes + at;
+        size_t length = (size_t)(frame[1] << 8 | frame[2]);
+        struct http2_frame_header header = http2_frame_header(frame[3], frame[4], stream, length);
 
-        if (frame[3] != 4) {
-            frame[5] = (uint8_t)(stream >> 24);
-            frame[6] = (uint8_t)(stream >> 16);
-            frame[7] = (uint8_t)(stream >> 8);
-            frame[8] = (uint8_t)stream;
-        }
-        at += HTTP2_FRAME + (size_t)(frame[1] << 8 | frame[2]);
+        if (frame[3] != HTTP2_SETTINGS)
+            memcpy(frame, header.bytes, sizeof(header.bytes));
+        at += sizeof(header.bytes) + length;
     }
 }

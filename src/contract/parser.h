@@ -76,8 +76,9 @@ struct emitter {
     bool wants_payloads;
     struct endpoint ends[2]; /* of side A and side B; family 0: unknown */
     /*
-     * A record that a parser has begun and leaves to its successor (PARSE_SWITCH), with the side
-     * that sent the request. The successor takes it in its first call, and sets it to NULL.
+     * A record that a parser has begun and leaves to its successor (PARSE_SWITCH): the successor
+     * takes it in its first call, and sets it to NULL. With or without it: the side that asked for
+     * the switch.
      */
     struct record *carried;
     enum direction carried_client;

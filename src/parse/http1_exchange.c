@@ -227,13 +227,13 @@ void http1_exchange_upgrade(struct http1_call *call, bool carries)
 {
     struct http1_exchange *exchange = http1_exchange_of(call);
     http1_exchange_flag(exchange, RECORD_FLAG_UPGRADED);
+    call->emitter->carried_client = (enum direction)call->state->client;
     if (exchange)
         exchange->is_request_done = true;
     if (exchange && carries) {
         if (exchange->record)
             http1_fields_add_reasons(exchange->record, exchange->reasons);
         call->emitter->carried = exchange->record;
-        call->emitter->carried_client = (enum direction)call->state->client;
         exchange->record = NULL;
     }
     http1_exchange_response_done(call);

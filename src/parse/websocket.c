@@ -9,6 +9,7 @@ struct websocket_state {
     struct record *record;
     bool has_begun;
     bool has_gap;
+    uint8_t client; /* enum direction; who asked for the upgrade */
     uint64_t last_time_ns;
     uint64_t skip_ends[2]; /* positions, of payloads that were asked to be skipped */
     struct websocket_side sides[2];
@@ -31,6 +32,7 @@ static enum parse_verdict websocket_parse(void *opaque, struct slice bytes,
     *ret_result = (struct parse_result){.consumed = bytes.length};
     if (!state->has_begun && bytes.length) {
         state->has_begun = true;
+        state->client = (uint8_t)emitter->carried_client;
         state->record = emitter->begin(emitter);
         if (state->record)
             state->record->time_ns = emitter->time_ns;
@@ -69,21 +71,11 @@ static void websocket_end(void *opaque, enum direction direction, struct emitter
     side->is_skipping = false;
 }
 
-/* The client masks its frames (RFC 6455 §5.3), and only the client. */
-static enum direction find_client(const struct websocket_state *state)
-{
-    for (size_t i = 0; i < 2; i++) {
-        if (state->sides[i].has_frames)
-            return state->sides[i].is_masked ? (enum direction)i : (enum direction) !i;
-    }
-    return DIRECTION_A_TO_B;
-}
-
 static void websocket_close(void *opaque, struct emitter *emitter)
 {
     struct websocket_state *state = opaque;
     struct record *record = state->record;
-    enum direction client = find_client(state);
+    enum direction client = (enum direction)state->client;
     const struct websocket_side *sides = state->sides;
     if (!record)
         return;
@@ -92,7 +84,7 @@ static void websocket_close(void *opaque, struct emitter *emitter)
         record_set_flag(record, RECORD_FLAG_TRUNCATED);
     if (state->has_gap)
         record_set_flag(record, RECORD_FLAG_GAP);
-    if (!sides[0].has_close_code && !sides[1].has_close_code)
+    if (!websocket_side_is_closed(&sides[0]) && !websocket_side_is_closed(&sides[1]))
         record_set_flag(record, RECORD_FLAG_INCOMPLETE);
     record_add_number(record, FIELD_DURATION_NS, state->last_time_ns - record->time_ns);
     emitter->finish(emitter, record, client);

@@ -102,6 +102,11 @@ static size_t take_close(struct websocket_side *side, struct slice bytes)
     return used;
 }
 
+bool websocket_side_is_closed(const struct websocket_side *side)
+{
+    return side->frames[OPCODE_CLOSE];
+}
+
 static bool is_in_close(const struct websocket_side *side)
 {
     return (side->header[0] & 15) == OPCODE_CLOSE && side->close_length < 2;
@@ -181,8 +186,9 @@ bool websocket_fields_add(struct record *record, const struct websocket_side *cl
                           const struct websocket_side *server)
 {
     uint32_t reasons = (client ? client->reasons : 0u) | (server ? server->reasons : 0u);
-    if (client && server && client->has_frames && server->has_frames &&
-        client->is_masked == server->is_masked) /* §5.3: the client masks, the server does not */
+    /* §5.1: the client masks, the server does not. */
+    if ((client && client->has_frames && !client->is_masked) ||
+        (server && server->has_frames && server->is_masked))
         reasons |= BIT(MASK);
     http_fields_add_reasons(record, reasons, reason_texts);
     const struct websocket_side *closer = client && client->has_close_code ? client : server;

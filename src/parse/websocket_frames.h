@@ -29,7 +29,7 @@ struct websocket_side {
     uint8_t header_length;
     uint8_t close_length; /* bytes of the close code that are there */
     uint8_t close[2];
-    bool is_masked; /* the first frame was, so this is the client */
+    bool is_masked; /* the first frame was */
     bool has_frames;
     bool has_close_code;
     bool is_skipping; /* the rest of the payload was asked to be skipped */
@@ -45,6 +45,8 @@ void websocket_side_take(struct websocket_side *side, struct slice bytes);
 uint64_t websocket_side_skip(const struct websocket_side *side);
 /* `count` bytes have passed unseen. */
 void websocket_side_pass(struct websocket_side *side, uint64_t count);
+/* A close frame has come, which need not have a code (§5.5.1). */
+bool websocket_side_is_closed(const struct websocket_side *side);
 /* websocket.* of both directions, and what was wrong with them; NULL: not known. False: no memory.
  */
 bool websocket_fields_add(struct record *record, const struct websocket_side *client,

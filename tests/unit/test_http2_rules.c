@@ -253,6 +253,24 @@ static void sockets_are_judged(void **state)
     }
 }
 
+/* The client is who asked, also when it does not mask; a close frame without a code is one. */
+static void a_socket_knows_its_client(void **state)
+{
+    (void)state;
+    start(NULL);
+    feeder_open(&feeder);
+    feeder_send(&feeder, DIRECTION_A_TO_B, SLICE_LITERAL(GET_SOCKET));
+    feeder_send(&feeder, DIRECTION_B_TO_A, SLICE_LITERAL(SWITCH));
+    feeder_send(&feeder, DIRECTION_A_TO_B, SLICE_LITERAL("\x81\1a\x88\0"));
+    feeder_close(&feeder);
+    assert_int_equal(feeder.record_count, 2);
+    expect(1, "malformed.reason", "wrong mask");
+    assert_non_null(record_find(feeder.records[1], FIELD_WEBSOCKET_CLIENT_FRAMES));
+    assert_null(record_find(feeder.records[1], FIELD_WEBSOCKET_SERVER_FRAMES));
+    assert_false(feeder.records[1]->flags & 1u << RECORD_FLAG_INCOMPLETE);
+    stop();
+}
+
 static int finish_all(void **state)
 {
     buffer_done(&wire);
@@ -268,6 +286,7 @@ int main(void)
         cmocka_unit_test(the_status_of_a_call),
         cmocka_unit_test(sizes_change_at_the_beginning),
         cmocka_unit_test(sockets_are_judged),
+        cmocka_unit_test(a_socket_knows_its_client),
     };
     return cmocka_run_group_tests(tests, NULL, finish_all);
 }

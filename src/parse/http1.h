@@ -400,8 +400,9 @@ void http1_body_end(struct http1_call *call);
 bool http1_body_is_phase(uint8_t phase);
 
 /* http1_grpc.c */
-/* A head is complete: does gRPC-Web follow? */
-void http1_grpc_expect(struct http1_call *call, struct record *record, struct slice content_type);
+/* A head is complete: does gRPC-Web follow? `is_coded`: none that can be read. */
+void http1_grpc_expect(struct http1_call *call, struct record *record, struct slice content_type,
+                       bool is_coded);
 void http1_grpc_take(struct http1_grpc *grpc, struct slice bytes);
 /* What was counted, when the body is over. */
 void http1_grpc_add(const struct http1_direction *direction, struct record *record,

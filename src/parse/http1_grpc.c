@@ -14,7 +14,8 @@ void http1_grpc_done(struct http1_direction *direction)
     direction->grpc = NULL;
 }
 
-void http1_grpc_expect(struct http1_call *call, struct record *record, struct slice content_type)
+void http1_grpc_expect(struct http1_call *call, struct record *record, struct slice content_type,
+                       bool is_coded)
 {
     struct http1_direction *direction = call->direction;
     bool is_text;
@@ -30,6 +31,7 @@ void http1_grpc_expect(struct http1_call *call, struct record *record, struct sl
     direction->grpc = allocate_zeroed(sizeof(*direction->grpc)); /* or nothing is counted */
     if (!direction->grpc)
         return;
+    direction->grpc->is_lost = is_coded;
     direction->grpc->messages.is_text = is_text;
     direction->grpc->messages.keeps_trailer = call->role == HTTP1_RESPONSE;
 }
@@ -66,12 +68,12 @@ void http1_grpc_add(const struct http1_direction *direction, struct record *reco
         record_add_number(record, is_request ? FIELD_RPC_REQUEST_BYTES : FIELD_RPC_RESPONSE_BYTES,
                           messages->bytes);
     }
+    if (is_lost)
+        record_set_flag(record, RECORD_FLAG_RPC_UNKNOWN);
     if (is_request)
         return;
     if (!is_lost)
         grpc_messages_add_trailer(messages, record);
     if (!direction->body_size && !record_find(record, FIELD_RPC_GRPC_STATUS_CODE))
         add_status_of_head(record);
-    if (is_lost)
-        record_set_flag(record, RECORD_FLAG_RPC_UNKNOWN);
 }

@@ -159,6 +159,12 @@ static void take_interim(struct http1_call *call, unsigned status)
         http1_exchange_flag(front, RECORD_FLAG_TRUNCATED);
 }
 
+/* Its body is compressed, or the like: what is in it is not known. */
+static bool is_coded(const struct http1_head *head)
+{
+    return head->has_content_coding || head->framing.has_other;
+}
+
 /* A head is complete. */
 static void take_request(struct http1_call *call, struct http1_message *message)
 {
@@ -173,7 +179,7 @@ static void take_request(struct http1_call *call, struct http1_message *message)
                            http1_message_method(message->bytes) == HTTP1_METHOD_CONNECT;
     direction->is_untrusted = false;
     if (head->content_type.length >= GRPC_WEB_TYPE_MINIMUM && exchange)
-        http1_grpc_expect(call, exchange->record, head->content_type);
+        http1_grpc_expect(call, exchange->record, head->content_type, is_coded(head));
     http1_body_start(call, &head->framing, false);
 }
 
@@ -224,12 +230,12 @@ static void take_response(struct http1_call *call, struct http1_message *message
     }
     bool has_no_body = head->status &&
                        (method == HTTP1_METHOD_HEAD || head->status == 204 || head->status == 304);
-    bool is_coded = head->has_content_coding || head->framing.has_other;
-    direction->counts_events = !has_no_body && !direction->over && !is_coded &&
+    direction->counts_events = !has_no_body && !direction->over && !is_coded(head) &&
                                event_stream_is_type(head->content_type);
     direction->events = (struct event_stream){0};
-    if (head->content_type.length >= GRPC_WEB_TYPE_MINIMUM && exchange && !is_coded)
-        http1_grpc_expect(call, exchange->record, head->content_type);
+    if (head->content_type.length >= GRPC_WEB_TYPE_MINIMUM && exchange)
+        http1_grpc_expect(call, exchange->record, head->content_type,
+                          is_coded(head) && !has_no_body);
     http1_body_start(call, &head->framing, has_no_body);
 }
 

@@ -1,4 +1,5 @@
 /* grpc_messages: gRPC-Web's messages and trailers in bodies (grpc: PROTOCOL-WEB). */
+#include "tests/lib/stream_events.h"
 #include "tests/lib/talk.h"
 
 #define POST                                                                                       \
@@ -111,6 +112,57 @@ static void a_body_that_is_not_seen_is_told(void **state)
     talk_done();
 }
 
+/*
+ * As the kernel hands it over: heads only. Each direction's messages are missing by themselves, and
+ * the flag tells of either.
+ */
+static void a_body_that_stays_in_the_kernel_is_told(void **state)
+{
+    static const char ask[] = "POST /pkg.Shop/Buy HTTP/1.1\r\nContent-Length: 8\r\n"
+                              "Content-Type: application/grpc-web\r\n\r\n";
+    static const struct {
+        const char *text;
+        uint64_t rest;
+        const char *status, *messages;
+    } answers[] = {
+        {ANSWER "\r\nContent-Length: 48\r\n\r\n", 48, NULL, NULL},
+        {ANSWER "\r\ngrpc-status: 7\r\nContent-Length: 0\r\n\r\n", 0, "7", "0"},
+    };
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        start(NULL);
+        open_end(1, true);
+        head_event(1, DIRECTION_A_TO_B, 0, ask, 8, 0);
+        head_event(1, DIRECTION_B_TO_A, 0, answers[i].text, answers[i].rest, 0);
+        close_end(1);
+        assert_int_equal(feeder.record_count, 1);
+        expect(0, "rpc.method", "Buy");
+        expect(0, "rpc.request.messages", NULL);
+        expect(0, "http.request.body.size", "8");
+        expect(0, "rpc.grpc.status_code", answers[i].status);
+        expect(0, "rpc.response.messages", answers[i].messages);
+        expect_flags(0, BIT(RPC_UNKNOWN));
+        stop();
+    }
+}
+
+/* RFC 9110 §8.4: what is in a coded body is no message. */
+static void coded_bodies_are_not_counted(void **state)
+{
+    (void)state;
+    talk_begin();
+    TALK('>', "POST /pkg.Shop/Buy HTTP/1.1\r\nHost: h\r\nContent-Type: application/grpc-web\r\n"
+              "Content-Encoding: gzip\r\nContent-Length: 8\r\n\r\n\0\0\0\0\3abc");
+    TALK('<', ANSWER "\r\nContent-Encoding: gzip\r\nContent-Length: 7\r\n\r\n\0\0\0\0\2xy");
+    talk_close();
+    talk_expect_count(1);
+    expect(0, "rpc.method", "Buy");
+    expect(0, "rpc.request.messages", NULL);
+    expect(0, "rpc.response.messages", NULL);
+    expect_flags(0, BIT(RPC_UNKNOWN));
+    talk_done();
+}
+
 /* More than is kept: the lines that are whole, and the flag. */
 static void long_trailers_are_cut(void **state)
 {
@@ -156,6 +208,8 @@ int main(void)
         cmocka_unit_test(a_head_may_have_the_status),
         cmocka_unit_test(doubtful_trailers_say_nothing),
         cmocka_unit_test(a_body_that_is_not_seen_is_told),
+        cmocka_unit_test(a_body_that_stays_in_the_kernel_is_told),
+        cmocka_unit_test(coded_bodies_are_not_counted),
         cmocka_unit_test(long_trailers_are_cut),
         cmocka_unit_test(trailers_in_data_are_read),
     };

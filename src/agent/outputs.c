@@ -107,11 +107,13 @@ static bool add_record(struct outputs *outputs, struct output_group *group,
                        const struct record *record, struct chunk_entry *entry)
 {
     struct chunk *chunk;
-    const struct value *id = record_find_const(record, FIELD_ID);
+    const struct value *id;
 
     if (!has_chunk(outputs, group))
         return false;
     chunk = group->chunk;
+    /* Most have it right before the values of their connection. */
+    id = record_find_at(record, FIELD_ID, record->commons[COMMON_OF_CONNECTION].first - 1);
     entry->offset = (uint32_t)chunk->buffer.length;
     entry->attributes_offset = (uint32_t)chunk->attributes.length;
     entry->id = id ? id->number : 0;

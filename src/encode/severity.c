@@ -51,10 +51,9 @@ unsigned severity_of(const struct record *record)
 
     for (size_t i = 0; i < record->value_count; i++) {
         const struct value *value = &record->values[i];
-        unsigned here = is_telling[value->field] ? of_value(value) : INFORMATIONAL;
 
-        if (here < worst)
-            worst = here;
+        if (is_telling[value->field] && of_value(value) < worst)
+            worst = of_value(value);
     }
     return worst;
 }

@@ -249,12 +249,13 @@ static size_t aliases_find(const struct value *answers, uint32_t count, struct s
 void names_learn(struct names *names, const struct record *record, uint64_t now_ns)
 {
     struct slice aliases[NAMES_ALIASES_MAXIMUM], question;
-    const struct value *answers;
+    const struct value *type, *answers;
     uint32_t pid, count;
     size_t alias_count;
 
-    /* It stands at the front of each record, which most records need not be searched behind. */
-    if (!slice_is_equal(text_field(record, FIELD_TYPE), SLICE_LITERAL("dns")))
+    /* With it the values of a connection begin, and most records need not be searched for it. */
+    type = record_find_at(record, FIELD_TYPE, record->commons[COMMON_OF_CONNECTION].first);
+    if (!type || type->kind != VALUE_TEXT || !slice_is_equal(type->text, SLICE_LITERAL("dns")))
         return;
     answers = record_find_const(record, FIELD_DNS_ANSWERS);
     question = text_field(record, FIELD_DNS_QUESTION_NAME);

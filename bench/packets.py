@@ -258,9 +258,9 @@ def main():
     if options.render:
         render(stored.read("packets"))
         return
+    machine.refuse_counting()
     if not namespaces.is_possible() or not shutil.which("bpftool"):
         sys.exit("needs root, bpftool and iproute2")
-    machine.refuse_counting()
     with namespaces.Pair() as pair, tempfile.TemporaryDirectory() as folder:
         results = {"machine": machine.describe(), "turns": options.turns,
                    "inside": in_program(pair, folder)}

@@ -148,6 +148,7 @@ def markdown(results):
 
 def main():
     chosen = options()
+    machine.refuse_counting()
     if os.geteuid() != 0:
         sys.exit("bench/where.py: needs root (BPF)")
     for needed in ("nginx", "wrk"):

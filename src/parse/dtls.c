@@ -6,17 +6,26 @@
  *   record:   type(8) version(16) epoch(16) number(48) length(16)
  *   message:  type(8) length(24) number(16) fragment offset(24) fragment length(24)
  */
+#include <errno.h>
 #include "base/allocate.h"
+#include "parse/pieces.h"
 #include "parse/tls.h"
 
 enum { DTLS_VERSION_OLD = 0x0100 }; /* OpenSSL before 0.9.8f, and what still talks to it */
-enum { DTLS_HEADER = 13, DTLS_MESSAGE_HEADER = 12, DTLS_VERIFY_REQUEST = 3, DTLS_TYPES = 25 };
+enum { DTLS_VERIFY_REQUEST = 3, DTLS_TYPES = 25, DTLS_WITH_ID = 25 /* RFC 9146 §4 */ };
+enum { DTLS_AHEAD = 6 }; /* messages that may be under way at once */
+
+/* A message of which at least one fragment has come. */
+struct dtls_message {
+    struct pieces pieces;
+    uint32_t length;
+    uint8_t type;
+    uint64_t time_ns;
+};
 
 struct dtls_direction {
-    struct buffer message;   /* what came of it so far, without holes */
-    uint32_t message_length; /* 0: none is open */
-    uint16_t next;           /* the number of the message that is waited for */
-    uint64_t message_time_ns;
+    struct dtls_message *messages[DTLS_AHEAD]; /* by number; NULL: nothing of it is there */
+    uint16_t next;                             /* the number of the message that is waited for */
     bool is_encrypted;
 };
 
@@ -99,17 +108,20 @@ static enum probe_verdict dtls_probe(struct slice bytes)
     return PROBE_YES;
 }
 
-static void done(struct dtls_state *state)
+static void forget(struct dtls_message **message)
 {
-    for (size_t i = 0; i < 2; i++)
-        buffer_done(&state->directions[i].message);
+    if (*message)
+        pieces_done(&(*message)->pieces);
+    deallocate(*message);
+    *message = NULL;
 }
 
-static void finish(struct dtls_call *call, bool is_complete)
+static void done(struct dtls_state *state)
 {
-    if (!call->state->session.is_over)
-        tls_session_finish(&call->state->session, call->emitter, is_complete);
-    done(call->state);
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t j = 0; j < DTLS_AHEAD; j++)
+            forget(&state->directions[i].messages[j]);
+    }
 }
 
 static void rewrite_version(uint8_t *at)
@@ -135,13 +147,12 @@ static void rewrite_extension(uint8_t *body, size_t length, bool is_client)
 }
 
 /* A hello as TLS has it, in its own buffer. */
-static struct slice as_tls(struct buffer *message, bool is_client)
+static struct slice as_tls(uint8_t *body, size_t length, bool is_client)
 {
-    uint8_t *body = message->data;
-    size_t length = message->length, before = 34;
+    const size_t before = 34; /* version and random */
 
     if (length < 2)
-        return buffer_slice(message);
+        return slice_of(body, length);
     rewrite_version(body);
     if (is_client && length > before && length > before + 1 + body[before]) {
         size_t cookie = before + 1 + body[before], size = 1 + (size_t)body[cookie];
@@ -155,59 +166,110 @@ static struct slice as_tls(struct buffer *message, bool is_client)
     return slice_of(body, length);
 }
 
-static void take_message(struct dtls_call *call, uint8_t type, bool is_cut)
+static void take_message(struct dtls_call *call, struct dtls_message *message)
 {
-    struct dtls_direction *direction = call->direction;
     struct tls_session *session = &call->state->session;
-    struct slice body = buffer_slice(&direction->message);
+    struct slice body = slice_part(pieces_there(&message->pieces), 0, message->length);
+    uint8_t type = message->type;
     bool is_hello = type == TLS_CLIENT_HELLO || type == TLS_SERVER_HELLO;
+    bool is_cut = body.length < message->length;
 
     if (!session->is_begun && is_hello)
-        tls_session_begin(session, call->emitter, direction->message_time_ns,
+        tls_session_begin(session, call->emitter, message->time_ns,
                           type == TLS_CLIENT_HELLO ? call->way : (enum direction) !call->way);
     if (!session->is_begun || session->is_over || type == DTLS_VERIFY_REQUEST)
         return;
     if (is_hello)
-        body = as_tls(&direction->message, type == TLS_CLIENT_HELLO);
-    tls_session_take(session, type, body, is_cut, call->way, direction->message_time_ns);
+        body = as_tls(message->pieces.bytes.data, body.length, type == TLS_CLIENT_HELLO);
+    tls_session_take(session, type, body, is_cut, call->way, message->time_ns);
 }
 
-/* A fragment that continues the message at hand, or begins the next one; others came before. */
+static bool is_whole(const struct dtls_message *message)
+{
+    size_t there = message ? pieces_there(&message->pieces).length : 0;
+
+    return message && (there >= message->length || there == TLS_MESSAGE_MAXIMUM);
+}
+
+/* Takes what is whole, in order. `until`: what is missing in front of that number is given up. */
+static void take_messages(struct dtls_call *call, unsigned until)
+{
+    struct dtls_direction *direction = call->direction;
+
+    for (;;) {
+        struct dtls_message **message = &direction->messages[direction->next % DTLS_AHEAD];
+        if (is_whole(*message))
+            take_message(call, *message);
+        else if (direction->next < until)
+            call->state->session.has_gap = true;
+        else
+            break;
+        forget(message);
+        direction->next++;
+    }
+}
+
+/* What waits for what is missing is taken as it is. */
+static void give_up_waiting(struct dtls_call call)
+{
+    for (size_t i = 0; i < 2; i++) {
+        struct dtls_direction *direction = &call.state->directions[i];
+        unsigned last = 0;
+
+        for (unsigned j = 0; j < DTLS_AHEAD; j++) {
+            if (is_whole(direction->messages[(direction->next + j) % DTLS_AHEAD]))
+                last = direction->next + j;
+        }
+        call.direction = direction;
+        call.way = (enum direction)i;
+        take_messages(&call, last);
+    }
+}
+
+static void finish(struct dtls_call *call, bool is_complete)
+{
+    if (!call->state->session.is_over)
+        give_up_waiting(*call);
+    if (!call->state->session.is_over)
+        tls_session_finish(&call->state->session, call->emitter, is_complete);
+    done(call->state);
+}
+
+static void lose(struct dtls_call *call)
+{
+    struct tls_session *session = &call->state->session;
+
+    if (session->record)
+        call->emitter->lose(call->emitter, session->record, "memory");
+    session->record = NULL;
+    session->is_begun = session->is_over = true;
+    done(call->state);
+}
+
+/* A fragment of the message that is waited for, or of one behind it. */
 static void take_fragment(struct dtls_call *call, const struct dtls_fragment *fragment)
 {
     struct dtls_direction *direction = call->direction;
-    struct tls_session *session = &call->state->session;
-    size_t have = direction->message.length;
+    struct dtls_message **message = &direction->messages[fragment->number % DTLS_AHEAD];
+    uint32_t kept = TLS_MESSAGE_MAXIMUM - fragment->offset;
 
-    if (fragment->number < direction->next || fragment->offset > have)
+    if (fragment->number < direction->next || fragment->offset > TLS_MESSAGE_MAXIMUM)
         return;
-    if (fragment->number > direction->next) { /* one is missing */
-        session->has_gap = true;
-        direction->next = fragment->number;
-        buffer_done(&direction->message);
-        have = 0;
-        if (fragment->offset)
-            return;
+    if (fragment->number >= direction->next + DTLS_AHEAD)
+        take_messages(call, fragment->number - DTLS_AHEAD + 1u);
+    if (!*message) {
+        *message = allocate_zeroed(sizeof(**message));
+        if (*message) {
+            (*message)->type = fragment->type;
+            (*message)->length = fragment->length;
+            (*message)->time_ns = call->emitter->time_ns;
+        }
     }
-    if (!have) {
-        buffer_init(&direction->message, TLS_MESSAGE_MAXIMUM);
-        direction->message_time_ns = call->emitter->time_ns;
-    }
-    struct slice part = slice_part(fragment->bytes, have - fragment->offset, SIZE_MAX);
-    part = slice_part(part, 0, TLS_MESSAGE_MAXIMUM - have);
-    if (buffer_append(&direction->message, part) < 0) {
-        if (session->record)
-            call->emitter->lose(call->emitter, session->record, "memory");
-        session->record = NULL;
-        session->is_begun = session->is_over = true;
-        return;
-    }
-    bool is_cut = direction->message.length == TLS_MESSAGE_MAXIMUM;
-    if (direction->message.length < fragment->length && !is_cut)
-        return;
-    take_message(call, fragment->type, is_cut);
-    buffer_done(&direction->message);
-    direction->next = (uint16_t)(fragment->number + 1);
+    if (!*message || pieces_put(&(*message)->pieces, TLS_MESSAGE_MAXIMUM, fragment->offset,
+                                slice_part(fragment->bytes, 0, kept)) == -ENOMEM)
+        lose(call);
+    else
+        take_messages(call, 0);
 }
 
 static void take_handshake(struct dtls_call *call, struct slice payload)
@@ -224,7 +286,10 @@ static void take_encrypted(struct dtls_call *call)
     struct tls_session *session = &call->state->session;
 
     call->direction->is_encrypted = true;
-    if (session->is_begun && call->state->directions[!call->way].is_encrypted)
+    if (!call->state->directions[!call->way].is_encrypted)
+        return;
+    give_up_waiting(*call);
+    if (session->is_begun)
         finish(call, true);
 }
 
@@ -261,11 +326,16 @@ static enum parse_verdict dtls_parse(void *opaque, struct slice bytes, enum dire
 
     *ret_result = (struct parse_result){.consumed = bytes.length};
     state->session.is_dtls = true;
-    if (!state->session.is_over && bytes.length && bytes.data[0] >> 5 == 1) /* RFC 9147 §4 */
-        take_encrypted(&call);
-    while (!state->session.is_over && reader_left(&reader) &&
-           next_record(&reader, &type, &epoch, &payload))
+    while (!state->session.is_over && reader_left(&reader)) {
+        uint8_t first = bytes.data[reader.at];
+        if (first >> 5 == 1 || first == DTLS_WITH_ID) { /* RFC 9147 §4: nothing clear follows */
+            take_encrypted(&call);
+            break;
+        }
+        if (!next_record(&reader, &type, &epoch, &payload))
+            break;
         take_record(&call, type, epoch, payload);
+    }
     return PARSE_OK;
 }
 

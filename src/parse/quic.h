@@ -7,6 +7,7 @@
  *   quic_crypto.c   the keys of Initial packets, through libcrypto
  */
 #pragma once
+#include "parse/pieces.h"
 #include "parse/tls.h"
 
 enum {
@@ -15,7 +16,6 @@ enum {
     QUIC_IV_SIZE = 12,
     QUIC_TAG_SIZE = 16,
     QUIC_STREAM_MAXIMUM = 65536, /* bytes kept of CRYPTO frames, each way */
-    QUIC_RANGES_MAXIMUM = 64,    /* pieces of it that do not touch */
     QUIC_PACKETS_MAXIMUM = 64,   /* Initial packets of one handshake that are decrypted */
 };
 
@@ -42,15 +42,9 @@ struct quic_keys {
     uint8_t key[QUIC_KEY_SIZE], iv[QUIC_IV_SIZE], header[QUIC_KEY_SIZE];
 };
 
-struct quic_range {
-    size_t start, end;
-};
-
 /* The bytes of one direction's CRYPTO frames. */
 struct quic_stream {
-    struct buffer bytes; /* up to the last byte seen; holes are zero */
-    struct quic_range ranges[QUIC_RANGES_MAXIMUM];
-    size_t range_count;
+    struct pieces pieces;
     size_t taken; /* bytes of messages that were taken */
 };
 

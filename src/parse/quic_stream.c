@@ -2,7 +2,7 @@
  * quic_stream: the frames of Initial packets (RFC 9000 §19), and their CRYPTO frames put together
  * in whatever order they come.
  */
-#include "base/allocate.h"
+#include <errno.h>
 #include "parse/quic.h"
 
 enum {
@@ -15,54 +15,13 @@ enum {
     MESSAGE_HEADER = 4,
 };
 
-/* Adds a range to those that are there; false: too many do not touch. */
-static bool add_range(struct quic_stream *stream, struct quic_range range)
-{
-    struct quic_range *ranges = stream->ranges;
-    size_t first = 0, behind;
-
-    while (first < stream->range_count && ranges[first].end < range.start)
-        first++;
-    for (behind = first; behind < stream->range_count && ranges[behind].start <= range.end;
-         behind++) {
-        range.start = range.start < ranges[behind].start ? range.start : ranges[behind].start;
-        range.end = range.end > ranges[behind].end ? range.end : ranges[behind].end;
-    }
-    if (behind == first && stream->range_count == QUIC_RANGES_MAXIMUM)
-        return false;
-    memmove(&ranges[first + 1], &ranges[behind], (stream->range_count - behind) * sizeof(*ranges));
-    stream->range_count += 1 + first - behind;
-    ranges[first] = range;
-    return true;
-}
-
 static void take_crypto(struct quic_stream *stream, uint64_t offset, struct slice data,
                         struct quic_frames *frames)
 {
-    struct buffer *bytes = &stream->bytes;
+    int result = pieces_put(&stream->pieces, QUIC_STREAM_MAXIMUM, offset, data);
 
-    if (offset > QUIC_STREAM_MAXIMUM || data.length > QUIC_STREAM_MAXIMUM - offset) {
-        frames->is_truncated = true;
-        return;
-    }
-    size_t start = (size_t)offset, end = start + data.length;
-    if (data.length == 0)
-        return;
-    if (!bytes->maximum)
-        buffer_init(bytes, QUIC_STREAM_MAXIMUM);
-    if (end > bytes->length) {
-        if (buffer_reserve(bytes, end - bytes->length) < 0) {
-            frames->is_out_of_memory = true;
-            return;
-        }
-        memset(bytes->data + bytes->length, 0, end - bytes->length);
-        bytes->length = end;
-    }
-    if (!add_range(stream, (struct quic_range){start, end})) {
-        frames->is_truncated = true;
-        return;
-    }
-    memcpy(bytes->data + start, data.data, data.length);
+    frames->is_truncated |= result == -E2BIG;
+    frames->is_out_of_memory |= result == -ENOMEM;
 }
 
 static void skip_ack(struct reader *reader, uint64_t type)
@@ -112,8 +71,7 @@ void quic_stream_take(struct quic_stream *stream, struct slice frames,
 
 bool quic_stream_next(struct quic_stream *stream, struct slice *ret_message)
 {
-    size_t there = stream->range_count && stream->ranges[0].start == 0 ? stream->ranges[0].end : 0;
-    struct slice bytes = slice_part(buffer_slice(&stream->bytes), 0, there);
+    struct slice bytes = pieces_there(&stream->pieces);
     struct reader reader = reader_of(slice_part(bytes, stream->taken, SIZE_MAX));
 
     reader_u8(&reader);
@@ -128,6 +86,6 @@ bool quic_stream_next(struct quic_stream *stream, struct slice *ret_message)
 
 void quic_stream_done(struct quic_stream *stream)
 {
-    buffer_done(&stream->bytes);
-    *stream = (struct quic_stream){.range_count = 0};
+    pieces_done(&stream->pieces);
+    stream->taken = 0;
 }

@@ -70,7 +70,10 @@ def main():
         findings += [f"bench/machine.py: wrong with {Path(switch).name}" for switch, expected in
                      ((on, True), (off, False), (f"{folder}/absent", False))
                      if is_refused(switch) != expected]
-        scripts = [path for path in sorted(BENCH.glob("*.py")) if os.access(path, os.X_OK)]
+        scripts = [path for path in sorted(BENCH.glob("*.py"))
+                   if path.read_text().startswith("#!")]
+        findings += [f"bench/{path.name} is not executable" for path in scripts
+                     if not os.access(path, os.X_OK)]
         findings += [f"bench/{name}.py is no longer there" for name in OTHERS
                      if BENCH / f"{name}.py" not in scripts]
         measuring = [path for path in scripts if path.stem not in OTHERS]

@@ -66,6 +66,8 @@ def start_kafka(folder):
 @contextlib.contextmanager
 def receivers(folder):
     """Receivers that run meanwhile; each sink's option by its name, the file first."""
+    if not (BUILD / "bench_sinks").exists():
+        sys.exit(f"not built: cmake --build {BUILD} --target bench_sinks")
     receiver, port = start([str(BUILD / "bench_sinks"), "receive"])
     kafka, brokers = start_kafka(folder)
     url = f"http://127.0.0.1:{port}"

@@ -1,8 +1,8 @@
 /*
  * starttls: text protocols that may ask for TLS: SMTP (RFC 3207), IMAP and POP3 (RFC 2595, 9051),
- * FTP (RFC 4217). It makes no records: it finds the server's agreement, from which on the
- * connection is the TLS parser's, and gives up at the first command that comes only afterwards, or
- * instead.
+ * FTP (RFC 4217), NNTP (RFC 4642), ManageSieve (RFC 5804). It makes no records: it finds the
+ * server's agreement, from which on the connection is the TLS parser's, and gives up at the first
+ * command that comes only afterwards, or instead.
  */
 #include "base/text.h"
 #include "contract/parser.h"
@@ -12,7 +12,12 @@ enum {
     LINES_MAXIMUM = 256, /* of a conversation that has not come to the point */
 };
 
-enum protocol { PROTOCOL_CODES /* SMTP, FTP */, PROTOCOL_POP3, PROTOCOL_IMAP };
+enum protocol {
+    PROTOCOL_CODES /* SMTP, FTP, NNTP */,
+    PROTOCOL_POP3,
+    PROTOCOL_IMAP,
+    PROTOCOL_SIEVE
+};
 
 struct starttls_line {
     uint8_t bytes[LINE_KEPT];
@@ -28,7 +33,7 @@ struct starttls_state {
     struct starttls_line partial[2];
 };
 
-/* A greeting: "220 …", "220-…", "+OK …", "* OK …", up to its line's end. */
+/* A greeting: "220 …", "+OK …", "* OK …", or a capability of ManageSieve, up to its line's end. */
 static enum probe_verdict greeting(struct slice bytes, enum protocol *ret_protocol)
 {
     static const struct {
@@ -36,8 +41,11 @@ static enum probe_verdict greeting(struct slice bytes, enum protocol *ret_protoc
         enum protocol protocol;
     } starts[] = {{"220 ", PROTOCOL_CODES},
                   {"220-", PROTOCOL_CODES},
+                  {"200 ", PROTOCOL_CODES},
+                  {"201 ", PROTOCOL_CODES},
                   {"+OK ", PROTOCOL_POP3},
-                  {"* OK ", PROTOCOL_IMAP}};
+                  {"* OK ", PROTOCOL_IMAP},
+                  {"\"IMPLEMENTATION\" ", PROTOCOL_SIEVE}};
     bool is_start = false;
     size_t end = slice_find(slice_part(bytes, 0, 512), '\n');
 
@@ -89,9 +97,9 @@ static bool is_one_of(struct slice word, const char *const *words)
 static bool take_command(struct starttls_state *state, struct slice line)
 {
     static const char *const asking[] = {"STARTTLS", "STLS", NULL};
-    static const char *const before[] = {"EHLO",       "HELO",    "LHLO", "NOOP", "RSET",
-                                         "HELP",       "CAPA",    "FEAT", "SYST", "ID",
-                                         "CAPABILITY", "XCLIENT", NULL};
+    static const char *const before[] = {"EHLO",       "HELO",    "LHLO",         "NOOP", "RSET",
+                                         "HELP",       "CAPA",    "FEAT",         "SYST", "ID",
+                                         "CAPABILITY", "XCLIENT", "CAPABILITIES", "MODE", NULL};
     static const char *const kinds[] = {"TLS", "SSL", "TLS-C", "TLS-P", NULL};
 
     if (state->protocol == PROTOCOL_IMAP)
@@ -114,9 +122,9 @@ static bool take_answer(struct starttls_state *state, struct slice line)
     if (!state->has_asked)
         return false;
     if (state->protocol == PROTOCOL_CODES) {
+        static const char *const agreements[] = {"220", "234", "382", NULL};
         struct slice code = slice_part(line, 0, 4);
-        if (slice_is_equal(slice_part(code, 0, 3), SLICE_LITERAL("220")) ||
-            slice_is_equal(slice_part(code, 0, 3), SLICE_LITERAL("234")))
+        if (is_one_of(slice_part(code, 0, 3), agreements))
             return code.length < 4 || code.data[3] != '-';
         state->has_asked = first != '4' && first != '5';
         return false;
@@ -124,6 +132,10 @@ static bool take_answer(struct starttls_state *state, struct slice line)
     if (state->protocol == PROTOCOL_POP3) {
         state->has_asked = first != '-';
         return first == '+';
+    }
+    if (state->protocol == PROTOCOL_SIEVE) {
+        state->has_asked = false;
+        return slice_is_equal_ignoring_case(take_word(&line), SLICE_LITERAL("OK"));
     }
     struct slice tag = take_word(&line), word = take_word(&line);
     if (slice_is_equal(tag, SLICE_LITERAL("*")))
@@ -209,7 +221,7 @@ static void starttls_close(void *opaque, struct emitter *emitter)
     (void)emitter;
 }
 
-static const uint16_t starttls_ports[] = {25, 587, 143, 110, 21, 0};
+static const uint16_t starttls_ports[] = {25, 587, 143, 110, 21, 119, 4190, 0};
 
 const struct parser parser_starttls = {
     .name = "starttls",

@@ -300,7 +300,7 @@ static void what_asks_for_tls_is_followed(void **state)
     (void)state;
     static const struct feeder_step *const asking[] = {
         conversation_tls_request_xmpp, conversation_tls_request_ldap, conversation_tls_request_rdp,
-        conversation_tls_request_irc};
+        conversation_tls_request_irc,  conversation_starttls_nntp,    conversation_starttls_sieve};
     for (size_t i = 0; i < sizeof(asking) / sizeof(*asking); i++) {
         assert_int_equal(feeder_init(&feeder, NULL), 0);
         feeder_play(&feeder, asking[i], NULL, NULL);

@@ -156,10 +156,11 @@ static void count_failure(struct outputs *outputs, uint32_t wanted)
         outputs->items[__builtin_ctz(wanted)]->lost_encoding++;
 }
 
-/* The sinks that want the record. */
-static uint32_t choose(struct outputs *outputs, const struct record *record, unsigned severity,
-                       bool is_counted)
+/* The sinks that want the record. How bad it is is found out where one of them needs to know. */
+static uint32_t choose(struct outputs *outputs, const struct record *record, bool is_counted,
+                       uint8_t *ret_severity)
 {
+    unsigned severity = 0;
     uint32_t wanted = 0;
 
     for (size_t i = 0; i < outputs->count; i++) {
@@ -167,19 +168,23 @@ static uint32_t choose(struct outputs *outputs, const struct record *record, uns
 
         if (!output || output->takes_metrics)
             continue;
-        if (severity <= output->worst && !output->settings->common.is_draining &&
+        if (output->heeds_severity && !severity)
+            severity = severity_of(record);
+        if ((!output->heeds_severity || severity <= output->worst) &&
+            !output->settings->common.is_draining &&
             (!output->query || !is_counted || query_matches(output->query, record)))
             wanted |= 1u << i;
         else
             output->filtered += is_counted;
     }
+    *ret_severity = (uint8_t)(severity ? severity : SEVERITY_INFORMATIONAL);
     return wanted;
 }
 
 bool outputs_write(struct outputs *outputs, const struct record *record, bool is_counted)
 {
-    struct chunk_entry entry = {.is_counted = is_counted, .severity = (uint8_t)severity_of(record)};
-    uint32_t all = choose(outputs, record, entry.severity, is_counted);
+    struct chunk_entry entry = {.is_counted = is_counted};
+    uint32_t all = choose(outputs, record, is_counted, &entry.severity);
 
     outputs->offered += is_counted;
     for (size_t i = 0; i < outputs->group_count && all; i++) {

@@ -27,7 +27,8 @@ struct output {
     struct sink_settings *settings;
     struct query *query; /* NULL: everything */
     struct outlet *outlet;
-    unsigned worst; /* severity: what is less bad is not wanted */
+    unsigned worst;      /* severity: what is less bad is not wanted */
+    bool heeds_severity; /* it, its sink, or whoever reads its spool some day */
     size_t group, next_group;
     uint64_t filtered, lost_encoding;
     bool takes_metrics;              /* instead of records */

@@ -282,6 +282,8 @@ int output_open(struct outputs *outputs, struct output *output, unsigned slot,
     }
     settings->options.name = output->name;
     output->worst = worst_of(settings->common.level);
+    output->heeds_severity = settings->sink->heeds_severity || settings->common.spool ||
+                             output->worst < SEVERITY_INFORMATIONAL;
     result = output_rows_open(output, format_encoder(settings), options);
     if (result == 0 && settings->common.filter)
         result = query_compile(slice_of_string(settings->common.filter), &output->query, &error);

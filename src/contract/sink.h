@@ -33,7 +33,7 @@ struct sink_entry {
     struct slice attributes; /* sink/attributes.h */
     uint64_t sequence;       /* of this sink, one more than the record's before */
     uint64_t id, time_ns;    /* of the record */
-    uint8_t severity;        /* enum severity */
+    uint8_t severity;        /* enum severity, for sinks that heed it */
     uint8_t verdict;         /* enum sink_verdict */
     bool is_counted;         /* false: a record about losses, which is not what is counted */
 };
@@ -88,6 +88,7 @@ struct sink {
     int (*encode_metric)(const struct sink_options *options, const struct metric_series *series,
                          const struct metrics_moment *moment, struct buffer *ret_buffer);
     bool is_stream; /* records are seen at once: nothing waits for a batch to fill */
+    bool heeds_severity;
     /* Says what is wrong with the settings, before anything is opened. May be NULL. 0 or -EINVAL.
      */
     int (*check)(const struct sink_options *options, char message[SINK_MESSAGE_BYTES]);

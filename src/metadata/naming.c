@@ -13,11 +13,10 @@ uint64_t naming_version(void)
     return changes;
 }
 
+/* Names are given before any stage changes a record, so its values are still the connection's. */
 static struct common_values *connection_of(const struct record *record)
 {
-    return record_has_common(record, COMMON_OF_CONNECTION)
-               ? record->commons[COMMON_OF_CONNECTION].common
-               : NULL;
+    return record->commons[COMMON_OF_CONNECTION].common;
 }
 
 static bool is_current(const struct common_values *connection, uint64_t version, uint64_t now_ns)

@@ -276,6 +276,7 @@ const struct sink sink_syslog = {
     .target = "address",
     .format = "json",
     .parts = {{&table, sizeof(struct own_options)}},
+    .heeds_severity = true,
     .check = check,
     .attributes = attributes,
     .open = syslog_open,

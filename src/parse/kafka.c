@@ -31,6 +31,29 @@ static bool is_name(struct slice name)
     return true;
 }
 
+/*
+ * Old clients and brokers have no name. Their requests are known by a body that is what its API
+ * says, to the last byte. `bytes` from the size on, of which `size` follow.
+ */
+static enum probe_verdict probe_nameless(struct slice bytes, uint64_t size, int key, int version)
+{
+    enum { BEFORE = 14, SIZE_MAXIMUM = 4096 };
+    const struct kafka_api *api = kafka_api_find(key);
+    struct kafka_body body = {0};
+    if (key == KAFKA_API_VERSIONS)
+        return size < 256 ? PROBE_YES : PROBE_NO;
+    if (!api->request || kafka_api_is_flexible(api, version) || size > SIZE_MAXIMUM)
+        return PROBE_NO;
+    if (bytes.length < 4 + size)
+        return PROBE_MAYBE;
+    struct reader reader = reader_of(slice_part(bytes, BEFORE, 4 + (size_t)size - BEFORE));
+    kafka_body_read(&reader, api->request, version, false, &body);
+    bool is_fitting = !body.is_short && !reader_left(&reader);
+    for (uint32_t i = 0; i < body.topic_count; i++)
+        is_fitting = is_fitting && (body.is_topic_id[i] || is_name(body.topics[i]));
+    return is_fitting ? PROBE_YES : PROBE_NO;
+}
+
 /* A request's first bytes: size, API, version, correlation id, client id. */
 static enum probe_verdict probe_request(struct slice bytes)
 {
@@ -49,7 +72,7 @@ static enum probe_verdict probe_request(struct slice bytes)
     if (bytes.length < 14)
         return bytes.length ? PROBE_MAYBE : PROBE_NO;
     if (is_null || length == 0)
-        return key == KAFKA_API_VERSIONS && size < 256 ? PROBE_YES : PROBE_NO;
+        return probe_nameless(bytes, size, key, version);
     struct slice client = slice_part(bytes, 14, length);
     if (length > KAFKA_CLIENT_MAXIMUM || (uint64_t)length + 10 > size || !is_name(client))
         return PROBE_NO;

@@ -48,6 +48,33 @@ static void requests_and_responses_pair_by_id(void **state)
 
 #define METADATA "\0\0\0\x11\0\3\0\1\0\0\0\7\0\3app\0\0\0\0"
 
+/* A body to its last byte; ZooKeeper's first message is none, though its head could be one. */
+static void clients_need_no_name(void **state)
+{
+    static const struct {
+        struct slice bytes;
+        bool is_kafka;
+    } cases[] = {
+        {SLICE_LITERAL("\0\0\0\x13\0\3\0\0\0\0\0\7\0\0\0\0\0\1\0\3one"), true},
+        {SLICE_LITERAL("\0\0\0\x13\0\3\0\0\0\0\0\7\xff\xff\0\0\0\1\0\3one"), true},
+        {SLICE_LITERAL("\0\0\0\x14\0\3\0\0\0\0\0\7\0\0\0\0\0\1\0\3one!"), false},
+        {SLICE_LITERAL("\0\0\0\x13\0\3\0\0\0\0\0\7\0\0\0\0\0\1\0\3\1\2\3"), false},
+        {SLICE_LITERAL("\0\0\0\x2d\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x75\x30\0\0\0\0\0\0\0\0"
+                       "\0\0\0\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+         false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        talk_begin();
+        talk_say('>', cases[i].bytes.data, cases[i].bytes.length);
+        feeder_close(&feeder);
+        talk_expect_count(cases[i].is_kafka);
+        if (cases[i].is_kafka)
+            expect(0, "messaging.destination.name", "one");
+        talk_done();
+    }
+}
+
 static void records_are_skipped(void **state)
 {
     (void)state;
@@ -249,6 +276,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_and_responses_pair_by_id),
+        cmocka_unit_test(clients_need_no_name),
         cmocka_unit_test(records_are_skipped),
         cmocka_unit_test(a_gap_disturbs_nothing_else),
         cmocka_unit_test(counts_that_lie_are_survived),

@@ -13,6 +13,7 @@
 
 enum { DTLS_VERSION_OLD = 0x0100 }; /* OpenSSL before 0.9.8f, and what still talks to it */
 enum { DTLS_VERIFY_REQUEST = 3, DTLS_TYPES = 25, DTLS_WITH_ID = 25 /* RFC 9146 §4 */ };
+enum { VERSION_SIZE = 2, RANDOM_SIZE = 32 };
 enum { DTLS_AHEAD = 6 }; /* messages that may be under way at once */
 
 /* A message of which at least one fragment has come. */
@@ -31,6 +32,7 @@ struct dtls_direction {
 
 struct dtls_state {
     struct tls_session session;
+    uint8_t random[RANDOM_SIZE]; /* of the client's hello */
     struct dtls_direction directions[2];
 };
 
@@ -149,7 +151,7 @@ static void rewrite_extension(uint8_t *body, size_t length, bool is_client)
 /* A hello as TLS has it, in its own buffer. */
 static struct slice as_tls(uint8_t *body, size_t length, bool is_client)
 {
-    const size_t before = 34; /* version and random */
+    const size_t before = VERSION_SIZE + RANDOM_SIZE;
 
     if (length < 2)
         return slice_of(body, length);
@@ -179,6 +181,8 @@ static void take_message(struct dtls_call *call, struct dtls_message *message)
                           type == TLS_CLIENT_HELLO ? call->way : (enum direction) !call->way);
     if (!session->is_begun || session->is_over || type == DTLS_VERIFY_REQUEST)
         return;
+    if (type == TLS_CLIENT_HELLO && body.length >= VERSION_SIZE + RANDOM_SIZE)
+        memcpy(call->state->random, body.data + VERSION_SIZE, RANDOM_SIZE);
     if (is_hello)
         body = as_tls(message->pieces.bytes.data, body.length, type == TLS_CLIENT_HELLO);
     tls_session_take(session, type, body, is_cut, call->way, message->time_ns);
@@ -311,6 +315,24 @@ static void take_record(struct dtls_call *call, uint8_t type, uint16_t epoch, st
     }
 }
 
+/* RFC 6347 §4.2.8: a client may begin anew with the same ports; it is not its old hello again. */
+static bool is_another_hello(const struct dtls_state *state, struct slice bytes)
+{
+    struct reader reader = reader_of(bytes);
+    struct dtls_fragment fragment;
+    struct slice payload;
+    uint8_t type;
+    uint16_t epoch;
+
+    if (!next_record(&reader, &type, &epoch, &payload) || type != TLS_HANDSHAKE || epoch)
+        return false;
+    reader = reader_of(payload);
+    return next_fragment(&reader, &fragment) && fragment.type == TLS_CLIENT_HELLO &&
+           fragment.number == 0 && fragment.offset == 0 &&
+           fragment.bytes.length >= VERSION_SIZE + RANDOM_SIZE &&
+           memcmp(fragment.bytes.data + VERSION_SIZE, state->random, RANDOM_SIZE) != 0;
+}
+
 static enum parse_verdict dtls_parse(void *opaque, struct slice bytes, enum direction direction,
                                      struct emitter *emitter, struct parse_result *ret_result)
 {
@@ -325,6 +347,10 @@ static enum parse_verdict dtls_parse(void *opaque, struct slice bytes, enum dire
     uint16_t epoch;
 
     *ret_result = (struct parse_result){.consumed = bytes.length};
+    if (state->session.is_over && is_another_hello(state, bytes)) {
+        done(state);
+        *state = (struct dtls_state){.session = {.is_over = false}};
+    }
     state->session.is_dtls = true;
     while (!state->session.is_over && reader_left(&reader)) {
         uint8_t first = bytes.data[reader.at];

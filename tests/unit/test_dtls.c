@@ -106,11 +106,34 @@ static void encrypted_records_follow_in_the_same_datagram(void **state)
     }
 }
 
+/* A client may begin anew; its old hello, sent again, is no beginning. */
+static void a_flow_may_have_several_handshakes(void **state)
+{
+    enum { RANDOM_AT = 27 };
+    char hello[sizeof(client_hello)];
+    (void)state;
+    memcpy(hello, client_hello, sizeof(hello));
+    begin();
+    for (size_t i = 0; i < 4; i++) {
+        hello[RANDOM_AT] = (char)(i / 2);
+        send(DIRECTION_A_TO_B, hello, sizeof(hello) - 1);
+        send(DIRECTION_B_TO_A, server_hello, sizeof(server_hello) - 1);
+        send(DIRECTION_B_TO_A, sealed, sizeof(sealed) - 1);
+        send(DIRECTION_A_TO_B, sealed, sizeof(sealed) - 1);
+        assert_int_equal(feeder.record_count, 1 + i / 2);
+    }
+    feeder_close(&feeder);
+    assert_int_equal(feeder.record_count, 2);
+    assert_int_equal(feeder.records[0]->flags | feeder.records[1]->flags, 0);
+    feeder_done(&feeder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(datagrams_may_overtake_each_other),
         cmocka_unit_test(encrypted_records_follow_in_the_same_datagram),
+        cmocka_unit_test(a_flow_may_have_several_handshakes),
     };
 
     return cmocka_run_group_tests(tests, NULL, feeder_finish);

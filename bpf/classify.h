@@ -109,6 +109,16 @@ static __always_inline bool has_version(struct work *work, __u32 end)
            (word & LOW(6)) == WORD8(' ', 'H', 'T', 'T', 'P', '/', 0, 0);
 }
 
+static __always_inline bool is_head(__u64 first)
+{
+    return (first & LOW(5)) == WORD8('H', 'E', 'A', 'D', ' ', 0, 0, 0);
+}
+
+static __always_inline bool is_connect(__u64 first)
+{
+    return (first & LOW(8)) == WORD8('C', 'O', 'N', 'N', 'E', 'C', 'T', ' ');
+}
+
 /* What the answer's framing will depend on. */
 static __always_inline void method_remember(struct work *work)
 {
@@ -117,9 +127,9 @@ static __always_inline void method_remember(struct work *work)
 
     stream->heads &= ~bit;
     stream->connects &= ~bit;
-    if ((first & LOW(5)) == WORD8('H', 'E', 'A', 'D', ' ', 0, 0, 0))
+    if (is_head(first))
         stream->heads |= bit;
-    if ((first & LOW(8)) == WORD8('C', 'O', 'N', 'N', 'E', 'C', 'T', ' '))
+    if (is_connect(first))
         stream->connects |= bit;
 }
 

@@ -93,13 +93,19 @@ static __always_inline void head_ends(struct work *work)
     }
 }
 
+/* So much is copied of the head behind one of that length. */
+static __always_inline __u32 size_round(__u32 length)
+{
+    __u32 size = (length + 127) & ~127u;
+
+    return size > CHUNK ? CHUNK : size;
+}
+
 /* At the end of a head, which is data[0..at): its framing, and how much to copy of the next one. */
 static __always_inline void head_is_whole(struct work *work)
 {
     struct stream *stream = &work->stream;
 
-    stream->size_hint = (stream->head_length + work->at + 127) & ~127u;
-    if (stream->size_hint > CHUNK)
-        stream->size_hint = CHUNK;
+    stream->size_hint = size_round(stream->head_length + work->at);
     head_ends(work);
 }

@@ -22,7 +22,8 @@ struct known {
     __u32 length; /* of the head */
     __u32 misses; /* in a row */
     __u8 has_length, codings;
-    __u8 padding[2];
+    __u8 plain; /* enum message_kind, where nothing but the length of the body follows from it */
+    __u8 padding[1];
     __u8 bytes[WEIR_KNOWN_LENGTH + 32]; /* steps may go beyond the head */
 };
 
@@ -72,17 +73,22 @@ static __always_inline bool known_is_same(struct work *work, struct known *known
 }
 
 /*
- * The length of the head at data[0], when it is known, and its framing in work->stream; else 0, and
- * work->known is where its bytes were noted as they are now. The event has the head's number, the
- * one that it will have where its bytes were noted, or 0, and its flags.
+ * The length of the head at data[0], when it is known; what it is and its framing is then in
+ * work->plain and work->stream; else 0, and work->known is where its bytes were noted as they are
+ * now. The event has the head's number, the one that it will have where its bytes were noted, or 0,
+ * and its flags.
  */
-static __always_inline __u32 known_find(struct work *work, __u32 slot)
+__noinline __u32 weir_known_find(__u32 slot)
 {
+    struct work *work = work_get(slot);
     struct known *known;
     __u32 filled, index;
     __u64 size;
 
+    if (!work)
+        return 0;
     filled = work->filled;
+    work->plain = KIND_UNKNOWN;
     work->event.known = 0;
     work->event.head.flags = WEIR_FLAG_START;
     if (slot != 0 || filled < KNOWN_SHORTEST || filled > CHUNK || weir_message_filter.is_on)
@@ -96,11 +102,14 @@ static __always_inline __u32 known_find(struct work *work, __u32 slot)
         known->misses = 0;
         work->event.known = known->id;
         work->event.head.flags = WEIR_FLAG_START | WEIR_FLAG_KNOWN;
+        work->plain = known->plain;
         work->stream.has_length = known->has_length;
         work->stream.codings = known->codings;
         work->stream.content_length = known->content_length;
         return known->length;
     }
+    if (RARELY(!is_usual_start(work, &work->stream)))
+        return 0; /* none that will ever be known */
     if (++known->misses > KNOWN_PATIENCE && (known->misses & (KNOWN_ATTEMPTS - 1)))
         return 0;
     known->id = 0;
@@ -127,6 +136,27 @@ static __always_inline __u32 known_tell(struct weir_event_data *event, __u32 len
     return length;
 }
 
+/*
+ * Of which kind is the head that was walked over, if nothing follows from it but that its body has
+ * stream->content_length bytes? (RFC 9112 §6.3, see head_ends)
+ */
+static __always_inline __u8 known_plain(struct stream *stream)
+{
+    __u64 first = *(__u64 *)stream->first;
+
+    if (stream->codings != CODINGS_NONE)
+        return KIND_UNKNOWN;
+    if (stream->kind == KIND_RESPONSE) {
+        if (stream->has_length != LENGTH_READ || stream->status < 200 || stream->status == 204 ||
+            stream->status == 304)
+            return KIND_UNKNOWN;
+        return KIND_RESPONSE;
+    }
+    if (stream->has_length == LENGTH_NONSENSE || is_head(first) || is_connect(first))
+        return KIND_UNKNOWN;
+    return KIND_REQUEST;
+}
+
 /* The reader has the `length` bytes of this head, masked, by the event's number. 0: it had before.
  */
 __noinline int weir_known_keep(__u32 slot, __u32 length)
@@ -145,7 +175,9 @@ __noinline int weir_known_keep(__u32 slot, __u32 length)
     known->length = length;
     known->has_length = work->stream.has_length;
     known->codings = work->stream.codings;
-    known->content_length = work->stream.content_length;
+    known->content_length = work->stream.has_length == LENGTH_NONE ? 0
+                                                                   : work->stream.content_length;
+    known->plain = known_plain(&work->stream);
     known->id = work->event.known;
     return 0;
 }

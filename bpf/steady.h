@@ -87,8 +87,8 @@ static __always_inline bool steady_fill(struct work *work, const struct stream *
 }
 
 /*
- * The length of the head at data[0], known or walked over; 0: not usual. A function, so that the
- * verifier walks what follows once; not within weir_whole_head, whose callers need the stack.
+ * The length of the head at data[0], walked over; 0: not usual. A function, so that the verifier
+ * walks what follows once; not within weir_whole_head, whose callers need the stack.
  */
 __noinline __u32 weir_steady_head(__u32 slot)
 {
@@ -97,32 +97,31 @@ __noinline __u32 weir_steady_head(__u32 slot)
 
     if (!work)
         return 0;
-    length = known_find(work, slot);
-    if (length)
-        return length;
     work->contents = 0;
+    work->stream.has_length = LENGTH_NONE;
+    work->stream.codings = CODINGS_NONE;
     work->stream.is_events = 0;
     length = weir_whole_head(slot);
     weir_whole_events(slot);
     return work->stream.is_events ? 0 : length; /* message.h shows its body */
 }
 
-/* Finds the head at data[0] and its framing; work->stream holds what is found out. 0: not usual. */
+/*
+ * Finds the head at data[0] and its framing; work->stream holds what is found out. `length`: of a
+ * known head, or 0. 0: not usual.
+ */
 static __always_inline __u32 steady_head(struct connection *connection, struct work *work,
-                                         __u32 slot, __u32 direction)
+                                         __u32 slot, __u32 direction, __u32 length)
 {
     struct stream *known = &connection->streams[direction];
     struct stream *other = &connection->streams[direction ^ 1];
     struct stream *stream = &work->stream;
-    __u32 length;
 
     if (RARELY(!is_usual_start(work, stream)))
         return 0;
     if (stream->kind == KIND_RESPONSE && known->messages >= other->messages)
         return 0; /* an answer to nothing */
     stream->messages = stream->messages_before = known->messages;
-    stream->has_length = LENGTH_NONE;
-    stream->codings = CODINGS_NONE;
     stream->is_orphan = false;
     stream->is_found = stream->is_unwanted = stream->is_started = stream->is_uncertain = false;
     stream->head_length = 0;
@@ -130,7 +129,8 @@ static __always_inline __u32 steady_head(struct connection *connection, struct w
     work->host_count = 0;
     work->other_messages = other->messages;
     work->other_unwanted = other->unwanted;
-    length = weir_steady_head(slot);
+    if (!length)
+        length = weir_steady_head(slot);
     if (RARELY(!length))
         return 0;
     stream->heads = known->heads;
@@ -143,6 +143,15 @@ static __always_inline __u32 steady_head(struct connection *connection, struct w
     return work->shared.is_copied ? 0 : length;
 }
 
+/* The filter does not take the message; its request stands for the exchange. */
+static __always_inline void steady_filter(const struct work *work)
+{
+    struct weir_counters *counters = counters_get();
+
+    if (counters && work->stream.kind == KIND_REQUEST)
+        __sync_fetch_and_add(&counters->filtered, 1);
+}
+
 /* Hands over data[0..length) with `passed` bytes of body behind it; a known head by its number. */
 static __always_inline bool steady_hand_over(struct connection *connection, struct work *work,
                                              __u32 slot, __u32 direction, __u64 length,
@@ -152,13 +161,6 @@ static __always_inline bool steady_hand_over(struct connection *connection, stru
     struct weir_event_data *event = &work->event;
     __u64 size;
 
-    if (RARELY(work->stream.is_unwanted)) {
-        struct weir_counters *counters = counters_get();
-
-        if (counters && work->stream.kind == KIND_REQUEST)
-            __sync_fetch_and_add(&counters->filtered, 1);
-        return true;
-    }
     event->head.type = WEIR_EVENT_DATA;
     event->head.direction = direction;
     event->head.length = known_tell(event, length);
@@ -177,6 +179,19 @@ static __always_inline bool steady_hand_over(struct connection *connection, stru
     return true;
 }
 
+/* A message of so many bytes passed, `length` of them its head. */
+static __always_inline void stream_passes(struct stream *stream, __u64 bytes, __u32 length)
+{
+    stream->position += bytes;
+    stream->messages_before = stream->messages;
+    stream->number = 0;
+    stream->number_state = NUMBER_NONE;
+    stream->head_length = length;
+    stream->is_started = true;
+    stream->is_orphan = false;
+    stream->is_events = 0;
+}
+
 /* The stream behind a message that was handed over. */
 static __always_inline void steady_advance(struct connection *connection, struct work *work,
                                            __u32 direction, __u64 bytes, __u64 passed)
@@ -185,8 +200,7 @@ static __always_inline void steady_advance(struct connection *connection, struct
 
     if (found->kind == KIND_REQUEST)
         wanted_remember(known, known->messages, found->is_unwanted);
-    known->position += bytes;
-    known->messages_before = known->messages;
+    stream_passes(known, bytes, work->at);
     known->messages = found->messages + (found->kind == KIND_REQUEST);
     known->heads = found->heads;
     known->connects = found->connects;
@@ -198,16 +212,61 @@ static __always_inline void steady_advance(struct connection *connection, struct
     }
     known->phase = found->phase;
     known->kind = found->kind;
-    known->number = 0;
-    known->number_state = NUMBER_NONE;
     known->size_hint = found->size_hint;
-    known->head_length = work->at;
-    known->is_started = true;
     known->is_refused = found->is_unwanted;
-    known->is_orphan = false;
-    known->is_events = 0;
     if (RARELY(work->shared.is_off))
         connection->shared.is_off = work->shared.is_off;
+}
+
+/* Does nothing follow from the known head at data[0] but the length of its body? */
+static __always_inline bool steady_is_plain(const struct connection *connection,
+                                            const struct work *work, __u32 direction)
+{
+    const struct stream *stream = &connection->streams[direction];
+    const struct stream *other = &connection->streams[direction ^ 1];
+    __u64 bit = 1ull << (stream->messages & 63);
+
+    if (work->plain == KIND_REQUEST)
+        return true;
+    return work->plain == KIND_RESPONSE && stream->messages < other->messages &&
+           !((other->heads | other->connects) & bit);
+}
+
+/* As steady_advance behind such a head, of which nothing is in work->stream. */
+static __always_inline void steady_advance_plain(struct stream *stream, const struct work *work,
+                                                 __u32 length, __u64 body, __u64 passed)
+{
+    __u64 bit = 1ull << (stream->messages & 63);
+
+    if (work->plain == KIND_REQUEST) {
+        stream->heads &= ~bit;
+        stream->connects &= ~bit;
+        stream->unwanted &= ~bit;
+    }
+    stream_passes(stream, length + passed, length);
+    stream->messages++;
+    stream->remaining = body - passed;
+    stream->phase = body > passed ? PHASE_BODY : PHASE_START;
+    stream->kind = work->plain;
+    stream->size_hint = size_round(length);
+    stream->is_refused = false;
+}
+
+/* The same as steady_message, of such a head. */
+static __always_inline __u64 steady_plain(struct connection *connection, const struct call *call,
+                                          struct work *work, __u32 slot, __u32 length)
+{
+    __u32 direction = call->direction & 1;
+    struct stream *stream = &connection->streams[direction];
+    __u64 body = work->stream.content_length, left = call->length - length;
+    __u64 passed = body < left ? body : left;
+
+    if (RARELY(!steady_hand_over(connection, work, slot, direction, length, passed)))
+        return 0;
+    steady_advance_plain(stream, work, length, body, passed);
+    left -= passed;
+    stream->sequence = call->sequence - (__u32)left;
+    return call->length - left;
 }
 
 /*
@@ -225,19 +284,21 @@ static __always_inline __u64 steady_message(struct connection *connection, const
         RARELY(stream->is_uncertain) || RARELY(!steady_follows(stream, call)) ||
         RARELY(!steady_is_admitted(connection, stream)) || RARELY(!steady_fill(work, stream, call)))
         return 0;
-    length = steady_head(connection, work, slot, direction);
+    length = weir_known_find(slot);
+    if (length && steady_is_plain(connection, work, direction))
+        return steady_plain(connection, call, work, slot, length);
+    length = steady_head(connection, work, slot, direction, length);
     if (RARELY(!length))
         return 0;
     left = call->length - length;
     if (work->stream.phase == PHASE_BODY)
         passed = work->stream.remaining < left ? work->stream.remaining : left;
-    if (RARELY(!steady_hand_over(connection, work, slot, direction, length, passed)))
+    if (RARELY(work->stream.is_unwanted))
+        steady_filter(work);
+    else if (RARELY(!steady_hand_over(connection, work, slot, direction, length, passed)))
         return 0;
     steady_advance(connection, work, direction, length + passed, passed);
-    if (passed == left || work->shared.is_off) {
-        stream->sequence = call->sequence;
-        return call->length;
-    }
-    stream->sequence = call->sequence - (__u32)(left - passed);
-    return length + passed;
+    left = work->shared.is_off ? 0 : left - passed;
+    stream->sequence = call->sequence - (__u32)left;
+    return call->length - left;
 }

@@ -96,6 +96,7 @@ struct work {
     __u32 is_whole;   /* payloads are copied too */
     __u32 is_between; /* a frame starts at data[0] */
     __u32 known;      /* index in weir_known, see known.h */
+    __u32 plain;      /* of a known head: enum message_kind, see struct known */
     __u8 is_host;     /* the name that was looked at is Host */
     __u8 has_host;    /* `host` is what it says */
     __u8 host_count;  /* of the message that is looked at */

@@ -161,20 +161,33 @@ static struct process *look_up(struct processes *processes, const struct process
     return table_find(&processes->table, number);
 }
 
+/*
+ * The process, which is then among the two used last. Those two may stand in any order: records of
+ * a server and its client on this host name both of them in turn.
+ */
+static struct process *use(struct processes *processes, const struct process_identity *identity)
+{
+    struct process *process = processes->newest;
+
+    for (unsigned i = 0; i < 2 && process; i++, process = process->older)
+        if (process->number == identity->number)
+            return process;
+    process = identity->number ? table_find(&processes->table, identity->number) : NULL;
+    if (!process)
+        process = look_up(processes, identity);
+    if (process && process != processes->newest) {
+        unlink_process(processes, process);
+        link_newest(processes, process);
+    }
+    return process;
+}
+
 void processes_identify(struct processes *processes, const struct process_identity *identity,
                         struct process_details *ret_details)
 {
-    struct process *process = NULL;
+    struct process *process = use(processes, identity);
 
-    if (identity->number)
-        process = table_find(&processes->table, identity->number);
-    if (!process)
-        process = look_up(processes, identity);
     if (process) {
-        if (process != processes->newest) {
-            unlink_process(processes, process);
-            link_newest(processes, process);
-        }
         *ret_details = process->details;
     } else {
         *ret_details = (struct process_details){.owner = {NULL, 0}};

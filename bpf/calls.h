@@ -142,16 +142,70 @@ static __always_inline void call_sequence(struct call *call, const struct tcp_so
                                                   : BPF_CORE_READ(tcp, copied_seq);
 }
 
-/* The state of the socket's connection; made, as one joined late, where there is none. */
-static __always_inline struct connection *connection_of_call(void *socket, __s64 length)
+enum { BEGINS = 1, BEGINS_AS_CLIENT };
+
+/*
+ * Have the `length` bytes of this call been the first of their TCP connection? Payload that was
+ * sent is counted once more for each retransmission, and the SYN of who connected counts as a byte
+ * that was acknowledged (struct tcp_sock, RFC 4898 tcpEStatsAppHCThruOctetsAcked; kernel 4.19): one
+ * that had to send again is taken for one that is older than it is.
+ */
+static __noinline int call_begins(const struct tcp_sock *tcp, __u32 is_received, __u32 length)
+{
+    __u32 next = BPF_CORE_READ(tcp, snd_nxt);
+    __u64 transmitted = BPF_CORE_READ(tcp, bytes_sent), syn;
+    __u64 sent = transmitted + (__u32)(BPF_CORE_READ(tcp, write_seq) - next);
+    __u64 received = BPF_CORE_READ(tcp, bytes_received) -
+                     (__u32)(BPF_CORE_READ(tcp, rcv_nxt) - BPF_CORE_READ(tcp, copied_seq));
+
+    if (sent != (is_received ? 0 : length) || received != (is_received ? length : 0))
+        return 0;
+    syn = BPF_CORE_READ(tcp, bytes_acked) -
+          (transmitted - (__u32)(next - BPF_CORE_READ(tcp, snd_una)));
+    return syn > 1 ? 0 : syn ? BEGINS_AS_CLIENT : BEGINS;
+}
+
+/*
+ * The beginning of this connection was not seen: it is older than weir, or the kernel skipped the
+ * program that would have seen it. One of TCP is not late for that, if none of its bytes has moved
+ * before; what moves from now on is known by its sequence numbers, in both directions. A function,
+ * since the stack is short.
+ */
+static __noinline struct connection *connection_join(void *socket, bool is_tcp, __u32 is_received,
+                                                     __u32 length)
+{
+    struct connection *connection = connection_make(socket);
+    const struct tcp_sock *tcp = socket;
+    int begins;
+
+    if (!connection)
+        return NULL;
+    connection_start(connection, socket, true, false);
+    if (!is_tcp || BPF_CORE_READ(tcp, inet_conn.icsk_ulp_ops))
+        return connection;
+    connection->streams[WEIR_SENT].sequence = BPF_CORE_READ(tcp, write_seq) -
+                                              (is_received ? 0 : length);
+    connection->streams[WEIR_RECEIVED].sequence = BPF_CORE_READ(tcp, copied_seq) -
+                                                  (is_received ? length : 0);
+    connection->streams[0].has_sequence = connection->streams[1].has_sequence = 1;
+    begins = call_begins(tcp, is_received, length);
+    if (!begins)
+        return connection;
+    connection->shared.is_late = 0;
+    connection->shared.is_initiator = begins == BEGINS_AS_CLIENT;
+    connection->streams[0].phase = connection->streams[1].phase = PHASE_START;
+    return connection;
+}
+
+/* The state of the socket's connection; made, as one joined, where there is none. */
+static __always_inline struct connection *connection_of_call(void *socket, bool is_tcp,
+                                                             __u32 direction, __s64 length)
 {
     struct connection *connection = connection_find(socket);
 
     if (RARELY(!connection)) {
-        connection = length > 0 ? connection_make(socket) : NULL;
-        if (!connection)
-            return NULL;
-        connection_start(connection, socket, true, false);
+        return length > 0 ? connection_join(socket, is_tcp, direction == WEIR_RECEIVED, length)
+                          : NULL;
     } else if (RARELY(connection->shared.generation != weir_selections.generation)) {
         connection_judge(connection, socket, NULL);
     }

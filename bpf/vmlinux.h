@@ -214,7 +214,8 @@ struct tcp_sock {
     __u32 write_seq;
     __u32 copied_seq;
     __u32 rcv_nxt;
-    __u64 bytes_sent, bytes_retrans, bytes_received;
+    __u32 snd_una, snd_nxt;
+    __u64 bytes_sent, bytes_acked, bytes_retrans, bytes_received;
     __u32 segs_out, segs_in, data_segs_out, data_segs_in;
     __u32 total_retrans;
     __u32 srtt_us;

@@ -33,7 +33,7 @@ static __always_inline int call_exits(struct sock *sk, __u32 direction, long len
         bpf_map_delete_elem(&weir_calls, &key);
         return 0;
     }
-    connection = connection_of_call(sk, length);
+    connection = connection_of_call(sk, true, direction, length);
     if (!connection || connection_passes(connection))
         return 0;
     is_looked_into = !connection->shared.is_off;

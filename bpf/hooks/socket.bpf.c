@@ -107,7 +107,7 @@ static __always_inline int socket_call(struct sock *sk, __u32 direction, int len
         return 0;
     if (direction == WEIR_RECEIVED && (flags & MSG_IGNORED))
         return 0;
-    connection = connection_of_call(sk, length);
+    connection = connection_of_call(sk, protocol == IPPROTO_TCP, direction, length);
     if (!connection)
         return 0;
     if (connection_passes(connection))

@@ -308,9 +308,9 @@ static __always_inline int datagram_ends_call(__u64 sk, long number, const __u64
 }
 
 /* Is the connection looked into? Made, as one joined late, where there is none. */
-__noinline int weir_connection_of(__u64 socket, __u64 length)
+__noinline int weir_connection_of(__u64 socket, __u32 direction, __u64 length)
 {
-    struct connection *connection = connection_of_call((void *)socket, length);
+    struct connection *connection = connection_of_call((void *)socket, true, direction, length);
 
     return connection && !connection_passes(connection);
 }
@@ -371,7 +371,7 @@ static __always_inline int syscall_ends(struct pt_regs *regs, long result, bool 
     protocol = protocol_of(sk, is_direct);
     if (protocol == IPPROTO_UDP)
         return datagram_ends_call(sk, number, arguments, direction, result);
-    if (!protocol || !weir_connection_of(sk, result))
+    if (!protocol || !weir_connection_of(sk, direction, result))
         return 0;
     return stream_call(sk, number, arguments, direction, result);
 }

@@ -24,7 +24,7 @@ static __always_inline void unix_handle(struct connection *connection, struct ca
 /* The state of the stream, if its bytes are to be looked into. */
 static __always_inline struct connection *unix_connection(struct sock *sk, __s64 length)
 {
-    struct connection *connection = connection_of_call(sk, length);
+    struct connection *connection = connection_of_call(sk, false, 0, length);
 
     if (!connection || connection->shared.is_off)
         return NULL;

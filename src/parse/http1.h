@@ -103,6 +103,9 @@ struct http1_head {
     struct http_ids ids;
 };
 
+/* So many requests in turn show that the client waits for each answer; the first shows nothing. */
+enum { HTTP1_TURNS_ENOUGH = 4 };
+
 enum http1_method { HTTP1_METHOD_OTHER, HTTP1_METHOD_HEAD, HTTP1_METHOD_CONNECT };
 
 /* A request that waits for its response, or a run of requests that were lost. */
@@ -194,6 +197,9 @@ struct http1_state {
     bool is_decided;
     bool is_stopped;
     bool is_uncertain; /* requests or responses of unknown number were lost */
+    bool overlaps;     /* requests are sent before earlier ones are answered (pipelining) */
+    bool may_overlap;  /* so it seems; or the answer was missed, which a gap would tell */
+    uint8_t turns;     /* requests that came once all before them were answered; saturates */
     uint8_t client;    /* enum direction: where requests come from */
     struct http1_direction directions[2];
     struct http1_exchange *open; /* ring; NULL: open_inline */

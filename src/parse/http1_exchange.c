@@ -104,10 +104,31 @@ static void finish_unpaired(struct http1_state *state, struct http1_exchange *ex
     finish(state, exchange, emitter);
 }
 
+/*
+ * A request begins. A client that has always waited for one answer before it sent the next request
+ * does so now too: whatever was lost has been answered, and pairing begins anew.
+ */
+static void take_turn(struct http1_state *state, struct emitter *emitter)
+{
+    if (state->is_uncertain && state->turns >= HTTP1_TURNS_ENOUGH && !state->overlaps) {
+        while (state->open_count) {
+            finish_unpaired(state, http1_exchange_front(state), emitter, true);
+            pop_front(state);
+        }
+        state->overflow = 0;
+        state->is_uncertain = state->may_overlap = false;
+    } else if (state->open_count || state->overflow) {
+        state->may_overlap = true;
+    } else if (!state->is_uncertain && state->turns < UINT8_MAX) {
+        state->turns++;
+    }
+}
+
 struct http1_exchange *http1_exchange_open(struct http1_call *call)
 {
     struct http1_state *state = call->state;
     struct emitter *emitter = call->emitter;
+    take_turn(state, emitter);
     const char *reason = NULL;
     struct record *record = emitter->begin(emitter);
     struct http1_exchange *exchange = push(state, &reason);
@@ -170,6 +191,8 @@ void http1_exchange_answer(struct http1_call *call)
     struct http1_exchange *front = direction->is_orphan ? NULL : http1_exchange_front(state);
     direction->target = HTTP1_TARGET_NONE;
     direction->is_untrusted = true;
+    state->overlaps |= state->may_overlap; /* no gap came in between */
+    state->may_overlap = false;
     if (direction->is_orphan_known) {
         open_orphan(call, false);
     } else if (!front && state->overflow && !direction->is_orphan) {
@@ -298,6 +321,7 @@ static uint64_t miss_response(struct http1_call *call, uint64_t messages)
 static void miss_responses_unknown(struct http1_call *call)
 {
     struct http1_state *state = call->state;
+    state->may_overlap = false;
     if (state->open_count == 0 && state->overflow == 0)
         return;
     state->is_uncertain = true;
@@ -320,10 +344,12 @@ void http1_exchange_miss(struct http1_call *call, int64_t messages)
     if (messages > MISSED_MAXIMUM)
         messages = -1;
     if (messages < 0) {
-        if (call->role == HTTP1_REQUEST)
+        if (call->role == HTTP1_REQUEST) {
             state->is_uncertain = true;
-        else
+            state->unmatched = 0; /* they may be what was missed here */
+        } else {
             miss_responses_unknown(call);
+        }
         return;
     }
     size_t index = (size_t)(call->direction - state->directions);

@@ -42,11 +42,10 @@ static __always_inline int call_exits(struct sock *sk, __u32 direction, long len
     call.length = length;
     call_sequence(&call, (struct tcp_sock *)sk);
     iterator = bpf_map_lookup_elem(&weir_calls, &key);
-    if (!iterator) {
-        call.unseen = UNSEEN + WEIR_LOSS_CALLS;
-    } else {
+    if (iterator)
         cursor_from_iterator(&call, iterator);
-    }
+    else /* it began before weir, or its entry was skipped or found no room, which is counted */
+        call.unseen = UNSEEN + WEIR_LOSS_UNSEEN_CALL;
     if (direction == WEIR_RECEIVED && (flags & MSG_TRUNC))
         call.unseen = UNSEEN + WEIR_LOSS_DISCARDED;
     /* Never to be used again: the kernel may skip the next entry (see nmissed). */

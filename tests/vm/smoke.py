@@ -26,6 +26,7 @@ from smoke_tls import try_tls
 
 PAIRS = 2  # of client and server, at the same time
 REQUESTS = 35  # of each pair
+HALVES = 2 * (REQUESTS // 3 + 1)  # of the requests of one of its three connections
 CANARY = "c4n4ry5ecret"
 RUNGS = ("fentry", "tracepoint", "syscall")
 # Names as smoke_peer sends them, in wire order.
@@ -77,7 +78,8 @@ def talk_and_look(peer):
     return talk(peer), smoke_dns.ask_all(), missed_calls()
 
 
-def check_record(record, number):
+def check_record(record, number, misses):
+    """`misses`: so many times the kernel skipped a program, which may have told who connected."""
     def values(side):
         return {name: value for name, value in record[f"http.{side}.headers"]}
 
@@ -103,9 +105,10 @@ def check_record(record, number):
     expect(record["http.response.status_code"], 200, "status")
     expect(record["http.response.body.size"], 10, "size of the response's body")
     expect(BAD_FLAGS & set(record.get("flags", [])), set(), "flags")
-    for side in ("process", "peer.process"):
+    for side in ("process",) if misses and "peer.process.pid" not in record else (
+            "process", "peer.process"):
         expect(record.get(side + ".command"), "smoke_peer", side + ".command")
-    if record["process.pid"] == record["peer.process.pid"]:
+    if record["process.pid"] == record.get("peer.process.pid"):
         raise Wrong("process.pid equals peer.process.pid")
 
 
@@ -126,18 +129,27 @@ def is_whole(record):
 
 
 def check_exchanges(mine, ports, misses):
-    """All of them once, whole; except those that the kernel itself kept from weir."""
+    """
+    All of them once, whole; except those that the kernel itself kept from weir. Behind a call that
+    was not seen weir may not know which response answers which request, until the connection's end:
+    each is then logged for itself, and none has the other's number.
+    """
     halves = [one for one in mine if not is_whole(one)]
-    if len(halves) > 2 * misses:
-        raise Wrong(f"not whole: {json.dumps(halves[0])[:900]}")
+    if len(halves) > HALVES * misses:
+        raise Wrong(f"{len(halves)} not whole, the kernel skipped {misses} calls: "
+                    f"{json.dumps(halves[0])[:900]}")
+    for one in halves:
+        expect("url.original" in one and "http.response.headers" in one, False,
+               f"a request and a response of which one may be another's: {json.dumps(one)[:900]}")
     whole = [one for one in mine if is_whole(one)]
+    asked = {int(one["url.original"].split("=")[1]) for one in halves if "url.original" in one}
     numbers = [int(one["url.original"].split("=")[1]) for one in whole]
-    absent = set(range(1, PAIRS * REQUESTS + 1)) - set(numbers)
+    absent = set(range(1, PAIRS * REQUESTS + 1)) - set(numbers) - asked
     expect(len(set(numbers)), len(numbers), "different numbers")
     if len(absent) > misses:
         raise Wrong(f"not logged: {sorted(absent)}; calls that the kernel skipped: {misses}")
     for one, number in zip(whole, numbers):
-        check_record(one, number)
+        check_record(one, number, misses)
     check_ends(mine, ports)
 
 

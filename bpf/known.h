@@ -23,7 +23,7 @@ struct known {
     __u32 misses; /* in a row */
     __u8 has_length, codings;
     __u8 plain; /* enum message_kind, where nothing but the length of the body follows from it */
-    __u8 padding[1];
+    __u8 is_of_use;                     /* its head came again */
     __u8 bytes[WEIR_KNOWN_LENGTH + 32]; /* steps may go beyond the head */
 };
 
@@ -34,16 +34,22 @@ struct {
     __type(value, struct known);
 } weir_known SEC(".maps");
 
-/* Up to eight words of what may be a head, and how much there is. */
+static __always_inline __u64 turned(__u64 word, int bits)
+{
+    return word << bits | word >> (64 - bits);
+}
+
+/* Of what may be a head: its first words, its last two, those at its quarters, and its length. */
 static __always_inline __u32 known_index(struct work *work, __u32 filled)
 {
     __u64 *first = word_pointer(&AT(work, 0)), *last = word_pointer(&AT(work, filled - 16));
+    __u64 low = WORD_AT(work, filled / 4), high = WORD_AT(work, filled / 4 * 3);
     __u64 middle = WORD_AT(work, filled / 2 - 8);
-    __u64 hash = first[0] ^ filled;
+    __u64 hash = first[0] ^ filled ^ turned(first[3], 32);
 
-    hash = hash * 0x9E3779B97F4A7C15ull ^ first[1];
-    hash = hash * 0x9E3779B97F4A7C15ull ^ first[2] ^ last[0];
-    hash = hash * 0x9E3779B97F4A7C15ull ^ middle ^ (last[1] << 32 | last[1] >> 32);
+    hash = hash * 0x9E3779B97F4A7C15ull ^ first[1] ^ turned(low, 32);
+    hash = hash * 0x9E3779B97F4A7C15ull ^ first[2] ^ last[0] ^ turned(high, 16);
+    hash = hash * 0x9E3779B97F4A7C15ull ^ middle ^ turned(last[1], 32);
     return (hash * 0x9E3779B97F4A7C15ull) >> (64 - WEIR_KNOWN_BITS);
 }
 
@@ -72,57 +78,93 @@ static __always_inline bool known_is_same(struct work *work, struct known *known
     return WORD_AT(work, last) == *word_pointer(&known->bytes[last & (WEIR_KNOWN_LENGTH - 1)]);
 }
 
+/* Does data[] start with the head that the entry holds, masked by the names that are masked now? */
+static __always_inline bool known_holds(struct work *work, struct known *known)
+{
+    return known->id && known->length >= KNOWN_SHORTEST && known->length <= work->filled &&
+           known->names == weir_name_filter.version && known_is_same(work, known, known->length);
+}
+
 /*
  * The length of the head at data[0], when it is known; what it is and its framing is then in
- * work->plain and work->stream; else 0, and work->known is where its bytes were noted as they are
- * now. The event has the head's number, the one that it will have where its bytes were noted, or 0,
- * and its flags.
+ * work->plain and work->stream; else 0. The event has the head's number, and its flags.
  */
-__noinline __u32 weir_known_find(__u32 slot)
+static __always_inline __u32 known_take(struct work *work, struct known *known)
 {
-    struct work *work = work_get(slot);
-    struct known *known;
-    __u32 filled, index;
-    __u64 size;
+    known->misses = 0;
+    known->is_of_use = true;
+    work->event.known = known->id;
+    work->event.head.flags = WEIR_FLAG_START | WEIR_FLAG_KNOWN;
+    work->plain = known->plain;
+    work->stream.has_length = known->has_length;
+    work->stream.codings = known->codings;
+    work->stream.content_length = known->content_length;
+    return known->length;
+}
 
-    if (!work)
-        return 0;
-    filled = work->filled;
-    work->plain = KIND_UNKNOWN;
-    work->event.known = 0;
-    work->event.head.flags = WEIR_FLAG_START;
-    if (slot != 0 || filled < KNOWN_SHORTEST || filled > CHUNK || weir_message_filter.is_on)
-        return 0; /* the filter wants to see the host */
-    index = known_index(work, filled);
-    known = bpf_map_lookup_elem(&weir_known, &index);
-    if (!known)
-        return 0;
-    if (known->id && known->length >= KNOWN_SHORTEST && known->length <= filled &&
-        known->names == weir_name_filter.version && known_is_same(work, known, known->length)) {
-        known->misses = 0;
-        work->event.known = known->id;
-        work->event.head.flags = WEIR_FLAG_START | WEIR_FLAG_KNOWN;
-        work->plain = known->plain;
-        work->stream.has_length = known->has_length;
-        work->stream.codings = known->codings;
-        work->stream.content_length = known->content_length;
-        return known->length;
-    }
-    if (RARELY(!is_usual_start(work, &work->stream)))
-        return 0; /* none that will ever be known */
-    if (++known->misses > KNOWN_PATIENCE && (known->misses & (KNOWN_ATTEMPTS - 1)))
-        return 0;
+/*
+ * Notes the bytes of what may be a head as they are now, in the entry that is of less use;
+ * work->known is which, and the event has the number that the head will have. A head that came
+ * again is kept through some misses, and of heads that differ all the time only some are noted.
+ */
+static __always_inline void known_note(struct work *work, struct known *first, struct known *second,
+                                       __u32 index)
+{
+    bool is_second = first->is_of_use != second->is_of_use ? first->is_of_use
+                                                           : second->misses > first->misses;
+    struct known *known = is_second ? second : first;
+    __u64 size = work->filled;
+
+    first->misses++;
+    second->misses++;
+    if (known->is_of_use ? known->misses <= KNOWN_PATIENCE
+                         : known->misses > KNOWN_PATIENCE && (known->misses & (KNOWN_ATTEMPTS - 1)))
+        return;
+    index ^= is_second;
+    known->is_of_use = false;
     known->id = 0;
     known->names = weir_name_filter.version;
-    size = filled;
     BOUND(size);
     if (size > WEIR_KNOWN_LENGTH)
         size = WEIR_KNOWN_LENGTH;
     if (bpf_probe_read_kernel(known->bytes, size, work->data))
-        return 0;
+        return;
     work->known = index;
     work->event.known = (__u64)(known->serial + 1) << 32 |
                         bpf_get_smp_processor_id() << WEIR_KNOWN_BITS | index;
+}
+
+/* Looks for the head at data[0] in its two entries. As known_take; where it is in none, it is
+ * noted.
+ */
+__noinline __u32 weir_known_find(__u32 slot)
+{
+    struct work *work = work_get(slot);
+    struct known *first, *second;
+    __u32 index, other;
+
+    if (!work)
+        return 0;
+    work->plain = KIND_UNKNOWN;
+    work->event.known = 0;
+    work->event.head.flags = WEIR_FLAG_START;
+    if (slot != 0 || work->filled < KNOWN_SHORTEST || work->filled > CHUNK ||
+        weir_message_filter.is_on)
+        return 0; /* the filter wants to see the host */
+    index = known_index(work, work->filled);
+    other = index ^ 1;
+    first = bpf_map_lookup_elem(&weir_known, &index);
+    if (!first)
+        return 0;
+    if (known_holds(work, first))
+        return known_take(work, first);
+    second = bpf_map_lookup_elem(&weir_known, &other);
+    if (!second)
+        return 0;
+    if (known_holds(work, second))
+        return known_take(work, second);
+    if (!RARELY(!is_usual_start(work, &work->stream))) /* else none that will ever be known */
+        known_note(work, first, second, index);
     return 0;
 }
 

@@ -63,6 +63,14 @@ arguments() {
   esac
 }
 
+# Processors of the guest. Two of two each keep this machine's busy for longer than two of one.
+processors() {
+  case $1 in
+    bullseye | bookworm) echo 1 ;;
+    *) echo 2 ;;
+  esac
+}
+
 # In seconds. The newest need not work, so a guest that stands still must not hold up the rest.
 limit() {
   case $1 in
@@ -74,7 +82,7 @@ limit() {
 boot() { # NAME
   local rungs result=0 start=$SECONDS
   read -r -a rungs < <(required_rungs "$1")
-  APPEND=$(arguments "$1") TIMEOUT=$(limit "$1") SMP=${SMP:-2} \
+  APPEND=$(arguments "$1") TIMEOUT=$(limit "$1") SMP=${SMP:-$(processors "$1")} \
     "$here/run-in-kernel.sh" "$cache/$1" \
     python3 -B "$here/smoke.py" "$weir" "$work/smoke_peer" "${rungs[@]}" \
     > "$work/$1.log" 2>&1 || result=$?
